@@ -1,0 +1,174 @@
+//! The token cache: one token for all threads, one renewal at a time.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use crate::auth::{AccessToken, Credential, TokenRequest, check_token};
+use crate::clock::Clock;
+use crate::error::Error;
+use crate::secret::Secret;
+
+/// A token is renewed this long before it expires, or at half of its life if that is shorter.
+const EARLY: Duration = Duration::from_secs(300);
+/// After an early renewal failed, the old token is used for this long before the next try.
+const PAUSE: Duration = Duration::from_secs(30);
+
+#[derive(Debug)]
+pub(crate) struct TokenCache {
+    credential: Arc<dyn Credential>,
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    token: Option<Arc<Held>>,
+    renewing: bool,
+    /// Counts finished renewals, so that a thread that waited for one knows which it was.
+    renewals: u64,
+    /// What the last renewal ended with, for those who waited for it.
+    failure: Option<Error>,
+    no_early_try_before: Duration,
+}
+
+/// A token with its times worked out.
+#[derive(Debug)]
+struct Held {
+    secret: Secret,
+    renew_at: Option<Duration>,
+    expires_at: Option<Duration>,
+    expires_on: Option<OffsetDateTime>,
+}
+
+impl TokenCache {
+    pub(crate) fn new(credential: Arc<dyn Credential>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            credential,
+            clock,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// A token that is valid now. Asks the credential if need be; other threads wait for that, or
+    /// go on with the old token while it lasts.
+    pub(crate) fn bearer(&self, request: &TokenRequest<'_>) -> Result<Secret, Error> {
+        let mut state = self.lock();
+        let seen = state.renewals;
+        loop {
+            let valid = state
+                .token
+                .clone()
+                .filter(|held| held.is_valid(&*self.clock));
+            match valid {
+                Some(held) if state.renewing || !self.is_due(&held, &state) => {
+                    return Ok(held.secret.clone());
+                }
+                None if state.renewing => {
+                    state = self
+                        .changed
+                        .wait(state)
+                        .unwrap_or_else(PoisonError::into_inner);
+                    // Whoever waited for this renewal shares its failure instead of repeating it.
+                    if state.renewals != seen
+                        && let Some(failure) = &state.failure
+                    {
+                        return Err(failure.duplicate());
+                    }
+                }
+                old => {
+                    state.renewing = true;
+                    drop(state);
+                    return self.renew(request, old.as_deref());
+                }
+            }
+        }
+    }
+
+    fn is_due(&self, held: &Held, state: &State) -> bool {
+        let now = self.clock.now();
+        held.renew_at.is_some_and(|renew_at| now >= renew_at) && now >= state.no_early_try_before
+    }
+
+    fn renew(&self, request: &TokenRequest<'_>, old: Option<&Held>) -> Result<Secret, Error> {
+        // Lets the others go on even if the credential panics.
+        let turn = Turn(self);
+        let renewed = self
+            .credential
+            .token(request)
+            .and_then(|token| self.hold(token));
+        let mut state = self.lock();
+        state.renewals = state.renewals.wrapping_add(1);
+        let outcome = match renewed {
+            Ok(held) => {
+                let secret = held.secret.clone();
+                state.token = Some(Arc::new(held));
+                state.failure = None;
+                Ok(secret)
+            }
+            Err(error) => {
+                let now = self.clock.now();
+                state.no_early_try_before = now.saturating_add(PAUSE);
+                state.failure = Some(error.duplicate());
+                match old.filter(|held| held.is_valid(&*self.clock)) {
+                    Some(held) => {
+                        log::warn!("the token could not be renewed, the old one is used: {error}");
+                        Ok(held.secret.clone())
+                    }
+                    None => Err(error),
+                }
+            }
+        };
+        drop(state);
+        drop(turn);
+        outcome
+    }
+
+    fn hold(&self, token: AccessToken) -> Result<Held, Error> {
+        check_token(&token.secret)?;
+        let (now, utc) = (self.clock.now(), self.clock.utc());
+        let by_date = token
+            .expires_on
+            .map(|moment| Duration::try_from(moment - utc).unwrap_or_default());
+        let lifetime = match (token.expires_in, by_date) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        if lifetime.is_some_and(|lifetime| lifetime.is_zero()) {
+            return Err(Error::credential(
+                "the credential gave a token that has expired",
+            ));
+        }
+        let renew_in = lifetime.map(|lifetime| lifetime.saturating_sub(EARLY).max(lifetime / 2));
+        Ok(Held {
+            secret: token.secret,
+            renew_at: renew_in.map(|time| now.saturating_add(time)),
+            expires_at: lifetime.map(|time| now.saturating_add(time)),
+            expires_on: token.expires_on,
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    fn is_valid(&self, clock: &dyn Clock) -> bool {
+        self.expires_at.is_none_or(|moment| clock.now() < moment)
+            && self.expires_on.is_none_or(|moment| clock.utc() < moment)
+    }
+}
+
+/// The turn of the thread that renews. Ends with it, however it ends.
+struct Turn<'a>(&'a TokenCache);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.lock().renewing = false;
+        self.0.changed.notify_all();
+    }
+}

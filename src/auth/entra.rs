@@ -1,0 +1,286 @@
+//! Microsoft Entra's v2.0 token endpoint: make the request, read the answer.
+
+use std::time::Duration;
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use crate::auth::{AccessToken, TokenRequest, check_token};
+use crate::error::Error;
+use crate::http::{Method, Request};
+use crate::secret::Secret;
+
+/// Used when an answer doesn't say how long its token is good for.
+const UNKNOWN_LIFETIME: Duration = Duration::from_secs(600);
+
+/// One token request. `form` holds the members that make up the grant, with their secrets.
+pub(super) fn ask(
+    request: &TokenRequest<'_>,
+    tenant: &str,
+    form: &[(&str, &str)],
+) -> Result<AccessToken, Error> {
+    let url = format!("{}/{tenant}/oauth2/v2.0/token", request.authority());
+    let body = encode(form);
+    let answer = request
+        .transport()
+        .send(&Request {
+            method: Method::Post,
+            url: &url,
+            bearer: None,
+            content_type: Some("application/x-www-form-urlencoded"),
+            body: body.as_bytes(),
+        })
+        .map_err(|error| error.for_request("token request"))?;
+    let secret_answer = Zeroizing::new(answer.body);
+    if answer.status == 200 {
+        return read(&secret_answer).map_err(|error| error.for_request("token request"));
+    }
+    let error =
+        Error::from_token_status(answer.status, &secret_answer).or_request_id(answer.request_id);
+    Err(match hint(error.message().unwrap_or_default()) {
+        Some(hint) => error.with_hint(hint),
+        None => error,
+    })
+}
+
+/// `application/x-www-form-urlencoded`; wiped after use, since it holds the secret.
+fn encode(form: &[(&str, &str)]) -> Zeroizing<String> {
+    let mut body = Zeroizing::new(String::with_capacity(512));
+    for (name, value) in form {
+        if !body.is_empty() {
+            body.push('&');
+        }
+        body.push_str(name);
+        body.push('=');
+        body.extend(utf8_percent_encode(value, NON_ALPHANUMERIC));
+    }
+    body
+}
+
+#[derive(Deserialize)]
+struct TokenAnswer {
+    access_token: Secret,
+    token_type: Option<String>,
+    expires_in: Option<Value>,
+}
+
+/// Nothing of the answer itself is shown: a parser's error text would quote the token.
+fn read(body: &[u8]) -> Result<AccessToken, Error> {
+    let answer: TokenAnswer = serde_json::from_slice(body)
+        .map_err(|_| Error::credential("the answer is not the JSON of a token"))?;
+    if answer
+        .token_type
+        .is_some_and(|kind| !kind.eq_ignore_ascii_case("bearer"))
+    {
+        return Err(Error::credential("the token is not of type Bearer"));
+    }
+    check_token(&answer.access_token)?;
+    Ok(AccessToken::new(answer.access_token).expires_in(lifetime(answer.expires_in.as_ref())?))
+}
+
+/// `expires_in` is a number of seconds here, and text in older endpoints' answers.
+fn lifetime(expires_in: Option<&Value>) -> Result<Duration, Error> {
+    let seconds = match expires_in {
+        None | Some(Value::Null) => return Ok(UNKNOWN_LIFETIME),
+        Some(Value::Number(number)) => number.as_u64(),
+        Some(Value::String(text)) => text.trim().parse().ok(),
+        Some(_) => None,
+    };
+    // A century is no lifetime either, and would overflow clocks further on.
+    seconds
+        .filter(|seconds| (1..=3_153_600_000).contains(seconds))
+        .map(Duration::from_secs)
+        .ok_or_else(|| Error::credential("the token's lifetime (expires_in) makes no sense"))
+}
+
+/// What to do about the refusals that people meet. Only for people: Entra may change its codes.
+fn hint(message: &str) -> Option<&'static str> {
+    let hints = [
+        (
+            "AADSTS7000215",
+            "the client secret is wrong: give its value, not its id",
+        ),
+        (
+            "AADSTS7000222",
+            "the client secret has expired: add a new one to the app registration",
+        ),
+        (
+            "AADSTS700016",
+            "the tenant has no such application: check client id and tenant",
+        ),
+        (
+            "AADSTS90002",
+            "there is no such tenant: check its id, and the cloud",
+        ),
+        (
+            "AADSTS500011",
+            "the tenant doesn't know this audience: check the scope, and the cloud",
+        ),
+        (
+            "AADSTS50001",
+            "the tenant doesn't know this audience: check the scope, and the cloud",
+        ),
+        (
+            "AADSTS70011",
+            "the scope is not valid: it should end in /.default",
+        ),
+    ];
+    let code = message
+        .split([':', ' '])
+        .find(|word| word.starts_with("AADSTS"))?;
+    hints
+        .iter()
+        .find(|(known, _)| *known == code)
+        .map(|(_, hint)| *hint)
+}
+
+/// A GUID or a domain: the tenant becomes part of a path.
+pub(super) fn check_tenant(tenant: &str) -> Result<(), Error> {
+    let hex =
+        |group: &str, length| group.len() == length && group.bytes().all(|b| b.is_ascii_hexdigit());
+    let groups: Vec<&str> = tenant.split('-').collect();
+    let guid = groups.len() == 5
+        && groups
+            .iter()
+            .zip([8, 4, 4, 4, 12])
+            .all(|(group, length)| hex(group, length));
+    let label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    let domain = tenant.len() <= 253 && tenant.contains('.') && tenant.split('.').all(label);
+    if guid || domain {
+        return Ok(());
+    }
+    Err(Error::config("the tenant is neither a GUID nor a domain")
+        .with_hint("the directory (tenant) id stands on the app registration's overview"))
+}
+
+/// Application ids are GUIDs today; that much is left to Entra.
+pub(super) fn check_client_id(client_id: &str) -> Result<(), Error> {
+    if !client_id.is_empty()
+        && client_id
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    {
+        return Ok(());
+    }
+    Err(
+        Error::config("the client id is empty or holds other than letters, digits and '-'")
+            .with_hint("the application (client) id stands on the app registration's overview"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tenant_is_a_guid_or_a_domain() {
+        for tenant in [
+            "11111111-aaaa-BBBB-cccc-222222222222",
+            "contoso.com",
+            "a-b.onmicrosoft.com",
+        ] {
+            assert!(check_tenant(tenant).is_ok(), "{tenant}");
+        }
+        for tenant in [
+            "",
+            " ",
+            "contoso",
+            "common",
+            "..",
+            ".",
+            ".com",
+            "contoso.",
+            "a..b",
+            "contoso.com/x",
+            "contoso.com?x=1",
+            "contoso.com#",
+            "a%2Fb.com",
+            "11111111-aaaa-bbbb-cccc-22222222222",
+            "con toso.com",
+            "contoso.com\n",
+            "ü.com",
+            "../contoso.com",
+            "a.b\\c",
+        ] {
+            assert!(check_tenant(tenant).is_err(), "{tenant:?}");
+        }
+    }
+
+    #[test]
+    fn the_form_decodes_to_what_was_given() {
+        let secret = "a+b &c=d%e~ü'\"\u{0}";
+        let body = encode(&[("client_secret", secret), ("scope", "s")]);
+        let (name, value) = body.split('&').next().unwrap().split_once('=').unwrap();
+        assert_eq!(name, "client_secret");
+        assert_eq!(
+            percent_encoding::percent_decode_str(value)
+                .decode_utf8()
+                .unwrap(),
+            secret
+        );
+        assert!(body.ends_with("&scope=s"));
+    }
+
+    #[test]
+    fn the_usual_answers_are_read() {
+        for expires_in in ["3599", "\"3599\"", "\" 3599 \""] {
+            let body = format!(
+                "{{\"token_type\":\"bearer\",\"expires_in\":{expires_in},\"access_token\":\"t\"}}"
+            );
+            let token = read(body.as_bytes()).unwrap();
+            assert_eq!(token.expires_in, Some(Duration::from_secs(3_599)));
+            assert_eq!(token.secret.expose(), "t");
+        }
+        let unknown = read(br#"{"access_token":"t"}"#).unwrap();
+        assert_eq!(unknown.expires_in, Some(UNKNOWN_LIFETIME));
+    }
+
+    #[test]
+    fn odd_answers_are_refused_without_showing_them() {
+        for body in [
+            "",
+            "[]",
+            "<html>PLANTED</html>",
+            r#"{"access_token":["PLANTED"]}"#,
+            r#"{"access_token":""}"#,
+            r#"{"access_token":"PLANTED PLANTED"}"#,
+            r#"{"access_token":"PLANTED\r\nX: y"}"#,
+            r#"{"access_token":"PLANTED","token_type":"pop"}"#,
+            r#"{"access_token":"PLANTED","expires_in":0}"#,
+            r#"{"access_token":"PLANTED","expires_in":-5}"#,
+            r#"{"access_token":"PLANTED","expires_in":1e300}"#,
+            r#"{"access_token":"PLANTED","expires_in":18446744073709551615}"#,
+            r#"{"access_token":"PLANTED","expires_in":"soon"}"#,
+            r#"{"access_token":"PLANTED","expires_in":[]}"#,
+        ] {
+            let error = read(body.as_bytes()).unwrap_err();
+            assert_eq!(error.kind(), crate::ErrorKind::Credential);
+            assert!(
+                !format!("{error} {error:?} {error:#?}").contains("PLANTED"),
+                "{body}"
+            );
+        }
+        let long = format!(r#"{{"access_token":"{}"}}"#, "x".repeat(100_000));
+        assert!(read(long.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn well_known_refusals_come_with_a_hint() {
+        assert!(
+            hint("AADSTS7000215: Invalid client secret provided.")
+                .unwrap()
+                .contains("value")
+        );
+        assert!(hint("AADSTS7000222: expired").unwrap().contains("expired"));
+        assert!(hint("AADSTS1: something else").is_none());
+        assert!(hint("").is_none());
+    }
+}

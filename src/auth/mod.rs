@@ -1,0 +1,183 @@
+//! Tokens: what a credential is, and the cache that asks it as rarely as possible.
+
+mod cache;
+mod client_secret;
+mod entra;
+mod static_token;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use crate::error::Error;
+use crate::http::Http;
+use crate::secret::Secret;
+
+pub(crate) use cache::TokenCache;
+pub use client_secret::ClientSecret;
+pub use static_token::StaticToken;
+
+/// Something that can get an access token.
+///
+/// The crate has [`ClientSecret`] and [`StaticToken`]. Implement this for any other source; the
+/// client caches what it returns until five minutes before it expires, and lets one thread ask for
+/// all. A credential must not cache an answer itself, or it should never return one that the
+/// service has refused: after a 401 the client asks again.
+///
+/// # Errors
+///
+/// [`Error::credential`] makes the error for "no token"; mark it
+/// [retryable](Error::with_retryable) if asking again could help.
+///
+/// # Example
+///
+/// ```
+/// use std::time::Duration;
+/// use defender_endpoint::{AccessToken, Client, Credential, Error, TokenRequest};
+///
+/// #[derive(Debug)]
+/// struct Vault;
+///
+/// impl Credential for Vault {
+///     fn token(&self, request: &TokenRequest<'_>) -> Result<AccessToken, Error> {
+///         let token = ask_the_vault(request.audience())
+///             .map_err(|cause| Error::credential("the vault gave no token").with_source(cause))?;
+///         Ok(AccessToken::new(token).expires_in(Duration::from_secs(3_600)))
+///     }
+/// }
+/// # fn ask_the_vault(_: &str) -> std::io::Result<String> { Ok("a-token".into()) }
+/// let client = Client::builder(Vault).build()?;
+/// # Ok::<(), Error>(())
+/// ```
+pub trait Credential: Debug + Send + Sync {
+    /// Asks for a new token. Called without any lock held, by one thread at a time for a client.
+    ///
+    /// # Errors
+    ///
+    /// Of kind [`Credential`](crate::ErrorKind::Credential): see the trait.
+    fn token(&self, request: &TokenRequest<'_>) -> Result<AccessToken, Error>;
+}
+
+impl<C: Credential + ?Sized> Credential for Arc<C> {
+    fn token(&self, request: &TokenRequest<'_>) -> Result<AccessToken, Error> {
+        (**self).token(request)
+    }
+}
+
+impl<C: Credential + ?Sized> Credential for Box<C> {
+    fn token(&self, request: &TokenRequest<'_>) -> Result<AccessToken, Error> {
+        (**self).token(request)
+    }
+}
+
+/// What a [`Credential`] is asked for.
+///
+/// # Example
+///
+/// ```
+/// use defender_endpoint::TokenRequest;
+///
+/// fn describe(request: &TokenRequest<'_>) -> String {
+///     format!("{} from {}", request.scope(), request.authority())
+/// }
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct TokenRequest<'a> {
+    scope: &'a str,
+    authority: &'a str,
+    transport: &'a Http,
+}
+
+impl<'a> TokenRequest<'a> {
+    pub(crate) fn new(scope: &'a str, authority: &'a str, transport: &'a Http) -> Self {
+        Self {
+            scope,
+            authority,
+            transport,
+        }
+    }
+
+    /// The scope of the v2.0 token endpoint, such as
+    /// `https://api.securitycenter.microsoft.com/.default`.
+    pub fn scope(&self) -> &'a str {
+        self.scope
+    }
+
+    /// The scope without `/.default`: what endpoints with a `resource` parameter want.
+    pub fn audience(&self) -> &'a str {
+        self.scope.strip_suffix("/.default").unwrap_or(self.scope)
+    }
+
+    /// The login authority, without a slash at its end, such as
+    /// `https://login.microsoftonline.com`.
+    pub fn authority(&self) -> &'a str {
+        self.authority
+    }
+
+    fn transport(&self) -> &'a Http {
+        self.transport
+    }
+}
+
+/// A token and how long it is good for.
+///
+/// Without an expiry the token is used until the service refuses it. With both, the earlier one
+/// counts.
+///
+/// # Example
+///
+/// ```
+/// use std::time::Duration;
+/// use defender_endpoint::AccessToken;
+///
+/// let token = AccessToken::new("eyJ0eXAi...").expires_in(Duration::from_secs(3_599));
+/// assert!(!format!("{token:?}").contains("eyJ0"));
+/// ```
+#[derive(Clone, Debug)]
+pub struct AccessToken {
+    secret: Secret,
+    expires_in: Option<Duration>,
+    expires_on: Option<OffsetDateTime>,
+}
+
+impl AccessToken {
+    /// A token that doesn't say when it expires.
+    pub fn new(token: impl Into<Secret>) -> Self {
+        Self {
+            secret: token.into(),
+            expires_in: None,
+            expires_on: None,
+        }
+    }
+
+    /// How long it is good for, from now on. Counted on the monotonic clock, so that a wrong
+    /// system time does no harm; prefer it where the answer has both.
+    pub fn expires_in(mut self, lifetime: Duration) -> Self {
+        self.expires_in = Some(lifetime);
+        self
+    }
+
+    /// Until when it is good, by the system's date and time.
+    pub fn expires_on(mut self, moment: impl Into<OffsetDateTime>) -> Self {
+        self.expires_on = Some(moment.into());
+        self
+    }
+}
+
+/// Whether this can stand behind `Bearer ` in a header (RFC 6750's `b64token`, within reason).
+fn check_token(token: &Secret) -> Result<(), Error> {
+    const LONGEST: usize = 32 * 1024;
+    let token = token.expose();
+    let why = if token.is_empty() {
+        "is empty"
+    } else if token.len() > LONGEST {
+        "is longer than 32 KiB"
+    } else if token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(());
+    } else {
+        "holds spaces, line breaks or other characters that a token can't have"
+    };
+    Err(Error::credential(format!("the access token {why}")))
+}

@@ -1,0 +1,488 @@
+//! The client, and how it is built. One method for each operation.
+
+use std::env;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::auth::{ClientSecret, Credential, TokenCache};
+use crate::call::Shared;
+use crate::clock::{Clock, SystemClock};
+use crate::cloud::Cloud;
+use crate::error::Error;
+use crate::http::{Http, Proxy, Settings, Tls};
+use crate::machines::ListMachines;
+use crate::paging::{Items, Listing, Walk};
+use crate::rate_limit::{RateLimiter, RateLimits};
+use crate::scan_agents::{self, ScanAgent};
+use crate::scan_definitions::{self, ScanDefinition};
+use crate::scan_history::ListScanHistory;
+use crate::secret::Secret;
+
+/// A client of the Microsoft Defender for Endpoint API.
+///
+/// Cheap to clone, and `Send + Sync`: clones share connections, the token and the rate limiter, so
+/// make one client for a tenant and hand out clones. Every method blocks the calling thread for as
+/// long as it takes, waiting for the rate limit included.
+///
+/// # Example
+///
+/// ```no_run
+/// use defender_endpoint::Client;
+///
+/// let client = Client::from_env()?;
+/// for machine in client.machines() {
+///     println!("{}", machine?.id);
+/// }
+/// # Ok::<(), defender_endpoint::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Client(Arc<Shared>);
+
+impl Client {
+    /// A client with the credentials that the environment names, and default settings: see
+    /// [`ClientBuilder::from_env`].
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config), naming what is missing or wrong. Nothing
+    /// is sent.
+    pub fn from_env() -> Result<Self, Error> {
+        ClientBuilder::from_env()?.build()
+    }
+
+    /// Starts to build a client with this credential.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use defender_endpoint::{Client, Cloud, StaticToken};
+    ///
+    /// let client = Client::builder(StaticToken::new("a-token")?)
+    ///     .cloud(Cloud::EU)
+    ///     .user_agent("asset-sync/1.4")
+    ///     .max_wait(Duration::from_secs(3_600))
+    ///     .build()?;
+    /// # Ok::<(), defender_endpoint::Error>(())
+    /// ```
+    pub fn builder(credential: impl Credential + 'static) -> ClientBuilder {
+        ClientBuilder::new(Arc::new(credential))
+    }
+
+    /// Lists the machines of the tenant: «List machines API», `GET /api/machines`.
+    ///
+    /// Application permission `Machine.Read.All` or `Machine.ReadWrite.All`; delegated
+    /// `Machine.Read` or `Machine.ReadWrite` with the role 'View Data'. The request says what to
+    /// ask for; iterating it does the work.
+    pub fn machines(&self) -> ListMachines {
+        ListMachines::new(self.clone())
+    }
+
+    /// Lists the scan agents: «Get all scan agents», `GET /api/DeviceAuthenticatedScanAgents`.
+    ///
+    /// Application permission `Machine.Read.All`; delegated `Machine.Read.All` with the role
+    /// 'ViewData' or 'TvmViewData'. A prerelease API.
+    ///
+    /// # Errors
+    ///
+    /// Those of every call, listed at [`ErrorKind`](crate::ErrorKind).
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # let client = defender_endpoint::Client::from_env()?;
+    /// for agent in client.scan_agents()? {
+    ///     println!("{} last seen {:?}", agent.id, agent.last_seen);
+    /// }
+    /// # Ok::<(), defender_endpoint::Error>(())
+    /// ```
+    pub fn scan_agents(&self) -> Result<Vec<ScanAgent>, Error> {
+        Items::new(self.walk(scan_agents::list())).collect()
+    }
+
+    /// One scan agent: «Get scan agent by ID», `GET /api/DeviceAuthenticatedScanAgents/{id}`.
+    ///
+    /// The id is an agent's [`id`](ScanAgent::id); the vendor's sample uses the id of its machine,
+    /// which is accepted too. Permissions as for [`scan_agents`](Self::scan_agents).
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for an id that is empty, blank, `.` or
+    /// `..`, or holds control characters, before anything is sent;
+    /// [`NotFound`](crate::ErrorKind::NotFound) when there is no such agent; and those of every
+    /// call, listed at [`ErrorKind`](crate::ErrorKind).
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// use defender_endpoint::{Client, ErrorKind};
+    ///
+    /// # let client = Client::from_env()?;
+    /// let agent = match client.scan_agent("7f3d76a6976818553e996875dc91f55df6b26625") {
+    ///     Ok(agent) => Some(agent),
+    ///     Err(error) if error.kind() == ErrorKind::NotFound => None,
+    ///     Err(error) => return Err(error),
+    /// };
+    /// # Ok::<(), defender_endpoint::Error>(())
+    /// ```
+    pub fn scan_agent(&self, id: impl AsRef<str>) -> Result<ScanAgent, Error> {
+        scan_agents::get(&self.0, id.as_ref())
+    }
+
+    /// Lists the scan definitions: «Get scan definitions»,
+    /// `GET /api/DeviceAuthenticatedScanDefinitions`.
+    ///
+    /// Permissions as for [`scan_agents`](Self::scan_agents). A prerelease API.
+    ///
+    /// # Errors
+    ///
+    /// Those of every call, listed at [`ErrorKind`](crate::ErrorKind).
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # let client = defender_endpoint::Client::from_env()?;
+    /// for definition in client.scan_definitions()? {
+    ///     println!("{:?} scans {:?}", definition.scan_name, definition.target);
+    /// }
+    /// # Ok::<(), defender_endpoint::Error>(())
+    /// ```
+    pub fn scan_definitions(&self) -> Result<Vec<ScanDefinition>, Error> {
+        Items::new(self.walk(scan_definitions::list())).collect()
+    }
+
+    /// Lists the scan sessions of some definitions: «Get scan history by definition»,
+    /// `POST /api/DeviceAuthenticatedScanDefinitions/GetScanHistoryByScanDefinitionId`.
+    ///
+    /// Takes anything that gives strings: `["an-id"]`, `&ids`, `definitions.iter().map(|d| &d.id)`.
+    /// An id that is given twice is sent once. Permissions as for
+    /// [`scan_agents`](Self::scan_agents). A prerelease API.
+    pub fn scan_history<I>(&self, definition_ids: I) -> ListScanHistory
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        ListScanHistory::by_definition(self.clone(), definition_ids)
+    }
+
+    pub(crate) fn walk(&self, listing: Listing) -> Walk {
+        Walk::new(Arc::clone(&self.0), listing)
+    }
+
+    pub(crate) fn url_of(&self, listing: &Listing) -> String {
+        self.0.url(listing.operation.path, &listing.first_query())
+    }
+}
+
+/// The settings of a [`Client`], each with a default. Made by [`Client::builder`].
+///
+/// Setters can't fail: [`build`](Self::build) checks them all.
+///
+/// # Example
+///
+/// ```
+/// use defender_endpoint::{Client, RateLimits, StaticToken};
+///
+/// // One of four processes on the same app registration.
+/// let client = Client::builder(StaticToken::new("a-token")?)
+///     .rate_limits(RateLimits::documented().divided_by(4))
+///     .build()?;
+/// # Ok::<(), defender_endpoint::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until `build`"]
+pub struct ClientBuilder {
+    credential: Arc<dyn Credential>,
+    cloud: Cloud,
+    limits: RateLimits,
+    limiter: Option<RateLimiter>,
+    user_agent: Option<String>,
+    connect_timeout: Duration,
+    read_timeout: Duration,
+    try_timeout: Duration,
+    body_limit: u64,
+    max_wait: Duration,
+    proxy: Proxy,
+    tls: Tls,
+    clock: Arc<dyn Clock>,
+}
+
+impl ClientBuilder {
+    fn new(credential: Arc<dyn Credential>) -> Self {
+        Self {
+            credential,
+            cloud: Cloud::default(),
+            limits: RateLimits::default(),
+            limiter: None,
+            user_agent: None,
+            connect_timeout: Duration::from_secs(10),
+            read_timeout: Duration::from_secs(60),
+            try_timeout: Duration::from_secs(300),
+            body_limit: 64 * 1024 * 1024,
+            max_wait: Duration::from_secs(300),
+            proxy: Proxy::Environment,
+            tls: Tls::default(),
+            clock: Arc::new(SystemClock),
+        }
+    }
+
+    /// Settings from environment variables. An empty variable counts as missing.
+    ///
+    /// | variable | |
+    /// | --- | --- |
+    /// | `AZURE_TENANT_ID` | the tenant's id or domain; needed |
+    /// | `AZURE_CLIENT_ID` | the application (client) id; needed |
+    /// | `AZURE_CLIENT_SECRET` | the client secret's value; needed |
+    /// | `AZURE_AUTHORITY_HOST` | the login authority, if not the cloud's |
+    /// | `DEFENDER_CLOUD` | `commercial` (default), `us`, `eu`, `uk`, `au`, `gcc`, `gcc-high` or `dod` |
+    /// | `DEFENDER_API_URL` | the API host, if not the cloud's; without `DEFENDER_CLOUD`, a host of the vendor's list selects its cloud's authority and scope too |
+    /// | `DEFENDER_SCOPE` | the token scope, if not the cloud's |
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config): a needed variable is missing, all of which
+    /// are named; a value makes no sense; or a variable isn't Unicode.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// use defender_endpoint::ClientBuilder;
+    ///
+    /// let client = ClientBuilder::from_env()?.user_agent("asset-sync/1.4").build()?;
+    /// # Ok::<(), defender_endpoint::Error>(())
+    /// ```
+    pub fn from_env() -> Result<Self, Error> {
+        Self::from_variables(|name| match env::var(name) {
+            Ok(value) => Ok(Some(value)),
+            Err(env::VarError::NotPresent) => Ok(None),
+            Err(env::VarError::NotUnicode(_)) => {
+                Err(Error::config(format!("{name} is not valid Unicode")))
+            }
+        })
+    }
+
+    fn from_variables(read: impl Fn(&str) -> Result<Option<String>, Error>) -> Result<Self, Error> {
+        let read = |name| read(name).map(|value| value.filter(|value| !value.trim().is_empty()));
+        let names = ["AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"];
+        let [tenant, client_id, secret] = names.map(&read);
+        let (Some(tenant), Some(client_id), Some(secret)) = (&tenant?, &client_id?, &secret?)
+        else {
+            let missing: Vec<&str> = names
+                .into_iter()
+                .filter(|name| matches!(read(name), Ok(None)))
+                .collect();
+            return Err(Error::config(format!(
+                "missing in the environment: {}",
+                missing.join(", ")
+            ))
+            .with_hint("an app registration's overview and its client secrets have these values"));
+        };
+        let cloud_name = read("DEFENDER_CLOUD")?;
+        let api_url = read("DEFENDER_API_URL")?;
+        let mut cloud = match (&cloud_name, &api_url) {
+            (Some(name), _) => name
+                .trim()
+                .parse()
+                .map_err(|error: Error| error.for_request("DEFENDER_CLOUD"))?,
+            (None, Some(url)) => Cloud::of_api_url(url.trim()).unwrap_or_default(),
+            (None, None) => Cloud::default(),
+        };
+        if let Some(url) = api_url {
+            cloud = cloud.with_api_url(url.trim());
+        }
+        if let Some(url) = read("AZURE_AUTHORITY_HOST")? {
+            cloud = cloud.with_authority(url.trim());
+        }
+        if let Some(scope) = read("DEFENDER_SCOPE")? {
+            cloud = cloud.with_scope(scope.trim());
+        }
+        let credential = ClientSecret::new(
+            tenant.trim(),
+            client_id.trim(),
+            Secret::from(secret.as_str()),
+        )
+        .map_err(|error| {
+            error.for_request("AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET")
+        })?;
+        Ok(Client::builder(credential).cloud(cloud))
+    }
+
+    /// Which hosts to talk to. Defaults to [`Cloud::COMMERCIAL`].
+    pub fn cloud(mut self, cloud: Cloud) -> Self {
+        self.cloud = cloud;
+        self
+    }
+
+    /// The limits to keep. Defaults to [`RateLimits::documented`]: 100 calls in 60 seconds and
+    /// 1,500 in 3,600, for each API.
+    pub fn rate_limits(mut self, limits: RateLimits) -> Self {
+        self.limits = limits;
+        self.limiter = None;
+        self
+    }
+
+    /// A limiter that other clients use too, instead of one of its own. Defaults to none.
+    pub fn rate_limiter(mut self, limiter: RateLimiter) -> Self {
+        self.limiter = Some(limiter);
+        self
+    }
+
+    /// The program's name for the `User-Agent` header, before the crate's own. Defaults to none.
+    pub fn user_agent(mut self, product: impl Into<String>) -> Self {
+        self.user_agent = Some(product.into());
+        self
+    }
+
+    /// How long a connection may take, TLS included. Defaults to 10 seconds.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// How long the service may be silent in the middle of an exchange. Defaults to 60 seconds: a
+    /// full page takes it a while to start.
+    pub fn read_timeout(mut self, timeout: Duration) -> Self {
+        self.read_timeout = timeout;
+        self
+    }
+
+    /// How long one exchange may take, the whole body included. Defaults to 300 seconds.
+    pub fn try_timeout(mut self, timeout: Duration) -> Self {
+        self.try_timeout = timeout;
+        self
+    }
+
+    /// The largest body that is accepted, in bytes, counted after inflating. Defaults to 64 MiB;
+    /// a full page of machines is about 11 MB.
+    pub fn body_limit(mut self, bytes: u64) -> Self {
+        self.body_limit = bytes;
+        self
+    }
+
+    /// The longest single wait for the rate limit. Defaults to 5 minutes; a longer one is
+    /// [`ErrorKind::RateLimited`](crate::ErrorKind::RateLimited) at once, without waiting first.
+    ///
+    /// Who makes 1,500 calls in a quarter of an hour has to wait 45 minutes for the next one. A
+    /// program that may do so sets `Duration::MAX`.
+    pub fn max_wait(mut self, wait: Duration) -> Self {
+        self.max_wait = wait;
+        self
+    }
+
+    /// An HTTP proxy, `http://[user:password@]host:port`, for the API and for tokens. Defaults to
+    /// the one that `ALL_PROXY`, `HTTPS_PROXY` or `HTTP_PROXY` names, with the exceptions of
+    /// `NO_PROXY`.
+    pub fn proxy(mut self, url: impl Into<Secret>) -> Self {
+        self.proxy = Proxy::Url(url.into());
+        self
+    }
+
+    /// No proxy, whatever the environment says.
+    pub fn no_proxy(mut self) -> Self {
+        self.proxy = Proxy::None;
+        self
+    }
+
+    /// Root certificates, one or more in PEM, that are trusted *instead of* the built-in ones: for
+    /// a proxy that inspects TLS. Defaults to Mozilla's roots, built in.
+    #[cfg(any(feature = "rustls", feature = "native-tls"))]
+    pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.tls.roots = Some(pem.into());
+        self
+    }
+
+    /// A certificate chain and its private key, both PEM, for proxies that ask for a client
+    /// certificate (mutual TLS). Defaults to none. Not a credential for the API.
+    #[cfg(any(feature = "rustls", feature = "native-tls"))]
+    pub fn client_certificate(mut self, chain: impl Into<Vec<u8>>, key: impl Into<Secret>) -> Self {
+        self.tls.client_certificate = Some((chain.into(), key.into()));
+        self
+    }
+
+    /// The system's TLS library and its certificates. Defaults to TLS in Rust, unless the feature
+    /// `rustls` is off.
+    #[cfg(feature = "native-tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "native-tls")))]
+    pub fn native_tls(mut self) -> Self {
+        self.tls.native = true;
+        self
+    }
+
+    /// The operating system's certificate verifier, with the roots that its administrator trusts.
+    /// Defaults to Mozilla's roots, built in.
+    #[cfg(feature = "platform-verifier")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "platform-verifier")))]
+    pub fn platform_verifier(mut self) -> Self {
+        self.tls.platform_verifier = true;
+        self
+    }
+
+    /// Another source of time, for tests: see [`testing::FakeClock`](crate::testing::FakeClock).
+    #[cfg(feature = "testing")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Builds the client. Nothing is sent.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config): the API URL or authority has more than
+    /// scheme, host and port, or is `http` to other than a loopback address; the scope is empty; a
+    /// rate limit, timeout or the body limit is zero; the proxy URL, a certificate or the user
+    /// agent is not valid; or the crate was built without a TLS feature.
+    pub fn build(self) -> Result<Client, Error> {
+        let origin = self.cloud.api_origin()?;
+        let authority = self.cloud.authority_origin()?;
+        let scope = self.cloud.checked_scope()?.to_owned();
+        let tls_built_in = cfg!(any(feature = "rustls", feature = "native-tls"));
+        if !tls_built_in && (origin.is_https() || authority.is_https()) {
+            return Err(
+                Error::config("this program was built without TLS, which https needs").with_hint(
+                    "turn on the crate's feature `rustls` (the default) or `native-tls`",
+                ),
+            );
+        }
+        for (name, timeout) in [
+            ("connect_timeout", self.connect_timeout),
+            ("read_timeout", self.read_timeout),
+            ("try_timeout", self.try_timeout),
+        ] {
+            if timeout.is_zero() {
+                return Err(Error::config(format!("{name} is zero")));
+            }
+        }
+        if self.body_limit == 0 {
+            return Err(Error::config("body_limit is zero"));
+        }
+        let own_name = concat!("defender-endpoint/", env!("CARGO_PKG_VERSION"));
+        let http = Http::new(&Settings {
+            user_agent: match &self.user_agent {
+                Some(product) => format!("{product} {own_name}"),
+                None => own_name.to_owned(),
+            },
+            connect_timeout: self.connect_timeout,
+            read_timeout: self.read_timeout,
+            try_timeout: self.try_timeout,
+            body_limit: self.body_limit,
+            proxy: self.proxy,
+            tls: self.tls,
+        })?;
+        let limiter = match self.limiter {
+            Some(limiter) => limiter,
+            None => RateLimiter::with_clock(self.limits, &self.clock)?,
+        };
+        Ok(Client(Arc::new(Shared {
+            origin,
+            authority: authority.to_string(),
+            scope,
+            http,
+            tokens: TokenCache::new(self.credential, Arc::clone(&self.clock)),
+            limiter,
+            clock: self.clock,
+            max_wait: self.max_wait,
+        })))
+    }
+}

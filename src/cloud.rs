@@ -1,0 +1,440 @@
+//! Which hosts serve a tenant: the API, the login authority and the token's audience.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use crate::error::Error;
+
+const LOGIN: &str = "https://login.microsoftonline.com";
+const LOGIN_US: &str = "https://login.microsoftonline.us";
+const SCOPE: &str = "https://api.securitycenter.microsoft.com/.default";
+const SCOPE_GCC: &str = "https://api-gcc.securitycenter.microsoft.us/.default";
+const SCOPE_GOV: &str = "https://api-gov.securitycenter.microsoft.us/.default";
+
+/// Every host that serves the API, with the authority and scope that go with it. The first of a
+/// cloud is the one its constant names.
+const HOSTS: &[(&str, Cloud)] = &[
+    ("api.securitycenter.microsoft.com", Cloud::COMMERCIAL),
+    ("api-us.securitycenter.microsoft.com", Cloud::US),
+    ("api-eu.securitycenter.microsoft.com", Cloud::EU),
+    ("api-uk.securitycenter.microsoft.com", Cloud::UK),
+    ("api-au.securitycenter.microsoft.com", Cloud::AU),
+    ("api.security.microsoft.com", Cloud::COMMERCIAL),
+    ("us.api.security.microsoft.com", Cloud::US),
+    ("eu.api.security.microsoft.com", Cloud::EU),
+    ("uk.api.security.microsoft.com", Cloud::UK),
+    ("au.api.security.microsoft.com", Cloud::AU),
+    ("swa.api.security.microsoft.com", Cloud::COMMERCIAL),
+    ("ina.api.security.microsoft.com", Cloud::COMMERCIAL),
+    ("aea.api.security.microsoft.com", Cloud::COMMERCIAL),
+    ("api.securitycenter.windows.com", Cloud::COMMERCIAL),
+    ("api-gcc.securitycenter.microsoft.us", Cloud::GCC),
+    ("api-gov.securitycenter.microsoft.us", Cloud::GCC_HIGH),
+];
+
+/// API host, login authority and token scope in one choice.
+///
+/// The hosts are those of «Supported Microsoft Defender for Endpoint APIs» and «Microsoft Defender
+/// for Endpoint for US Government customers». The default is [`Cloud::COMMERCIAL`]. A regional
+/// constant only chooses a server closer to the data; the authority and the scope stay the same.
+///
+/// The newer hosts (`api.security.microsoft.com`, `eu.api.security.microsoft.com` and so on) are
+/// reached with [`with_api_url`](Cloud::with_api_url); they want the same token as the older ones.
+///
+/// # Example
+///
+/// ```
+/// use defender_endpoint::{Client, Cloud, StaticToken};
+///
+/// let client = Client::builder(StaticToken::new("a-token")?)
+///     .cloud(Cloud::EU.with_api_url("https://eu.api.security.microsoft.com"))
+///     .build()?;
+/// # Ok::<(), defender_endpoint::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cloud {
+    api_url: Cow<'static, str>,
+    authority: Cow<'static, str>,
+    scope: Cow<'static, str>,
+}
+
+impl Cloud {
+    /// The commercial cloud, nearest server: `api.securitycenter.microsoft.com`.
+    pub const COMMERCIAL: Self =
+        Self::fixed("https://api.securitycenter.microsoft.com", LOGIN, SCOPE);
+    /// The commercial cloud, United States: `api-us.securitycenter.microsoft.com`.
+    pub const US: Self = Self::fixed("https://api-us.securitycenter.microsoft.com", LOGIN, SCOPE);
+    /// The commercial cloud, European Union: `api-eu.securitycenter.microsoft.com`.
+    pub const EU: Self = Self::fixed("https://api-eu.securitycenter.microsoft.com", LOGIN, SCOPE);
+    /// The commercial cloud, United Kingdom: `api-uk.securitycenter.microsoft.com`.
+    pub const UK: Self = Self::fixed("https://api-uk.securitycenter.microsoft.com", LOGIN, SCOPE);
+    /// The commercial cloud, Australia: `api-au.securitycenter.microsoft.com`.
+    pub const AU: Self = Self::fixed("https://api-au.securitycenter.microsoft.com", LOGIN, SCOPE);
+    /// US Government Community Cloud: `api-gcc.securitycenter.microsoft.us`, login in the
+    /// commercial cloud.
+    ///
+    /// The scope is the API host's. The vendor does not document the audience for the government
+    /// clouds, and tools in the field differ: where a token is refused with 403, try
+    /// `https://securitycenter.onmicrosoft.com/windowsatpservice/.default` with
+    /// [`with_scope`](Cloud::with_scope).
+    pub const GCC: Self = Self::fixed(
+        "https://api-gcc.securitycenter.microsoft.us",
+        LOGIN,
+        SCOPE_GCC,
+    );
+    /// US Government GCC High: `api-gov.securitycenter.microsoft.us`, login at
+    /// `login.microsoftonline.us`.
+    ///
+    /// The scope is the API host's, unconfirmed as with [`GCC`](Cloud::GCC); the alternative is
+    /// `https://securitycenter.onmicrosoft.us/windowsatpservice/.default`.
+    pub const GCC_HIGH: Self = Self::fixed(
+        "https://api-gov.securitycenter.microsoft.us",
+        LOGIN_US,
+        SCOPE_GOV,
+    );
+    /// US Department of Defense: the hosts of [`GCC_HIGH`](Cloud::GCC_HIGH), its scope just as
+    /// unconfirmed.
+    pub const DOD: Self = Self::GCC_HIGH;
+
+    const fn fixed(api_url: &'static str, authority: &'static str, scope: &'static str) -> Self {
+        Self {
+            api_url: Cow::Borrowed(api_url),
+            authority: Cow::Borrowed(authority),
+            scope: Cow::Borrowed(scope),
+        }
+    }
+
+    /// The cloud that a host of the API belongs to, with that host as its API URL; `None` for any
+    /// other URL.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use defender_endpoint::Cloud;
+    ///
+    /// let cloud = Cloud::of_api_url("https://swa.api.security.microsoft.com").unwrap();
+    /// assert_eq!(cloud.scope(), Cloud::COMMERCIAL.scope());
+    /// assert!(Cloud::of_api_url("https://example.com").is_none());
+    /// ```
+    pub fn of_api_url(url: &str) -> Option<Self> {
+        let origin = Origin::of_base(url).ok().filter(Origin::is_default_https)?;
+        let (_, cloud) = HOSTS.iter().find(|(host, _)| *host == origin.host)?;
+        Some(cloud.clone().with_api_url(url))
+    }
+
+    /// Another API host: `https://`, a host and perhaps a port, nothing else (`http://` for a
+    /// loopback address). Checked when the client is built. Defaults to the cloud's own.
+    pub fn with_api_url(mut self, url: impl Into<String>) -> Self {
+        self.api_url = Cow::Owned(url.into());
+        self
+    }
+
+    /// Another login authority, such as `https://login.microsoftonline.us`; the same rules as for
+    /// the API URL, checked when the client is built. Defaults to the cloud's own.
+    pub fn with_authority(mut self, url: impl Into<String>) -> Self {
+        self.authority = Cow::Owned(url.into());
+        self
+    }
+
+    /// Another token scope: the audience with `/.default` behind it. Defaults to the cloud's own.
+    ///
+    /// The audience is not the API host: the newer hosts want a token for
+    /// `https://api.securitycenter.microsoft.com` too, and answer 403 to any other.
+    pub fn with_scope(mut self, scope: impl Into<String>) -> Self {
+        self.scope = Cow::Owned(scope.into());
+        self
+    }
+
+    /// Where the API is.
+    pub fn api_url(&self) -> &str {
+        &self.api_url
+    }
+
+    /// Where tokens come from.
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// What tokens are asked for.
+    pub fn scope(&self) -> &str {
+        &self.scope
+    }
+
+    /// The checked API origin.
+    pub(crate) fn api_origin(&self) -> Result<Origin, Error> {
+        Origin::of_base(&self.api_url)
+            .map_err(|why| Error::config(format!("the API URL {why}")).with_hint(BASE_HINT))
+    }
+
+    /// The checked login origin, without a slash at its end.
+    pub(crate) fn authority_origin(&self) -> Result<Origin, Error> {
+        Origin::of_base(&self.authority)
+            .map_err(|why| Error::config(format!("the login authority {why}")).with_hint(BASE_HINT))
+    }
+
+    /// The scope, which is sent in a form body and may be any text but an empty one.
+    pub(crate) fn checked_scope(&self) -> Result<&str, Error> {
+        if self.scope.trim().is_empty() || self.scope.chars().any(char::is_control) {
+            return Err(Error::config(
+                "the token scope is empty or holds control characters",
+            ));
+        }
+        Ok(&self.scope)
+    }
+}
+
+const BASE_HINT: &str =
+    "give scheme and host only, such as https://api.securitycenter.microsoft.com";
+
+impl Default for Cloud {
+    fn default() -> Self {
+        Self::COMMERCIAL
+    }
+}
+
+/// The names that `DEFENDER_CLOUD` takes: `commercial`, `us`, `eu`, `uk`, `au`, `gcc`, `gcc-high`
+/// and `dod`, in any case.
+///
+/// # Example
+///
+/// ```
+/// use defender_endpoint::Cloud;
+///
+/// assert_eq!("gcc-high".parse::<Cloud>()?, Cloud::GCC_HIGH);
+/// assert!("moon".parse::<Cloud>().is_err());
+/// # Ok::<(), defender_endpoint::Error>(())
+/// ```
+impl FromStr for Cloud {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        Ok(match name.to_ascii_lowercase().as_str() {
+            "commercial" => Self::COMMERCIAL,
+            "us" => Self::US,
+            "eu" => Self::EU,
+            "uk" => Self::UK,
+            "au" => Self::AU,
+            "gcc" => Self::GCC,
+            "gcc-high" => Self::GCC_HIGH,
+            "dod" => Self::DOD,
+            _ => {
+                return Err(Error::config(
+                    "no such cloud: expected commercial, us, eu, uk, au, gcc, gcc-high or dod",
+                ));
+            }
+        })
+    }
+}
+
+/// Scheme, host and port: what decides who receives a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    https: bool,
+    host: String,
+    port: u16,
+}
+
+impl Origin {
+    /// Reads a base URL: an origin and at most one slash. The text returned says what is wrong
+    /// with it, without showing it: it may hold a password.
+    fn of_base(url: &str) -> Result<Self, &'static str> {
+        let (origin, rest) = Self::split(url)?;
+        if !matches!(rest, "" | "/") {
+            return Err("has a path, a query or a fragment");
+        }
+        if !origin.https && !origin.is_loopback() {
+            return Err("is http to a host that isn't loopback: tokens are sent over https only");
+        }
+        Ok(origin)
+    }
+
+    /// Reads the origin of an absolute URL and returns what follows it.
+    pub(crate) fn split(url: &str) -> Result<(Self, &str), &'static str> {
+        if url
+            .chars()
+            .any(|c| c.is_whitespace() || c.is_control() || c == '\\')
+        {
+            return Err("holds spaces, control characters or backslashes");
+        }
+        let (scheme, rest) = url.split_once("://").ok_or("has no scheme (https://)")?;
+        let https = match scheme.to_ascii_lowercase().as_str() {
+            "https" => true,
+            "http" => false,
+            _ => return Err("has a scheme other than https"),
+        };
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (authority, rest) = rest.split_at(end);
+        if authority.contains('@') {
+            return Err("holds a user name or password");
+        }
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) if !port.contains(']') => {
+                let number = port.bytes().all(|b| b.is_ascii_digit());
+                let port = number.then(|| port.parse::<u16>().ok()).flatten();
+                (
+                    host,
+                    port.filter(|port| *port > 0)
+                        .ok_or("has a port that is no number")?,
+                )
+            }
+            _ => (authority, if https { 443 } else { 80 }),
+        };
+        let bare = host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'));
+        let legal = match bare {
+            Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+            None => {
+                !host.is_empty()
+                    && host
+                        .bytes()
+                        .all(|b| b.is_ascii_alphanumeric() || b"-.".contains(&b))
+            }
+        };
+        if !legal {
+            return Err("has no valid host name");
+        }
+        Ok((
+            Self {
+                https,
+                host: host.to_ascii_lowercase(),
+                port,
+            },
+            rest,
+        ))
+    }
+
+    /// The host, in lower case.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
+    pub(crate) fn is_https(&self) -> bool {
+        self.https
+    }
+
+    /// Whether a link that names this origin may be followed by a client of `configured`: it is
+    /// that very origin, or a host of the API (regional answers may name their own).
+    pub(crate) fn may_answer_for(&self, configured: &Self) -> bool {
+        self == configured
+            || self.is_default_https() && HOSTS.iter().any(|(host, _)| *host == self.host)
+    }
+
+    fn is_default_https(&self) -> bool {
+        self.https && self.port == 443
+    }
+
+    fn is_loopback(&self) -> bool {
+        let bare = self.host.trim_start_matches('[').trim_end_matches(']');
+        self.host == "localhost"
+            || bare
+                .parse::<std::net::IpAddr>()
+                .is_ok_and(|address| address.is_loopback())
+    }
+}
+
+/// As it stands before a path; a default port is left out.
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (scheme, default) = if self.https {
+            ("https", 443)
+        } else {
+            ("http", 80)
+        };
+        write!(f, "{scheme}://{}", self.host)?;
+        if self.port == default {
+            Ok(())
+        } else {
+            write!(f, ":{}", self.port)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_url_is_scheme_host_and_port() {
+        for (url, expected) in [
+            (
+                "https://API.securitycenter.microsoft.com/",
+                "https://api.securitycenter.microsoft.com",
+            ),
+            ("https://host:443", "https://host"),
+            ("https://host:8443", "https://host:8443"),
+            ("http://127.0.0.1:9000", "http://127.0.0.1:9000"),
+            ("http://localhost", "http://localhost"),
+            ("http://[::1]:80/", "http://[::1]"),
+        ] {
+            assert_eq!(Origin::of_base(url).unwrap().to_string(), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn anything_else_in_a_base_url_is_refused() {
+        for url in [
+            "",
+            "host",
+            "//host",
+            "ftp://host",
+            "https://",
+            "https://host/path",
+            "https://host?query",
+            "https://host#fragment",
+            "https://user@host",
+            "https://user:password@host",
+            "https://good.example@evil.example",
+            "https://host\\@evil.example",
+            "https://host :443",
+            "https://host:",
+            "https://host:0",
+            "https://host:+80",
+            "https://host:99999",
+            "https://h\u{f6}st",
+            "https://[::1",
+            "http://example.com",
+            "http://127.0.0.1.example.com",
+            "http://localhost.example.com",
+        ] {
+            assert!(Origin::of_base(url).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn every_host_of_the_table_is_accepted_and_only_exactly() {
+        for (host, cloud) in HOSTS {
+            let found = Cloud::of_api_url(&format!("https://{host}")).unwrap();
+            assert_eq!(
+                (found.authority(), found.scope()),
+                (cloud.authority(), cloud.scope())
+            );
+        }
+        for url in [
+            "https://api.security.microsoft.com:8443",
+            "https://api.security.microsoft.com.",
+            "https://evil-api.security.microsoft.com",
+            "https://api.security.microsoft.com.evil.example",
+        ] {
+            assert!(Cloud::of_api_url(url).is_none(), "{url}");
+        }
+    }
+
+    #[test]
+    fn each_constant_is_reached_by_its_name_and_its_url() {
+        for name in [
+            "commercial",
+            "US",
+            "eu",
+            "uk",
+            "au",
+            "gcc",
+            "GCC-High",
+            "dod",
+        ] {
+            let cloud: Cloud = name.parse().unwrap();
+            assert_eq!(Cloud::of_api_url(cloud.api_url()).unwrap(), cloud, "{name}");
+        }
+    }
+}

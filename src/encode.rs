@@ -1,0 +1,28 @@
+//! What makes a URL out of any text.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// Everything but RFC 3986's unreserved characters. More than a URL demands, but what is encoded
+/// can't be read as part of the URL by anything on the way.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// Percent-encodes the name or value of a query option, or a segment of a path that has passed
+/// [`check_id`]. A space becomes `%20` and never `+`.
+pub(crate) fn encode(text: &str) -> String {
+    utf8_percent_encode(text, ENCODED).to_string()
+}
+
+/// Whether an id can be a path segment; if not, why.
+pub(crate) fn check_id(id: &str) -> Result<(), &'static str> {
+    match id.trim() {
+        "" => Err("the id is empty or blank"),
+        // Dots are never encoded, and a URL's dot segments change its path.
+        "." | ".." => Err("the id is a dot segment"),
+        _ if id.contains(char::is_control) => Err("the id contains a control character"),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,497 @@
+//! What can go wrong, said so that a person or a program can act on it.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::secret::Secret;
+
+/// How much of an answer that isn't the service's own error JSON is kept as the message.
+const EXCERPT: usize = 300;
+
+/// The error of every fallible call of this crate.
+///
+/// One word wide. [`kind`](Error::kind) is for programs to branch on; `Display` is one line that
+/// says what failed, for which request and what the service answered; [`source`](StdError::source)
+/// leads to the cause underneath, which `Display` does not repeat. `Debug` is made for
+/// `fn main() -> Result<(), defender_endpoint::Error>`: the message, its causes and a hint, a line
+/// each. `{:#?}` shows the fields instead.
+///
+/// No token, secret, header value, query value or body of a token answer is in any of these texts.
+///
+/// # Example
+///
+/// ```
+/// use defender_endpoint::{Client, ErrorKind, StaticToken};
+///
+/// let client = Client::builder(StaticToken::new("a-token")?).build()?;
+/// let error = client.scan_agent("").unwrap_err(); // refused before anything is sent
+/// assert_eq!(error.kind(), ErrorKind::InvalidInput);
+/// assert!(!error.is_retryable());
+/// # Ok::<(), defender_endpoint::Error>(())
+/// ```
+#[derive(thiserror::Error)]
+#[error(transparent)]
+pub struct Error(Box<Inner>);
+
+/// What sort of failure an [`Error`] is.
+///
+/// # Example
+///
+/// ```
+/// use defender_endpoint::{Error, ErrorKind};
+///
+/// fn exit_status(error: &Error) -> i32 {
+///     match error.kind() {
+///         ErrorKind::Config | ErrorKind::InvalidInput => 2,
+///         ErrorKind::Unauthorized | ErrorKind::Forbidden => 3,
+///         _ if error.is_retryable() => 75,
+///         _ => 1,
+///     }
+/// }
+/// # assert_eq!(exit_status(&Error::credential("no")), 1);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The client can't be built like this: a setting, an environment variable or a certificate.
+    Config,
+    /// An argument was refused before anything was sent.
+    InvalidInput,
+    /// No token could be had.
+    Credential,
+    /// The service answered 401: the token is not accepted, or the tenant has no licence.
+    Unauthorized,
+    /// The service answered 403: a permission is missing, or the token is for another audience.
+    Forbidden,
+    /// The service answered 404.
+    NotFound,
+    /// The service answered 429: too many calls.
+    Throttled,
+    /// A call would have had to wait for the client's own rate limiter longer than `max_wait`.
+    RateLimited,
+    /// The service answered 500 to 599.
+    Server,
+    /// The service answered with another status that is no success.
+    Status,
+    /// Something took longer than its timeout allows.
+    Timeout,
+    /// The exchange failed below HTTP, or what came was not HTTP, or it was cut short.
+    Transport,
+    /// The connection could not be secured: the certificate was not accepted, for instance.
+    Tls,
+    /// The service answered with a redirect, which is never followed.
+    Redirect,
+    /// The answer is larger than the body limit allows.
+    TooLarge,
+    /// The answer is not the JSON that was expected.
+    Decode,
+    /// The pages don't add up: a link to a foreign host, or one that leads in circles.
+    Paging,
+    /// A wait was broken off by the caller.
+    Cancelled,
+}
+
+#[derive(Clone, thiserror::Error)]
+#[error("{}", Line(self))]
+struct Inner {
+    kind: ErrorKind,
+    request: Option<Box<str>>,
+    text: String,
+    status: Option<u16>,
+    code: Option<String>,
+    message: Option<String>,
+    request_id: Option<String>,
+    retry_after: Option<Duration>,
+    attempts: u32,
+    retryable: bool,
+    /// The service spoke, not a gateway before it: the body was empty or its own error JSON.
+    from_service: bool,
+    hint: Option<String>,
+    #[source]
+    source: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+/// `Display` of the inner error: its own layer in one line.
+struct Line<'a>(&'a Inner);
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, text: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            request: None,
+            text: text.into(),
+            status: None,
+            code: None,
+            message: None,
+            request_id: None,
+            retry_after: None,
+            attempts: 0,
+            retryable: false,
+            from_service: false,
+            hint: None,
+            source: None,
+        }))
+    }
+
+    /// For implementations of [`Credential`](crate::Credential): no token could be had.
+    ///
+    /// The message must not hold a secret. Not retryable unless said so with
+    /// [`with_retryable`](Self::with_retryable).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use defender_endpoint::{Error, ErrorKind};
+    ///
+    /// let broken = std::io::Error::other("the vault is sealed");
+    /// let error = Error::credential("the vault gave no token").with_source(broken);
+    /// assert_eq!(error.kind(), ErrorKind::Credential);
+    /// assert_eq!(error.to_string(), "the vault gave no token");
+    /// ```
+    pub fn credential(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Credential, message)
+    }
+
+    /// Adds the cause underneath, which [`source`](StdError::source) then gives. Its texts are
+    /// shown by `Debug`, so they must not hold a secret.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::error::Error as _;
+    ///
+    /// let error = defender_endpoint::Error::credential("no token").with_source(std::fmt::Error);
+    /// assert!(error.source().is_some());
+    /// ```
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.0.source = Some(Arc::from(source.into()));
+        self
+    }
+
+    /// Says whether a later try could succeed, which [`is_retryable`](Self::is_retryable) then
+    /// gives.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// let error = defender_endpoint::Error::credential("the vault is busy").with_retryable(true);
+    /// assert!(error.is_retryable());
+    /// ```
+    pub fn with_retryable(mut self, retryable: bool) -> Self {
+        self.0.retryable = retryable;
+        self
+    }
+
+    /// What sort of failure this is.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The HTTP status of the answer, where there was one.
+    pub fn status(&self) -> Option<u16> {
+        self.0.status
+    }
+
+    /// The service's own error code, such as `ResourceNotFound` or Entra's `invalid_client`.
+    ///
+    /// Texts are for people: the service documents `TooManyRequests` and sends `429`. Branch on
+    /// [`kind`](Self::kind) or [`status`](Self::status).
+    pub fn code(&self) -> Option<&str> {
+        self.0.code.as_deref()
+    }
+
+    /// The service's own message.
+    pub fn message(&self) -> Option<&str> {
+        self.0.message.as_deref()
+    }
+
+    /// The id under which the service's support finds the request.
+    pub fn request_id(&self) -> Option<&str> {
+        self.0.request_id.as_deref()
+    }
+
+    /// How long the service, or the client's own limiter, asked to wait before the next try.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// How many exchanges were tried for this call: 0 when nothing was sent.
+    pub fn attempts(&self) -> u32 {
+        self.0.attempts
+    }
+
+    /// Whether the same call could succeed later, unchanged.
+    pub fn is_retryable(&self) -> bool {
+        self.0.retryable
+    }
+
+    // What follows is how the crate itself builds errors, each layer adding what it knows.
+
+    pub(crate) fn config(text: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Config, text)
+    }
+
+    pub(crate) fn invalid(text: impl Into<String>) -> Self {
+        Self::new(ErrorKind::InvalidInput, text)
+    }
+
+    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
+    pub(crate) fn with_retry_after(mut self, wait: Option<Duration>) -> Self {
+        self.0.retry_after = wait;
+        self
+    }
+
+    pub(crate) fn with_attempts(mut self, attempts: u32) -> Self {
+        self.0.attempts = attempts;
+        self
+    }
+
+    /// Names the request, unless a layer below has named a more exact one.
+    pub(crate) fn for_request(mut self, request: &str) -> Self {
+        self.0.request.get_or_insert_with(|| request.into());
+        self
+    }
+
+    /// Says where in a list the fault is, if it is one of the list's rows.
+    pub(crate) fn in_row(mut self, row: u64) -> Self {
+        if self.0.kind == ErrorKind::Decode {
+            self.0.text = format!("after {row} rows of the list: {}", self.0.text);
+        }
+        self
+    }
+
+    pub(crate) fn is_from_service(&self) -> bool {
+        self.0.from_service
+    }
+
+    /// The same failure once more, for a second caller that was waiting for it.
+    pub(crate) fn duplicate(&self) -> Self {
+        Self(self.0.clone())
+    }
+
+    /// An answer that is no success, read leniently: the body may be the service's error JSON,
+    /// a gateway's page or nothing.
+    pub(crate) fn from_status(status: u16, body: &[u8]) -> Self {
+        let (kind, retryable) = match status {
+            401 => (ErrorKind::Unauthorized, false),
+            403 => (ErrorKind::Forbidden, false),
+            404 => (ErrorKind::NotFound, false),
+            429 => (ErrorKind::Throttled, true),
+            408 => (ErrorKind::Status, true),
+            500 | 502 | 503 | 504 => (ErrorKind::Server, true),
+            501..=599 => (ErrorKind::Server, false),
+            300..=399 => (ErrorKind::Redirect, false),
+            _ => (ErrorKind::Status, false),
+        };
+        let mut error = Self::new(kind, status_line(status)).with_retryable(retryable);
+        error.0.status = Some(status);
+        match ServiceError::read(body) {
+            Some(said) => {
+                error.0.from_service = true;
+                error.0.code = said.code;
+                error.0.message = said.message;
+                error.0.request_id = said.target;
+            }
+            None if body.iter().all(u8::is_ascii_whitespace) => error.0.from_service = true,
+            None => error.0.message = Some(excerpt(&String::from_utf8_lossy(body))),
+        }
+        error
+    }
+
+    /// A token endpoint's refusal. Only the members that the protocol defines are read: the rest
+    /// of such an answer stays out of every text.
+    pub(crate) fn from_token_status(status: u16, body: &[u8]) -> Self {
+        let mut error = Self::credential(format!(
+            "the token request was refused: {}",
+            status_line(status)
+        ))
+        .with_retryable(matches!(status, 408 | 429 | 500 | 502 | 503 | 504));
+        error.0.status = Some(status);
+        if let Ok(said) = serde_json::from_slice::<TokenError>(body) {
+            error.0.code = said.error.map(|text| excerpt(&text));
+            error.0.message = said.error_description.map(|text| excerpt(&text));
+            error.0.request_id = said
+                .correlation_id
+                .or(said.trace_id)
+                .map(|text| excerpt(&text));
+        }
+        error
+    }
+
+    /// Takes a secret out of what the other side said, in case it repeats what it was sent.
+    pub(crate) fn without(mut self, secret: &Secret) -> Self {
+        let secret = secret.expose();
+        for text in [
+            &mut self.0.code,
+            &mut self.0.message,
+            &mut self.0.request_id,
+        ]
+        .into_iter()
+        .flatten()
+        {
+            if !secret.is_empty() && text.contains(secret) {
+                *text = text.replace(secret, "***");
+            }
+        }
+        self
+    }
+
+    /// The id from a header, unless the body named one.
+    pub(crate) fn or_request_id(mut self, id: Option<String>) -> Self {
+        self.0.request_id = self.0.request_id.or(id);
+        self
+    }
+}
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let error = self.0;
+        if let Some(request) = &error.request {
+            write!(f, "{request}: ")?;
+        }
+        f.write_str(&error.text)?;
+        match (&error.code, &error.message) {
+            (Some(code), Some(message)) => write!(f, ", {code}: {message}")?,
+            (Some(text), None) => write!(f, ", {text}")?,
+            (None, Some(text)) => write!(f, ": {text}")?,
+            (None, None) => {}
+        }
+        if error.attempts > 1 {
+            write!(f, " (after {} attempts)", error.attempts)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.alternate() {
+            return fmt::Debug::fmt(&self.0, f);
+        }
+        write!(f, "{self}")?;
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            write!(f, "\n  caused by: {error}")?;
+            cause = error.source();
+        }
+        if let Some(id) = &self.0.request_id {
+            write!(f, "\n  request id: {id}")?;
+        }
+        if let Some(hint) = &self.0.hint {
+            write!(f, "\n  hint: {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.kind)
+            .field("request", &self.request)
+            .field("text", &self.text)
+            .field("status", &self.status)
+            .field("code", &self.code)
+            .field("message", &self.message)
+            .field("request_id", &self.request_id)
+            .field("retry_after", &self.retry_after)
+            .field("attempts", &self.attempts)
+            .field("retryable", &self.retryable)
+            .field("hint", &self.hint)
+            .field("source", &self.source)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The service's error body, `{"error": {"code", "message", "target"}}`, in any state of repair.
+struct ServiceError {
+    code: Option<String>,
+    message: Option<String>,
+    target: Option<String>,
+}
+
+impl ServiceError {
+    fn read(body: &[u8]) -> Option<Self> {
+        let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
+        let mut envelope: Value = serde_json::from_slice(body).ok()?;
+        let error = envelope.get_mut("error")?;
+        let mut take = |key: &str| match error.get_mut(key).map(Value::take) {
+            Some(Value::String(text)) if !text.trim().is_empty() => Some(excerpt(&text)),
+            Some(Value::Number(number)) => Some(number.to_string()),
+            _ => None,
+        };
+        let said = Self {
+            code: take("code"),
+            message: take("message"),
+            target: take("target"),
+        };
+        let bare = error.as_str().map(excerpt);
+        Some(Self {
+            message: said.message.or(bare),
+            ..said
+        })
+    }
+}
+
+/// The members of a token endpoint's error answer that may be shown (RFC 6749, section 5.2, and
+/// Entra's additions).
+#[derive(Deserialize)]
+struct TokenError {
+    error: Option<String>,
+    error_description: Option<String>,
+    correlation_id: Option<String>,
+    trace_id: Option<String>,
+}
+
+/// A status with its reason phrase, which HTTP/2 and many gateways don't send.
+fn status_line(status: u16) -> String {
+    let reason = match status {
+        301 => " Moved Permanently",
+        302 => " Found",
+        307 => " Temporary Redirect",
+        308 => " Permanent Redirect",
+        400 => " Bad Request",
+        401 => " Unauthorized",
+        403 => " Forbidden",
+        404 => " Not Found",
+        405 => " Method Not Allowed",
+        408 => " Request Timeout",
+        415 => " Unsupported Media Type",
+        429 => " Too Many Requests",
+        500 => " Internal Server Error",
+        502 => " Bad Gateway",
+        503 => " Service Unavailable",
+        504 => " Gateway Timeout",
+        _ => "",
+    };
+    format!("{status}{reason}")
+}
+
+/// Foreign text made fit for one line of a log: no control characters, runs of space folded, cut.
+fn excerpt(text: &str) -> String {
+    let mut line = String::new();
+    for word in text
+        .split(|c: char| c.is_whitespace() || c.is_control())
+        .filter(|word| !word.is_empty())
+    {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.extend(word.chars().take(EXCERPT));
+        if line.chars().count() >= EXCERPT {
+            line = line.chars().take(EXCERPT).collect();
+            line.push('…');
+            break;
+        }
+    }
+    line
+}

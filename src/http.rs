@@ -1,0 +1,369 @@
+//! One HTTP exchange. The only file that names ureq.
+
+use std::io::{self, Read};
+use std::time::Duration;
+
+use ureq::http::{HeaderMap, HeaderValue, header};
+use ureq::{Agent, Timeout};
+
+use crate::cloud::Origin;
+use crate::error::{Error, ErrorKind};
+use crate::secret::Secret;
+
+/// Of an answer that is no success, this much is read: enough for any error JSON, and small bodies
+/// are read to their end, which keeps the connection.
+const ERROR_BODY: u64 = 64 * 1024;
+
+/// What the transport is told once, when the client is built.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) user_agent: String,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) read_timeout: Duration,
+    pub(crate) try_timeout: Duration,
+    /// Bytes of one body, counted after inflating.
+    pub(crate) body_limit: u64,
+    pub(crate) proxy: Proxy,
+    pub(crate) tls: Tls,
+}
+
+/// Which proxy is used.
+#[derive(Clone, Debug)]
+pub(crate) enum Proxy {
+    /// The one that the environment names, if any.
+    Environment,
+    Url(Secret),
+    None,
+}
+
+/// How connections are secured.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tls {
+    /// PEM; replaces the built-in roots.
+    pub(crate) roots: Option<Vec<u8>>,
+    /// PEM of the chain and of the key.
+    pub(crate) client_certificate: Option<(Vec<u8>, Secret)>,
+    pub(crate) native: bool,
+    pub(crate) platform_verifier: bool,
+}
+
+/// The transport: connections, timeouts, bounds.
+#[derive(Debug)]
+pub(crate) struct Http {
+    agent: Agent,
+    read_timeout: Duration,
+    try_timeout: Duration,
+    connect_timeout: Duration,
+    body_limit: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Method {
+    Get,
+    Post,
+}
+
+impl Method {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+        }
+    }
+}
+
+/// One request, complete.
+#[derive(Debug)]
+pub(crate) struct Request<'a> {
+    pub(crate) method: Method,
+    pub(crate) url: &'a str,
+    pub(crate) bearer: Option<&'a Secret>,
+    pub(crate) content_type: Option<&'static str>,
+    pub(crate) body: &'a [u8],
+}
+
+/// One answer, its body as it came off the wire.
+#[derive(Debug)]
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) content_type: Option<String>,
+    pub(crate) request_id: Option<String>,
+    /// The host that a redirect points to.
+    pub(crate) location_host: Option<String>,
+    /// `Retry-After` as it was sent.
+    pub(crate) retry_after: Option<String>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Http {
+    pub(crate) fn new(settings: &Settings) -> Result<Self, Error> {
+        let user_agent = HeaderValue::from_str(&settings.user_agent).map_err(|_| {
+            Error::config("the user agent holds characters that a header can't carry")
+        })?;
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .user_agent(user_agent.to_str().unwrap_or_default())
+            .accept("application/json")
+            .accept_encoding("gzip")
+            .timeout_connect(Some(settings.connect_timeout))
+            .timeout_per_read(Some(settings.read_timeout))
+            .timeout_global(Some(settings.try_timeout));
+        let config = match &settings.proxy {
+            Proxy::Environment => config,
+            Proxy::None => config.proxy(None),
+            Proxy::Url(url) => config.proxy(Some(proxy(url)?)),
+        };
+        #[cfg(any(feature = "rustls", feature = "native-tls"))]
+        let config = config.tls_config(tls(&settings.tls)?);
+        Ok(Self {
+            agent: config.build().new_agent(),
+            read_timeout: settings.read_timeout,
+            try_timeout: settings.try_timeout,
+            connect_timeout: settings.connect_timeout,
+            body_limit: settings.body_limit,
+        })
+    }
+
+    pub(crate) fn body_limit(&self) -> u64 {
+        self.body_limit
+    }
+
+    /// Sends and reads the whole body. Any status is an answer; an error means there was none.
+    pub(crate) fn send(&self, request: &Request<'_>) -> Result<Response, Error> {
+        let answer = match request.method {
+            Method::Get => headers(self.agent.get(request.url), request)?.call(),
+            Method::Post => headers(self.agent.post(request.url), request)?.send(request.body),
+        };
+        let mut answer = answer.map_err(|error| self.failure(error, request.url))?;
+        let status = answer.status().as_u16();
+        let mut response = read_headers(status, answer.headers());
+        let limit = if status == 200 {
+            self.body_limit
+        } else {
+            ERROR_BODY
+        };
+        let mut reader = answer.body_mut().as_reader().take(limit.saturating_add(1));
+        let read = reader.read_to_end(&mut response.body);
+        match read {
+            Ok(_) if status != 200 => response
+                .body
+                .truncate(usize::try_from(ERROR_BODY).unwrap_or(0)),
+            Ok(read) if u64::try_from(read).is_ok_and(|read| read <= limit) => {}
+            Ok(_) => return Err(too_large(limit)),
+            // The status says more than the rest of an error page that didn't arrive.
+            Err(_) if status != 200 => {}
+            Err(error) => return Err(self.failure(error.into(), request.url)),
+        }
+        Ok(response)
+    }
+
+    /// Says what happened in words of our own: ureq's texts may hold a URL with its query.
+    fn failure(&self, error: ureq::Error, url: &str) -> Error {
+        let host = Origin::split(url).map_or_else(
+            |_| "the server".to_owned(),
+            |(origin, _)| origin.to_string(),
+        );
+        let host = host
+            .split_once("://")
+            .map_or(host.as_str(), |(_, host)| host)
+            .to_owned();
+        match error {
+            ureq::Error::Timeout(timeout) => self.timeout(timeout, &host),
+            ureq::Error::Io(error) => io_failure(error, &host),
+            ureq::Error::HostNotFound => unresolved(&host),
+            ureq::Error::ConnectionFailed => transport(format!("no connection to {host}"), true),
+            ureq::Error::Tls(why) => tls_failure(&host, Detail(why.to_owned()).into()),
+            ureq::Error::ConnectProxyFailed(why) => {
+                let refused = why.contains("407");
+                transport("the proxy made no connection".to_owned(), !refused)
+                    .with_source(Detail(why))
+                    .with_hint("check the proxy's address and its user name and password")
+            }
+            ureq::Error::LargeResponseHeader(_, limit) => Error::new(
+                ErrorKind::TooLarge,
+                format!("the answer's headers are larger than {limit} bytes"),
+            ),
+            ureq::Error::Protocol(why) => {
+                transport(format!("what {host} sent is no valid HTTP"), false)
+                    .with_source(Detail(why.to_string()))
+            }
+            // These variants exist only with the features of ureq that any crate may turn on.
+            other => match other.to_string() {
+                why if why.starts_with("rustls:") || why.starts_with("native-tls:") => {
+                    tls_failure(&host, Detail(why).into())
+                }
+                why if why.contains("decompress") => {
+                    transport("the compressed body is damaged".to_owned(), true)
+                }
+                _ => transport(format!("the exchange with {host} failed"), false),
+            },
+        }
+    }
+
+    fn timeout(&self, timeout: Timeout, host: &str) -> Error {
+        let text = match timeout {
+            Timeout::Connect | Timeout::Resolve => {
+                format!("no connection to {host} within {:?}", self.connect_timeout)
+            }
+            Timeout::PerRead => format!("nothing arrived from {host} for {:?}", self.read_timeout),
+            _ => format!(
+                "the exchange with {host} was not complete within {:?}",
+                self.try_timeout
+            ),
+        };
+        Error::new(ErrorKind::Timeout, text).with_retryable(true)
+    }
+}
+
+/// The error for a body that passes the limit, on the wire or inflated.
+pub(crate) fn too_large(limit: u64) -> Error {
+    Error::new(
+        ErrorKind::TooLarge,
+        format!("the body is larger than the limit of {limit} bytes"),
+    )
+    .with_hint("ask for fewer rows a page (`page_size`) or raise the client's `body_limit`")
+}
+
+fn headers<B>(
+    builder: ureq::RequestBuilder<B>,
+    request: &Request<'_>,
+) -> Result<ureq::RequestBuilder<B>, Error> {
+    let mut builder = builder;
+    if let Some(bearer) = request.bearer {
+        let text = zeroize::Zeroizing::new(format!("Bearer {}", bearer.expose()));
+        let mut value = HeaderValue::from_str(&text).map_err(|_| {
+            Error::credential("the token holds characters that a header can't carry")
+        })?;
+        value.set_sensitive(true);
+        builder = builder.header(header::AUTHORIZATION, value);
+    }
+    if let Some(content_type) = request.content_type {
+        builder = builder.header(header::CONTENT_TYPE, content_type);
+    }
+    Ok(builder)
+}
+
+fn read_headers(status: u16, headers: &HeaderMap) -> Response {
+    let text = |name: &str| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned)
+    };
+    let location = text("location");
+    Response {
+        status,
+        content_type: text("content-type"),
+        request_id: ["mise-correlation-id", "x-ms-request-id", "request-id"]
+            .into_iter()
+            .find_map(text),
+        location_host: location.and_then(|url| {
+            Origin::split(&url)
+                .map(|(origin, _)| origin.host().to_owned())
+                .ok()
+        }),
+        retry_after: text("retry-after"),
+        body: Vec::new(),
+    }
+}
+
+fn io_failure(error: io::Error, host: &str) -> Error {
+    let text = match error.kind() {
+        // rustls reports a certificate it does not accept as invalid data.
+        io::ErrorKind::InvalidData if error.get_ref().is_some() => {
+            return tls_failure(host, error.into());
+        }
+        io::ErrorKind::ConnectionRefused => format!("{host} refused the connection"),
+        io::ErrorKind::TimedOut => {
+            let text = format!("{host} did not answer in time");
+            return Error::new(ErrorKind::Timeout, text)
+                .with_retryable(true)
+                .with_source(error);
+        }
+        _ if error.to_string().starts_with("failed to lookup address") => {
+            return unresolved(host).with_source(error);
+        }
+        _ => format!("the connection to {host} broke off"),
+    };
+    transport(text, true).with_source(error)
+}
+
+fn transport(text: String, retryable: bool) -> Error {
+    Error::new(ErrorKind::Transport, text).with_retryable(retryable)
+}
+
+fn unresolved(host: &str) -> Error {
+    transport(format!("the name of {host} could not be resolved"), true)
+        .with_hint("check the API URL, and whether this network needs a proxy (HTTPS_PROXY)")
+}
+
+fn tls_failure(host: &str, source: Box<dyn std::error::Error + Send + Sync>) -> Error {
+    Error::new(ErrorKind::Tls, format!("no secure connection to {host}")).with_source(source).with_hint(
+        "where a proxy inspects TLS, give its root certificate with `root_certificates`, or use \
+         the system's with the feature `platform-verifier` or `native-tls`",
+    )
+}
+
+/// A cause of which only the text is kept.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Detail(String);
+
+fn proxy(url: &Secret) -> Result<ureq::Proxy, Error> {
+    let fault = || {
+        Error::config("the proxy URL is not valid")
+            .with_hint("expected http://[user:password@]host:port")
+    };
+    let proxy = ureq::Proxy::new(url.expose()).map_err(|_| fault())?;
+    match proxy.protocol() {
+        ureq::ProxyProtocol::Http | ureq::ProxyProtocol::Https => Ok(proxy),
+        _ => Err(fault()),
+    }
+}
+
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+fn tls(settings: &Tls) -> Result<ureq::tls::TlsConfig, Error> {
+    use ureq::tls::{ClientCert, RootCerts, TlsConfig, TlsProvider};
+
+    let native = settings.native || cfg!(not(feature = "rustls"));
+    let mut config = TlsConfig::builder();
+    if native {
+        // Whoever chooses the system's TLS wants the system's certificates with it.
+        config = config
+            .provider(TlsProvider::NativeTls)
+            .root_certs(RootCerts::PlatformVerifier);
+    }
+    if settings.platform_verifier {
+        config = config.root_certs(RootCerts::PlatformVerifier);
+    }
+    if let Some(pem) = &settings.roots {
+        let roots = certificates(pem, "root certificates")?;
+        config = config.root_certs(RootCerts::new_with_certs(&roots));
+    }
+    if let Some((chain, key)) = &settings.client_certificate {
+        let chain = certificates(chain, "client certificate")?;
+        let key = ureq::tls::PrivateKey::from_pem(key.expose().as_bytes())
+            .map_err(|_| Error::config("the client certificate's key is no PEM private key"))?;
+        config = config.client_cert(Some(ClientCert::new_with_certs(&chain, key)));
+    }
+    Ok(config.build())
+}
+
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+fn certificates(pem: &[u8], what: &str) -> Result<Vec<ureq::tls::Certificate<'static>>, Error> {
+    use ureq::tls::{PemItem, parse_pem};
+
+    let mut found = Vec::new();
+    for item in parse_pem(pem) {
+        match item {
+            Ok(PemItem::Certificate(certificate)) => found.push(certificate),
+            Ok(_) => {}
+            Err(_) => return Err(Error::config(format!("the {what} are damaged PEM"))),
+        }
+    }
+    if found.is_empty() {
+        return Err(Error::config(format!("the {what} hold no PEM certificate")));
+    }
+    Ok(found)
+}

@@ -1,0 +1,232 @@
+//! A blocking client for the Microsoft Defender for Endpoint API: machines, scan agents, scan
+//! definitions and scan history, typed, paged, and paced to the documented limits. No async
+//! runtime, here or underneath.
+//!
+//! ```no_run
+//! use defender_endpoint::Client;
+//!
+//! fn main() -> Result<(), defender_endpoint::Error> {
+//!     let client = Client::from_env()?;
+//!     for machine in client.machines() {
+//!         let machine = machine?;
+//!         println!("{} {}", machine.id, machine.computer_dns_name.as_deref().unwrap_or("-"));
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
+//! This page is the manual: [operations](#operations), [credentials](#credentials),
+//! [permissions](#permissions), [clouds](#clouds), [filters](#filters), [paging and
+//! resuming](#paging-and-resuming), [limits and waiting](#limits-and-waiting), [errors](#errors),
+//! [TLS and proxies](#tls-and-proxies), [logging](#logging), [features](#features) and
+//! [versions](#versions). How to test a program that uses the crate is on a page of its own,
+//! [testing your own tool][testing].
+//!
+#![cfg_attr(feature = "testing", doc = "[testing]: crate::testing")]
+#![cfg_attr(not(feature = "testing"), doc = "[testing]: #features")]
+//!
+//! # Operations
+//!
+//! | operation | call | vendor's page |
+//! | --- | --- | --- |
+//! | list machines | [`client.machines()`](Client::machines) | «List machines API» |
+//! | list scan agents | [`client.scan_agents()`](Client::scan_agents) | «Get all scan agents» |
+//! | one scan agent | [`client.scan_agent(id)`](Client::scan_agent) | «Get scan agent by ID» |
+//! | list scan definitions | [`client.scan_definitions()`](Client::scan_definitions) | «Get scan definitions» |
+//! | scan history | [`client.scan_history(ids)`](Client::scan_history) | «Get scan history by definition» |
+//!
+//! The scan APIs are a prerelease, says the vendor: they may change. They are for tenants with
+//! Defender for Endpoint Plan 2 or Defender Vulnerability Management (definitions: Plan 1 too).
+//!
+//! Models hold the union of what the documentation, the service's own schema and recorded answers
+//! show. Everything but a row's key is optional, enums are open (`Other`), keys that nobody
+//! documented are kept in `extra`, and what was read can be serialised again under the service's
+//! names.
+//!
+//! # Credentials
+//!
+//! * [`ClientSecret`]: an app registration with a client secret. [`Client::from_env`] makes one
+//!   from `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET`.
+//! * [`StaticToken`]: a token that was got elsewhere, `az account get-access-token` for instance.
+//! * [`Credential`]: a trait with one method, for everything else.
+//!
+//! A token is kept until five minutes before it expires. One thread renews it for all; while that
+//! fails, the old one is used for as long as it is valid. Token requests don't count against the
+//! API's limits.
+//!
+//! # Permissions
+//!
+//! Of the API `WindowsDefenderATP`, with an administrator's consent:
+//!
+//! | operation | application | delegated | role of the user |
+//! | --- | --- | --- | --- |
+//! | machines | `Machine.Read.All` or `Machine.ReadWrite.All` | `Machine.Read` or `Machine.ReadWrite` | 'View Data' |
+//! | scan agents, definitions, history | `Machine.Read.All` | `Machine.Read.All` | 'ViewData' or 'TvmViewData' |
+//!
+//! # Clouds
+//!
+//! [`Cloud`] holds API host, login authority and token scope together: commercial with its
+//! regions, GCC, GCC High and DoD. The scope of the government clouds is not documented by the
+//! vendor; [`Cloud::with_scope`] sets another.
+//!
+//! # Filters
+//!
+//! The service filters machines; [`machines::field`] has a constant for each property that it can
+//! filter by, with only the operators that fit its type, and combines them with `&`, `|` and `!`.
+//! Values are quoted and escaped. [`Filter::raw`] takes any OData expression.
+//!
+//! ```
+//! use defender_endpoint::machines::{HealthStatus, RiskScore, field};
+//!
+//! let filter = field::HEALTH_STATUS.ne(HealthStatus::Active)
+//!     & (field::RISK_SCORE.eq(RiskScore::High) | field::COMPUTER_DNS_NAME.starts_with("srv-"));
+//! assert_eq!(
+//!     filter.to_string(),
+//!     "healthStatus ne 'Active' and (riskScore eq 'High' or startswith(computerDnsName,'srv-'))",
+//! );
+//! ```
+//!
+//! # Paging and resuming
+//!
+//! Lists are iterators of `Result`. Nothing is sent before the first `next`; a page is fetched when
+//! its first row is asked for, and each row is decoded when it is asked for. After an error there
+//! is nothing more, and everything that came before it has been handed out.
+//! [`Items::offset`] counts rows from the list's start, so that `skip(offset)` goes on, in another
+//! process too:
+//!
+//! ```no_run
+//! # use defender_endpoint::{Client, Error, machines::Machine};
+//! # fn saved() -> u64 { 0 }
+//! # fn save(_: u64) {}
+//! # fn store(_: Machine) {}
+//! # let client = Client::from_env()?;
+//! let mut machines = client.machines().skip(saved()).into_iter();
+//! while let Some(machine) = machines.next() {
+//!     match machine {
+//!         Ok(machine) => store(machine),
+//!         Err(error) => {
+//!             save(machines.offset());
+//!             return Err(error);
+//!         }
+//!     }
+//! }
+//! # Ok::<(), Error>(())
+//! ```
+//!
+//! [`pages()`](machines::ListMachines::pages) hands out whole pages, for tools that write in
+//! batches. [`deserialize()`](machines::ListMachines::deserialize) decodes rows into a type of
+//! yours.
+//!
+//! A page is held in memory as it came off the wire, compressed if the service compresses it, and
+//! decoded row by row: memory doesn't grow with the number of machines.
+//!
+//! # Limits and waiting
+//!
+//! Each API may be called 100 times a minute and 1,500 times an hour. The client keeps both
+//! exactly, as the service counts: in any 60 and any 3,600 seconds. A burst of 100 calls goes out
+//! at once; whoever goes on calling gets 245 through in two minutes and 1,500 in fourteen, and then
+//! waits for the hour to pass. A full walk takes a call for 10,000 machines, so only tools that ask
+//! for small pages ever wait.
+//!
+//! A call that would have to wait longer than [`max_wait`](ClientBuilder::max_wait) (5 minutes)
+//! fails at once with [`ErrorKind::RateLimited`]; a daemon sets `Duration::MAX`. Several processes
+//! on one app registration share its quota: [`RateLimits::divided_by`]. Several clients in one
+//! process share a [`RateLimiter`].
+//!
+//! # Errors
+//!
+//! One type, [`Error`]. [`kind()`](Error::kind) is what to branch on,
+//! [`is_retryable()`](Error::is_retryable) says whether the same call could succeed later, and
+//! [`status()`](Error::status), [`code()`](Error::code), [`message()`](Error::message) and
+//! [`request_id()`](Error::request_id) hold what the service said. `Debug` is made for
+//! `fn main() -> Result<(), Error>`: message, causes and a hint, a line each. Arguments are checked
+//! before anything is sent.
+//!
+//! The service documents 404 for a list of machines when there are no recent ones. Such a 404 ends
+//! the walk without an error, is logged as a warning, and
+//! [`Items::ended_by_not_found`] tells it from an empty page.
+//!
+//! # TLS and proxies
+//!
+//! Only `https` is spoken, but for loopback addresses, and redirects are never followed, so that a
+//! token doesn't leave for another host. There is no switch that turns the verification of
+//! certificates off.
+//!
+//! The proxy is the one that the environment names (`ALL_PROXY`, `HTTPS_PROXY`, `HTTP_PROXY`,
+//! `NO_PROXY`), [`proxy`](ClientBuilder::proxy), or [none](ClientBuilder::no_proxy). Where a proxy
+//! inspects TLS, give its root with `root_certificates`, or use the system's certificates with the
+//! feature `platform-verifier` or `native-tls` and the setter of the same name.
+//!
+//! # Logging
+//!
+//! Through the [`log`](https://docs.rs/log) facade: `info` for a wait of more than a second, `warn`
+//! for a token that could not be renewed and for a list that ended with 404. No line holds a query,
+//! a header, a body or a secret. The transport underneath, `ureq`, logs under its own name; its
+//! level `trace` shows raw bytes, tokens included: keep it off.
+//!
+//! # Features
+//!
+//! | feature | |
+//! | --- | --- |
+//! | `rustls` (default) | TLS in Rust with Mozilla's roots built in |
+//! | `native-tls` | the system's TLS library; chosen with `ClientBuilder::native_tls`, or by being the only one |
+//! | `platform-verifier` | the system's certificate verifier; chosen with `ClientBuilder::platform_verifier` |
+//! | `testing` | [testing your own tool][testing]: a fake tenant on loopback and a fake clock |
+//!
+//! Features add, they never choose: turning one on changes nothing for other crates of a build.
+//! Without any TLS feature only loopback addresses can be talked to, and `build()` says so.
+//!
+//! # Versions
+//!
+//! Needs Rust 1.85. A newer minimum is a minor release, never a patch. No type of the HTTP library,
+//! the limiter or any other dependency before its 1.0 is part of the public API, except those of
+//! [`time`], which is re-exported; a new major version of it is a breaking release of this crate.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
+)]
+
+mod auth;
+mod call;
+mod client;
+mod clock;
+mod cloud;
+mod decode;
+mod encode;
+mod error;
+pub mod filter;
+mod http;
+pub mod machines;
+mod page;
+mod paging;
+mod rate_limit;
+pub mod scan_agents;
+pub mod scan_definitions;
+pub mod scan_history;
+mod secret;
+#[cfg(feature = "testing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+pub mod testing;
+mod wait;
+mod wire;
+
+pub use auth::{AccessToken, ClientSecret, Credential, StaticToken, TokenRequest};
+pub use client::{Client, ClientBuilder};
+pub use cloud::Cloud;
+pub use error::{Error, ErrorKind};
+pub use filter::Filter;
+pub use paging::{Items, Page, Pages};
+pub use rate_limit::{RateLimiter, RateLimits};
+pub use secret::Secret;
+pub use time;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

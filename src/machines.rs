@@ -1,0 +1,278 @@
+//! Machines: the page «List machines API».
+
+pub mod field;
+mod model;
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::DeserializeOwned;
+
+use crate::call::Operation;
+use crate::client::Client;
+use crate::filter::{Filter, IntoFilter};
+use crate::http::Method;
+use crate::paging::{Items, Listing, PageSizes, Pages};
+use crate::rate_limit::Api;
+
+pub use model::{
+    CloudProvider, DeviceValue, ExclusionReason, ExposureLevel, HealthStatus, InterfaceType,
+    Machine, MachineIpAddress, ManagedBy, ManagedByStatus, OnboardingStatus, OperationalStatus,
+    RiskScore, VmMetadata,
+};
+
+static LIST: Operation = Operation {
+    method: Method::Get,
+    path: "/api/machines",
+    api: Api::Machines,
+    permissions: "the application permission Machine.Read.All or Machine.ReadWrite.All, or the \
+                  delegated permission Machine.Read or Machine.ReadWrite with the role 'View Data'",
+};
+
+const SIZES: PageSizes = PageSizes::ServiceChooses { most: 10_000 };
+
+/// A request for machines: what to ask for. Made by [`Client::machines`].
+///
+/// A plain value: nothing is sent until it is iterated. It can be cloned, kept and iterated again.
+/// `T` is the type of a row, [`Machine`] unless [`deserialize`](Self::deserialize) says otherwise.
+///
+/// # Paging
+///
+/// Without [`page_size`](Self::page_size) and [`top`](Self::top) the service puts up to 10,000
+/// machines on a page and names the next one in a link, which is the least number of calls. With
+/// either of them it sends no link, and the pages are asked for with `$top` and `$skip`; the walk
+/// ends at an empty page, or at a short page after a full one.
+///
+/// Either way pages are offsets into a list that changes: while machines are added or merged during
+/// a walk, one may be seen twice or missed. A tool that mirrors the list should treat `id` as the
+/// key and delete a machine only after it was missing several times.
+///
+/// # What is in the list
+///
+/// All machines within the configured retention period, also those that were only discovered
+/// ([`OnboardingStatus::CanBeOnboarded`]), and several records of one name. A token for a user
+/// (delegated permission) sees only the device groups that the user may see. No machines at all
+/// may be answered with 404, which ends the walk without an error; see
+/// [`Items::ended_by_not_found`].
+///
+/// # Errors
+///
+/// The iterator's items are results. An error is the last item. Kinds:
+/// [`InvalidInput`](crate::ErrorKind::InvalidInput) for a page size outside 1 to 10,000, a filter
+/// or query option that can't be sent, or a query of more than 16 KiB, each before anything is
+/// sent; [`Paging`](crate::ErrorKind::Paging) for a next link to a foreign host or in a circle;
+/// [`Decode`](crate::ErrorKind::Decode) for a row or page that doesn't fit; and those of every
+/// call, listed at [`ErrorKind`](crate::ErrorKind).
+///
+/// # Example
+///
+/// ```no_run
+/// use defender_endpoint::{Client, machines::{HealthStatus, field}};
+///
+/// let client = Client::from_env()?;
+/// for machine in client.machines().filter(field::HEALTH_STATUS.ne(HealthStatus::Active)) {
+///     let machine = machine?;
+///     println!("{} {:?}", machine.id, machine.health_status);
+/// }
+/// # Ok::<(), defender_endpoint::Error>(())
+/// ```
+#[must_use = "nothing is sent until the request is iterated"]
+pub struct ListMachines<T = Machine> {
+    client: Client,
+    listing: Listing,
+    filter: Option<Filter>,
+    row: PhantomData<fn() -> T>,
+}
+
+impl ListMachines {
+    pub(crate) fn new(client: Client) -> Self {
+        let mut listing = Listing::new(&LIST, SIZES);
+        listing.not_found_is_end = true;
+        Self {
+            client,
+            listing,
+            filter: None,
+            row: PhantomData,
+        }
+    }
+}
+
+impl<T> ListMachines<T> {
+    /// Only machines that fit. Called again, both filters must fit. Defaults to all machines.
+    ///
+    /// A filter that can't be sent, such as an `is_in` of nothing, is the iterator's first error.
+    /// To filter with a closure on this side, use `into_iter().filter(..)`.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use defender_endpoint::{Client, Filter, StaticToken, machines::{RiskScore, field}};
+    ///
+    /// let client = Client::builder(StaticToken::new("a-token")?).build()?;
+    /// let typed = client.machines().filter(field::RISK_SCORE.eq(RiskScore::High));
+    /// let raw = client.machines().filter(Filter::raw("riskScore eq 'High'"));
+    /// assert_eq!(typed.url(), raw.url());
+    /// # Ok::<(), defender_endpoint::Error>(())
+    /// ```
+    #[doc(alias = "$filter")]
+    pub fn filter(mut self, filter: impl IntoFilter) -> Self {
+        let filter = filter.into_filter();
+        self.filter = Some(match self.filter.take() {
+            Some(earlier) => earlier & filter,
+            None => filter,
+        });
+        self
+    }
+
+    /// At most so many machines in all. `top(1)` is one call for one machine. Defaults to all.
+    #[doc(alias = "$top")]
+    pub fn top(mut self, machines: u64) -> Self {
+        self.listing.top = Some(machines);
+        self
+    }
+
+    /// Leaves out the first machines of the list, to go on where an earlier walk stopped: see
+    /// [`Items::offset`]. Defaults to 0.
+    #[doc(alias = "$skip")]
+    pub fn skip(mut self, machines: u64) -> Self {
+        self.listing.skip = machines;
+        self
+    }
+
+    /// Machines a call, 1 to 10,000. Defaults to the service's own pages (10,000).
+    ///
+    /// Smaller pages cost calls, of which there are 100 a minute; they are for callers that write
+    /// in batches or have little memory.
+    #[doc(alias = "$top")]
+    pub fn page_size(mut self, machines: u32) -> Self {
+        self.listing.page_size = Some(machines);
+        self
+    }
+
+    /// An OData option that the documentation of machines doesn't settle, such as `$orderby` or
+    /// `$select`. Sent as given, percent-encoded; may be called several times.
+    ///
+    /// `$top`, `$skip` and `$filter` are refused by the iterator, as
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput): they have methods.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # let client = defender_endpoint::Client::builder(defender_endpoint::StaticToken::new("t")?).build()?;
+    /// let newest_first = client.machines().query_option("$orderby", "lastSeen desc");
+    /// assert!(newest_first.url().ends_with("/api/machines?$orderby=lastSeen%20desc"));
+    /// # Ok::<(), defender_endpoint::Error>(())
+    /// ```
+    pub fn query_option(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        let name = name.into();
+        let bare = name.trim().trim_start_matches('$').to_ascii_lowercase();
+        if matches!(bare.as_str(), "top" | "skip" | "filter") {
+            self.listing.refuse(format!(
+                "query_option does not take {name}: use the method `{bare}`"
+            ));
+        }
+        self.listing.options.push((name, value.into()));
+        self
+    }
+
+    /// Decodes each row into a type of the caller's, with the fields that it wants.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # let client = defender_endpoint::Client::from_env()?;
+    /// #[derive(serde::Deserialize)]
+    /// #[serde(rename_all = "camelCase")]
+    /// struct Name {
+    ///     computer_dns_name: Option<String>,
+    /// }
+    ///
+    /// for row in client.machines().deserialize::<Name>() {
+    ///     println!("{:?}", row?.computer_dns_name);
+    /// }
+    /// # Ok::<(), defender_endpoint::Error>(())
+    /// ```
+    pub fn deserialize<U: DeserializeOwned>(self) -> ListMachines<U> {
+        ListMachines {
+            client: self.client,
+            listing: self.listing,
+            filter: self.filter,
+            row: PhantomData,
+        }
+    }
+
+    /// The URL of the first call, as it would be sent.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # let client = defender_endpoint::Client::builder(defender_endpoint::StaticToken::new("t")?).build()?;
+    /// let url = client.machines().skip(20_000).top(5).url();
+    /// assert_eq!(url, "https://api.securitycenter.microsoft.com/api/machines?$top=5&$skip=20000");
+    /// # Ok::<(), defender_endpoint::Error>(())
+    /// ```
+    pub fn url(&self) -> String {
+        self.client.url_of(&self.complete())
+    }
+
+    /// The machines page by page, for tools that write in batches.
+    pub fn pages(self) -> Pages<T> {
+        Pages::new(self.client.walk(self.complete()))
+    }
+
+    fn complete(&self) -> Listing {
+        let mut listing = self.listing.clone();
+        match self.filter.as_ref().map(Filter::checked) {
+            Some(Ok(filter)) => listing
+                .options
+                .insert(0, ("$filter".to_owned(), filter.to_owned())),
+            Some(Err(why)) => listing.refuse(format!("the filter can't be sent: {why}")),
+            None => {}
+        }
+        listing
+    }
+}
+
+impl<T: DeserializeOwned> ListMachines<T> {
+    /// Like [`into_iter`](IntoIterator::into_iter), without consuming the request.
+    pub fn iter(&self) -> Items<T> {
+        Items::new(self.client.walk(self.complete()))
+    }
+}
+
+impl<T: DeserializeOwned> IntoIterator for ListMachines<T> {
+    type Item = Result<T, crate::Error>;
+    type IntoIter = Items<T>;
+
+    fn into_iter(self) -> Items<T> {
+        self.iter()
+    }
+}
+
+impl<T: DeserializeOwned> IntoIterator for &ListMachines<T> {
+    type Item = Result<T, crate::Error>;
+    type IntoIter = Items<T>;
+
+    fn into_iter(self) -> Items<T> {
+        self.iter()
+    }
+}
+
+impl<T> Clone for ListMachines<T> {
+    fn clone(&self) -> Self {
+        Self {
+            client: self.client.clone(),
+            listing: self.listing.clone(),
+            filter: self.filter.clone(),
+            row: PhantomData,
+        }
+    }
+}
+
+impl<T> fmt::Debug for ListMachines<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ListMachines")
+            .field("url", &self.url())
+            .finish_non_exhaustive()
+    }
+}

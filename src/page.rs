@@ -1,0 +1,439 @@
+//! A page's body, decoded item by item.
+//!
+//! The body is held as it came off the wire. It is inflated and checked for UTF-8 a stretch at a
+//! time into a window of text, and rows are parsed out of the window one by one, when the caller
+//! asks for them. So a page costs its wire size and a window, not a vector of ten thousand
+//! structs, and its first row is there before the rest has been looked at.
+
+use std::fmt;
+use std::io::{self, Cursor, Read};
+
+use flate2::bufread::MultiGzDecoder;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::Deserializer;
+
+use crate::decode;
+use crate::error::{Error, ErrorKind};
+use crate::http::too_large;
+
+/// Bytes taken from the body at a time.
+const STRETCH: usize = 64 * 1024;
+/// An element that is cut and has this size is not parsed again before twice as much is there:
+/// otherwise a huge one would be parsed once a stretch.
+const DOUBLE_FROM: usize = 32 * 1024;
+/// The largest element: one row, one key, one value that is skipped.
+const ELEMENT_LIMIT: usize = 16 * 1024 * 1024;
+
+const VALUE: &str = "value";
+const NEXT_LINK: &str = "@odata.nextLink";
+
+/// The rows of one page, to be taken one after the other.
+pub(crate) struct Rows {
+    window: Window,
+    part: Part,
+    taken: u64,
+    has_value: bool,
+    has_link: bool,
+    next_link: Option<String>,
+}
+
+/// Where in the page's object the parser stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Start,
+    FirstMember,
+    Member,
+    AfterMember,
+    FirstRow,
+    Row,
+    AfterRow,
+    End,
+}
+
+impl Rows {
+    /// `limit` bounds the inflated size; `content_type` is only for the error text.
+    pub(crate) fn new(body: Vec<u8>, limit: u64, content_type: Option<&str>) -> Self {
+        Self {
+            window: Window::new(body, limit, content_type),
+            part: Part::Start,
+            taken: 0,
+            has_value: false,
+            has_link: false,
+            next_link: None,
+        }
+    }
+
+    /// The link to the next page: known once the rows have come to their end.
+    pub(crate) fn next_link(&self) -> Option<&str> {
+        self.next_link.as_deref()
+    }
+
+    /// The next row. After an error there is none. A retryable error means that the body is
+    /// damaged and may be whole when it is fetched again.
+    pub(crate) fn next<T: DeserializeOwned>(&mut self) -> Option<Result<T, Error>> {
+        match self.advance() {
+            Ok(false) => None,
+            Ok(true) => {
+                let row = self.window.element("the row");
+                self.part = Part::AfterRow;
+                self.taken += 1;
+                Some(row.map_err(|error| self.fail(error)))
+            }
+            Err(error) => Some(Err(self.fail(error))),
+        }
+    }
+
+    fn fail(&mut self, error: Error) -> Error {
+        self.part = Part::End;
+        error
+    }
+
+    /// Goes to the beginning of the next row, or to the end of the page.
+    fn advance(&mut self) -> Result<bool, Error> {
+        loop {
+            if self.part == Part::End {
+                return Ok(false);
+            }
+            let next = self.window.peek()?;
+            self.part = match (self.part, next) {
+                (Part::Start, Some(b'{')) => self.step(Part::FirstMember),
+                (Part::Start, _) => return Err(self.window.no_page()),
+                (Part::FirstMember | Part::Member, Some(b'"')) => self.member()?,
+                (Part::FirstMember | Part::AfterMember, Some(b'}')) => {
+                    self.window.take_byte();
+                    self.end()?
+                }
+                (Part::AfterMember, Some(b',')) => self.step(Part::Member),
+                (Part::FirstRow | Part::Row, Some(b'{')) => return Ok(true),
+                (Part::FirstRow | Part::AfterRow, Some(b']')) => self.step(Part::AfterMember),
+                (Part::AfterRow, Some(b',')) => self.step(Part::Row),
+                (Part::FirstRow | Part::Row, Some(b)) if b != b']' => {
+                    let text = format!("row {} is not a JSON object", self.taken.saturating_add(1));
+                    return Err(Error::new(ErrorKind::Decode, text));
+                }
+                (_, None) => return Err(damaged("it ends before its closing bracket")),
+                (part, Some(_)) => return Err(self.window.unexpected(part)),
+            };
+        }
+    }
+
+    fn step(&mut self, part: Part) -> Part {
+        self.window.take_byte();
+        part
+    }
+
+    fn member(&mut self) -> Result<Part, Error> {
+        let key: String = self.window.element("the page")?;
+        if self.window.peek()? != Some(b':') {
+            return Err(match self.window.peek()? {
+                None => damaged("it ends before its closing bracket"),
+                Some(_) => self.window.unexpected(Part::AfterMember),
+            });
+        }
+        self.window.take_byte();
+        match key.as_str() {
+            VALUE if self.has_value => Err(twice(VALUE)),
+            NEXT_LINK if self.has_link => Err(twice(NEXT_LINK)),
+            VALUE => {
+                self.has_value = true;
+                match self.window.peek()? {
+                    Some(b'[') => Ok(self.step(Part::FirstRow)),
+                    None => Err(damaged("it ends before its closing bracket")),
+                    Some(_) => Err(Error::new(
+                        ErrorKind::Decode,
+                        "the key `value` is not an array",
+                    )),
+                }
+            }
+            NEXT_LINK => {
+                self.has_link = true;
+                let link: Option<String> = self.window.element("the next link")?;
+                self.next_link = link.filter(|link| !link.is_empty());
+                Ok(Part::AfterMember)
+            }
+            _ => {
+                self.window.element::<IgnoredAny>("the page")?;
+                Ok(Part::AfterMember)
+            }
+        }
+    }
+
+    fn end(&mut self) -> Result<Part, Error> {
+        if self.window.peek()?.is_some() {
+            return Err(Error::new(
+                ErrorKind::Decode,
+                "there is text behind the page's JSON",
+            ));
+        }
+        if !self.has_value {
+            // «No rows» must never be made of an answer that doesn't say so.
+            return Err(Error::new(ErrorKind::Decode, "the page has no key `value`"));
+        }
+        Ok(Part::End)
+    }
+}
+
+impl fmt::Debug for Rows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rows")
+            .field("taken", &self.taken)
+            .finish_non_exhaustive()
+    }
+}
+
+fn twice(key: &str) -> Error {
+    Error::new(
+        ErrorKind::Decode,
+        format!("the page has the key `{key}` twice"),
+    )
+}
+
+/// The page did not arrive whole; fetched again, it may.
+fn damaged(why: &str) -> Error {
+    Error::new(ErrorKind::Transport, format!("the body is damaged: {why}")).with_retryable(true)
+}
+
+/// The stretch of text in which the parser works.
+struct Window {
+    source: Source,
+    limit: u64,
+    inflated: u64,
+    /// How much is taken from the body at a time.
+    step: usize,
+    stretch: Vec<u8>,
+    /// Bytes at the front of `stretch` that begin a character whose end has not come yet.
+    carried: usize,
+    text: String,
+    at: usize,
+    /// The first text is there, and a byte order mark has been taken off it.
+    begun: bool,
+    ended: bool,
+    content_type: Option<String>,
+}
+
+enum Source {
+    Plain(Cursor<Vec<u8>>),
+    Gzip(Box<MultiGzDecoder<Cursor<Vec<u8>>>>),
+}
+
+impl Read for Source {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(bytes) => bytes.read(buffer),
+            Self::Gzip(inflating) => inflating.read(buffer),
+        }
+    }
+}
+
+impl Window {
+    fn new(body: Vec<u8>, limit: u64, content_type: Option<&str>) -> Self {
+        // By the bytes and not by the header: the transport may have inflated the body already,
+        // where another crate of the build has turned that on.
+        let gzip = body.starts_with(&[0x1F, 0x8B]);
+        let body = Cursor::new(body);
+        Self {
+            source: if gzip {
+                Source::Gzip(Box::new(MultiGzDecoder::new(body)))
+            } else {
+                Source::Plain(body)
+            },
+            limit,
+            inflated: 0,
+            step: STRETCH,
+            stretch: Vec::new(),
+            carried: 0,
+            text: String::new(),
+            at: 0,
+            begun: false,
+            ended: false,
+            content_type: content_type.map(str::to_owned),
+        }
+    }
+
+    fn rest(&self) -> &str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    /// The next byte that is no white space; `None` at the end of the body.
+    fn peek(&mut self) -> Result<Option<u8>, Error> {
+        loop {
+            let blank = |byte: &u8| matches!(byte, b' ' | b'\n' | b'\r' | b'\t');
+            let rest = self.rest().as_bytes();
+            if let Some(blanks) = rest.iter().position(|byte| !blank(byte)) {
+                let byte = rest.get(blanks).copied();
+                self.at += blanks;
+                return Ok(byte);
+            }
+            self.at = self.text.len();
+            if !self.refill()? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Steps over the byte that [`peek`](Self::peek) showed, which is always an ASCII one.
+    fn take_byte(&mut self) {
+        self.at += 1;
+    }
+
+    /// Parses one value. Where the window cuts it, more text is fetched and it is parsed anew.
+    fn element<T: DeserializeOwned>(&mut self, what: &str) -> Result<T, Error> {
+        loop {
+            let text = self.rest();
+            let mut stream = Deserializer::from_str(text).into_iter::<T>();
+            let parsed = stream.next();
+            let end = stream.byte_offset();
+            match parsed {
+                // A number that ends where the window does may go on in the next stretch.
+                Some(Ok(value)) if end < text.len() || self.ended || is_closed(text) => {
+                    self.at += end;
+                    return Ok(value);
+                }
+                Some(Err(error)) => {
+                    // Whether it is cut is asked of the text alone: the error may come from a
+                    // caller's own type, which knows nothing of windows.
+                    let mut whole = Deserializer::from_str(text).into_iter::<IgnoredAny>();
+                    match whole.next() {
+                        Some(Err(cut)) if cut.is_eof() => {}
+                        Some(Err(syntax)) => return Err(decode::unfit(text, &syntax, what)),
+                        _ => return Err(decode::unfit(text, &error, what)),
+                    }
+                }
+                _ => {}
+            }
+            if !self.refill()? {
+                return Err(damaged("it ends within a value"));
+            }
+        }
+    }
+
+    /// Drops what has been parsed and takes in more of the body. False at its end.
+    fn refill(&mut self) -> Result<bool, Error> {
+        if self.ended {
+            return Ok(false);
+        }
+        self.text.drain(..self.at);
+        self.at = 0;
+        let left = self.text.len();
+        if left > ELEMENT_LIMIT {
+            return Err(Error::new(
+                ErrorKind::TooLarge,
+                format!("one element of the page is larger than {ELEMENT_LIMIT} bytes"),
+            ));
+        }
+        let wanted = if left >= DOUBLE_FROM {
+            left.saturating_mul(2)
+        } else {
+            left.saturating_add(1)
+        };
+        while self.text.len() < wanted && !self.ended {
+            self.take_stretch()?;
+        }
+        Ok(self.text.len() > left)
+    }
+
+    fn take_stretch(&mut self) -> Result<(), Error> {
+        // Room for the carried bytes too, of which there are three at the most.
+        self.stretch.resize(self.step.saturating_add(4), 0);
+        let space = self.carried..self.carried.saturating_add(self.step);
+        let free = self.stretch.get_mut(space).unwrap_or_default();
+        let read = match self.source.read(free) {
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            Err(error) => {
+                return Err(damaged("the compressed data is broken or cut").with_source(error));
+            }
+        };
+        self.ended = read == 0;
+        if self.ended && self.carried > 0 {
+            return Err(not_utf8());
+        }
+        self.inflated = self
+            .inflated
+            .saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
+        if self.inflated > self.limit {
+            return Err(too_large(self.limit));
+        }
+        let filled = self.carried + read;
+        let bytes = self.stretch.get(..filled).unwrap_or_default();
+        let valid = match std::str::from_utf8(bytes) {
+            Ok(text) => {
+                self.text.push_str(text);
+                filled
+            }
+            Err(error) if error.error_len().is_some() => return Err(not_utf8()),
+            Err(error) => {
+                let valid = error.valid_up_to();
+                let text = bytes
+                    .get(..valid)
+                    .and_then(|bytes| std::str::from_utf8(bytes).ok());
+                self.text.push_str(text.unwrap_or_default());
+                valid
+            }
+        };
+        if !self.begun && !self.text.is_empty() {
+            self.begun = true;
+            if self.text.starts_with('\u{FEFF}') {
+                self.text.drain(..'\u{FEFF}'.len_utf8());
+            }
+        }
+        self.stretch.copy_within(valid..filled, 0);
+        self.carried = filled - valid;
+        Ok(())
+    }
+
+    /// The body doesn't begin like a page: say what it is instead.
+    fn no_page(&self) -> Error {
+        if self.rest().is_empty() {
+            return Error::new(ErrorKind::Decode, "the body is empty").with_retryable(true);
+        }
+        let what = match &self.content_type {
+            Some(kind) => format!("the body is no page of JSON (its content type is {kind})"),
+            None => "the body is no page of JSON".to_owned(),
+        };
+        Error::new(ErrorKind::Decode, what).with_hint(
+            "a sign-in page of a proxy or network answers like this: check the API URL and the proxy",
+        )
+    }
+
+    fn unexpected(&self, part: Part) -> Error {
+        let expected = match part {
+            Part::FirstMember | Part::Member => "a key",
+            Part::FirstRow | Part::Row => "a row",
+            Part::AfterRow => "`,` or `]` after a row",
+            _ => "`:`, `,` or `}` in the page's object",
+        };
+        let read = u64::try_from(self.rest().len()).unwrap_or(0);
+        let at = self.inflated.saturating_sub(read);
+        Error::new(
+            ErrorKind::Decode,
+            format!("the page is no valid JSON at byte {at}: expected {expected}"),
+        )
+    }
+}
+
+/// Whether a value that fills the window is known to end there.
+fn is_closed(text: &str) -> bool {
+    text.ends_with(['}', ']', '"'])
+}
+
+fn not_utf8() -> Error {
+    Error::new(ErrorKind::Decode, "the body is not valid UTF-8")
+}
+
+/// The whole of a body that is one entity and no page, as text.
+pub(crate) fn whole_text(
+    body: Vec<u8>,
+    limit: u64,
+    content_type: Option<&str>,
+) -> Result<String, Error> {
+    let mut window = Window::new(body, limit, content_type);
+    while !window.ended {
+        window.take_stretch()?;
+    }
+    if window.rest().trim_start().starts_with('{') {
+        Ok(window.text)
+    } else {
+        Err(window.no_page())
+    }
+}

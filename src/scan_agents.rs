@@ -1,0 +1,141 @@
+//! Scan agents: the pages «Get all scan agents» and «Get scan agent by ID».
+
+mod model;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::call::{self, Call, Operation, Shared};
+use crate::decode;
+use crate::encode::{check_id, encode};
+use crate::error::{Error, ErrorKind};
+use crate::http::Method;
+use crate::page;
+use crate::paging::{Listing, PageSizes};
+use crate::rate_limit::Api;
+
+pub use model::ScanAgent;
+
+pub(crate) static LIST: Operation = Operation {
+    method: Method::Get,
+    path: "/api/DeviceAuthenticatedScanAgents",
+    api: Api::ScanAgents,
+    permissions: PERMISSIONS,
+};
+
+/// The same for all of the scan family.
+pub(crate) const PERMISSIONS: &str = "the application permission Machine.Read.All, or the delegated \
+    permission Machine.Read.All with the role 'ViewData' or 'TvmViewData'";
+
+/// No paging is documented; a next link would be followed.
+pub(crate) const SIZES: PageSizes = PageSizes::ServiceChooses { most: 10_000 };
+
+pub(crate) fn list() -> Listing {
+    Listing::new(&LIST, SIZES)
+}
+
+/// What the service sends around the agent, of which it shows several forms.
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    value: Option<&'a RawValue>,
+}
+
+/// One agent by the key `id`, or by its machine's id.
+pub(crate) fn get(shared: &Shared, id: &str) -> Result<ScanAgent, Error> {
+    check_id(id)
+        .map_err(|why| Error::invalid(format!("the scan agent's id can't be sent: {why}")))?;
+    let path = format!("{}/{}", LIST.path, encode(id));
+    let answer = call::send(
+        shared,
+        &Call {
+            operation: &LIST,
+            path: &path,
+            query: "",
+            body: None,
+        },
+    )?;
+    let limit = shared.http.body_limit();
+    page::whole_text(answer.body, limit, answer.content_type.as_deref())
+        .and_then(|text| pick(&text, id))
+        .map_err(|error| error.with_attempts(1).for_request(&format!("GET {path}")))
+}
+
+/// The agent out of a bare entity, an entity in `value`, or a list in `value`. Of a list only the
+/// row that has the id is taken: another agent would be worse than none.
+fn pick(text: &str, id: &str) -> Result<ScanAgent, Error> {
+    let envelope: Envelope<'_> =
+        serde_json::from_str(text).map_err(|error| decode::unfit(text, &error, "the answer"))?;
+    let Some(value) = envelope.value.map(RawValue::get) else {
+        return decode::value(text);
+    };
+    if !value.starts_with('[') {
+        return decode::value(value);
+    }
+    let agents: Vec<ScanAgent> = decode::value(value)?;
+    let is_it = |agent: &ScanAgent| {
+        let machine = agent.machine_id.as_deref().unwrap_or_default();
+        agent.id.eq_ignore_ascii_case(id) || machine.eq_ignore_ascii_case(id)
+    };
+    agents.into_iter().find(is_it).ok_or_else(|| {
+        Error::new(
+            ErrorKind::NotFound,
+            "the answer holds no scan agent with this id",
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AGENT: &str = r#"{"id":"org_machine","machineId":"machine"}"#;
+
+    #[test]
+    fn every_form_of_the_answer_is_accepted() {
+        for text in [
+            AGENT.to_owned(),
+            format!(r#"{{"@odata.context":"x","value":{AGENT}}}"#),
+            format!(r#"{{"value":[{AGENT}]}}"#),
+            format!(r#"{{"value":[{{"id":"other"}},{AGENT}]}}"#),
+        ] {
+            assert_eq!(
+                pick(&text, "org_machine").unwrap().id,
+                "org_machine",
+                "{text}"
+            );
+            assert_eq!(pick(&text, "MACHINE").unwrap().id, "org_machine", "{text}");
+        }
+    }
+
+    #[test]
+    fn another_agent_is_never_taken_for_the_one() {
+        for text in [
+            r#"{"value":[]}"#,
+            r#"{"value":[{"id":"other","machineId":"also"}]}"#,
+        ] {
+            assert_eq!(
+                pick(text, "machine").unwrap_err().kind(),
+                ErrorKind::NotFound
+            );
+        }
+    }
+
+    #[test]
+    fn anything_else_is_a_decode_error() {
+        for text in [
+            r#"{"value":"x"}"#,
+            r#"{"value":[[1]]}"#,
+            r#"{"id":null}"#,
+            "{}",
+            "{",
+            r#"{"id":"a"}x"#,
+        ] {
+            assert_eq!(
+                pick(text, "a").unwrap_err().kind(),
+                ErrorKind::Decode,
+                "{text}"
+            );
+        }
+    }
+}

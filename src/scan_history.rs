@@ -1,0 +1,192 @@
+//! Scan history: the page «Get scan history by definition».
+
+mod model;
+
+use std::collections::HashSet;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use crate::call::Operation;
+use crate::client::Client;
+use crate::encode::check_id;
+use crate::http::Method;
+use crate::paging::{Items, Listing, PageSizes, Pages};
+use crate::rate_limit::Api;
+
+pub use model::{ScanHistoryEntry, ScanStatus, ScannedTarget};
+
+static BY_DEFINITION: Operation = Operation {
+    method: Method::Post,
+    path: "/api/DeviceAuthenticatedScanDefinitions/GetScanHistoryByScanDefinitionId",
+    api: Api::ScanHistory,
+    permissions: super::scan_agents::PERMISSIONS,
+};
+
+const SIZES: PageSizes = PageSizes::CallerChooses { most: 4_096 };
+
+/// A request for the scan sessions of some definitions. Made by [`Client::scan_history`].
+///
+/// A plain value: nothing is sent until it is iterated. It can be cloned, kept and iterated again.
+/// `T` is the type of a row, [`ScanHistoryEntry`] unless [`deserialize`](Self::deserialize) says
+/// otherwise. Although the service wants a `POST`, this only reads.
+///
+/// The pages are asked for with `$top` and `$skip`, over the sessions of all definitions together.
+/// The walk ends at an empty page, or at a short page after a full one.
+///
+/// This API is a prerelease: the vendor may change it.
+///
+/// # Errors
+///
+/// The iterator's items are results. An error is the last item. Kinds:
+/// [`InvalidInput`](crate::ErrorKind::InvalidInput) for no definition ids, an empty, blank or dot
+/// id or one with control characters, or a page size outside 1 to 4,096, each before anything is
+/// sent; [`Paging`](crate::ErrorKind::Paging), [`Decode`](crate::ErrorKind::Decode), and those of
+/// every call, listed at [`ErrorKind`](crate::ErrorKind).
+///
+/// # Example
+///
+/// ```no_run
+/// use defender_endpoint::Client;
+///
+/// let client = Client::from_env()?;
+/// let definitions = client.scan_definitions()?;
+/// for session in client.scan_history(definitions.iter().map(|definition| &definition.id)).top(50) {
+///     let session = session?;
+///     println!("{:?} {:?}", session.last_scanned, session.scan_status);
+/// }
+/// # Ok::<(), defender_endpoint::Error>(())
+/// ```
+#[must_use = "nothing is sent until the request is iterated"]
+pub struct ListScanHistory<T = ScanHistoryEntry> {
+    client: Client,
+    listing: Listing,
+    row: PhantomData<fn() -> T>,
+}
+
+impl ListScanHistory {
+    pub(crate) fn by_definition<I>(client: Client, ids: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        let mut listing = Listing::new(&BY_DEFINITION, SIZES);
+        let mut seen = HashSet::new();
+        let mut once = Vec::new();
+        for id in ids {
+            let id = id.as_ref();
+            if let Err(why) = check_id(id) {
+                listing.refuse(format!("a scan definition id can't be sent: {why}"));
+            }
+            if seen.insert(id.to_owned()) {
+                once.push(id.to_owned());
+            }
+        }
+        if once.is_empty() {
+            listing.refuse("scan history needs the id of at least one scan definition");
+        }
+        let body = json!({ "ScanDefinitionIds": once }).to_string();
+        listing.body = Some(body.into_bytes().into());
+        Self {
+            client,
+            listing,
+            row: PhantomData,
+        }
+    }
+}
+
+impl<T> ListScanHistory<T> {
+    /// At most so many sessions in all. Defaults to all.
+    #[doc(alias = "$top")]
+    pub fn top(mut self, sessions: u64) -> Self {
+        self.listing.top = Some(sessions);
+        self
+    }
+
+    /// Leaves out the first sessions of the list. Defaults to 0.
+    #[doc(alias = "$skip")]
+    pub fn skip(mut self, sessions: u64) -> Self {
+        self.listing.skip = sessions;
+        self
+    }
+
+    /// Sessions a call, 1 to 4,096. Defaults to 4,096.
+    #[doc(alias = "$top")]
+    pub fn page_size(mut self, sessions: u32) -> Self {
+        self.listing.page_size = Some(sessions);
+        self
+    }
+
+    /// Decodes each row into a type of the caller's, as
+    /// [`ListMachines::deserialize`](crate::machines::ListMachines::deserialize) does.
+    pub fn deserialize<U: DeserializeOwned>(self) -> ListScanHistory<U> {
+        ListScanHistory {
+            client: self.client,
+            listing: self.listing,
+            row: PhantomData,
+        }
+    }
+
+    /// The URL of the first call, as it would be sent. The ids are in the body.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # let client = defender_endpoint::Client::builder(defender_endpoint::StaticToken::new("t")?).build()?;
+    /// assert!(client.scan_history(["an-id"]).top(1).url().ends_with("ByScanDefinitionId?$top=1"));
+    /// # Ok::<(), defender_endpoint::Error>(())
+    /// ```
+    pub fn url(&self) -> String {
+        self.client.url_of(&self.listing)
+    }
+
+    /// The sessions page by page.
+    pub fn pages(self) -> Pages<T> {
+        Pages::new(self.client.walk(self.listing))
+    }
+}
+
+impl<T: DeserializeOwned> ListScanHistory<T> {
+    /// Like [`into_iter`](IntoIterator::into_iter), without consuming the request.
+    pub fn iter(&self) -> Items<T> {
+        Items::new(self.client.walk(self.listing.clone()))
+    }
+}
+
+impl<T: DeserializeOwned> IntoIterator for ListScanHistory<T> {
+    type Item = Result<T, crate::Error>;
+    type IntoIter = Items<T>;
+
+    fn into_iter(self) -> Items<T> {
+        self.iter()
+    }
+}
+
+impl<T: DeserializeOwned> IntoIterator for &ListScanHistory<T> {
+    type Item = Result<T, crate::Error>;
+    type IntoIter = Items<T>;
+
+    fn into_iter(self) -> Items<T> {
+        self.iter()
+    }
+}
+
+impl<T> Clone for ListScanHistory<T> {
+    fn clone(&self) -> Self {
+        Self {
+            client: self.client.clone(),
+            listing: self.listing.clone(),
+            row: PhantomData,
+        }
+    }
+}
+
+impl<T> fmt::Debug for ListScanHistory<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ListScanHistory")
+            .field("url", &self.url())
+            .finish_non_exhaustive()
+    }
+}

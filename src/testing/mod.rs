@@ -1,0 +1,4 @@
+//! Testing
+mod clock;
+pub use crate::clock::Clock;
+pub use clock::FakeClock;

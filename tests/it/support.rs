@@ -1,0 +1,26 @@
+//! What the tests share.
+
+use defender_endpoint::testing::FakeClock;
+use defender_endpoint::{Client, ClientBuilder, Cloud, StaticToken};
+
+/// The token that `builder` sends.
+pub(crate) const TOKEN: &str = "a-token";
+
+/// The documented answers, repaired. See their README for the sources.
+pub(crate) fn fixture(name: &str) -> String {
+    let path = format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(path).unwrap()
+}
+
+/// A client for a server on loopback, in a time of its own.
+pub(crate) fn client(url: &str) -> Client {
+    builder(url).build().unwrap()
+}
+
+/// The same, for more settings.
+pub(crate) fn builder(url: &str) -> ClientBuilder {
+    Client::builder(StaticToken::new(TOKEN).unwrap())
+        .cloud(Cloud::COMMERCIAL.with_api_url(url).with_authority(url))
+        .clock(FakeClock::new())
+        .no_proxy()
+}
