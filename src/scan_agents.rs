@@ -67,7 +67,10 @@ fn pick(text: &str, id: &str) -> Result<ScanAgent, Error> {
     let envelope: Envelope<'_> =
         serde_json::from_str(text).map_err(|error| decode::unfit(text, &error, "the answer"))?;
     let Some(value) = envelope.value.map(RawValue::get) else {
-        return decode::value(text);
+        let mut agent: ScanAgent = decode::value(text)?;
+        // The envelope's own key, which stands beside the agent's here.
+        agent.extra.remove("@odata.context");
+        return Ok(agent);
     };
     if !value.starts_with('[') {
         return decode::value(value);
@@ -95,6 +98,7 @@ mod tests {
     fn every_form_of_the_answer_is_accepted() {
         for text in [
             AGENT.to_owned(),
+            AGENT.replacen('{', r#"{"@odata.context":"x","#, 1),
             format!(r#"{{"@odata.context":"x","value":{AGENT}}}"#),
             format!(r#"{{"value":[{AGENT}]}}"#),
             format!(r#"{{"value":[{{"id":"other"}},{AGENT}]}}"#),
