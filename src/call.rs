@@ -88,14 +88,14 @@ fn attempt(shared: &Shared, call: &Call<'_>) -> Result<Answer, Error> {
 }
 
 /// Reads want 200 and nothing else: a 204 or 206 would pass for a list that isn't whole.
-fn check(operation: &Operation, response: Response) -> Result<Answer, Error> {
+fn check(operation: &Operation, mut response: Response) -> Result<Answer, Error> {
     if response.status == 200 {
         return Ok(Answer {
             content_type: response.content_type,
             body: response.body,
         });
     }
-    let error = Error::from_status(response.status, &response.body)
+    let error = Error::from_status(response.status, &response.small_body())
         .or_request_id(response.request_id)
         .with_retry_after(
             response

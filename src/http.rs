@@ -8,6 +8,7 @@ use ureq::{Agent, Timeout};
 
 use crate::cloud::Origin;
 use crate::error::{Error, ErrorKind};
+use crate::inflate;
 use crate::secret::Secret;
 
 /// Of an answer that is no success, this much is read: enough for any error JSON, and small bodies
@@ -93,6 +94,13 @@ pub(crate) struct Response {
     /// `Retry-After` as it was sent.
     pub(crate) retry_after: Option<String>,
     pub(crate) body: Vec<u8>,
+}
+
+impl Response {
+    /// The body of a small answer, inflated, as far as it is there.
+    pub(crate) fn small_body(&mut self) -> Vec<u8> {
+        inflate::beginning(std::mem::take(&mut self.body), ERROR_BODY)
+    }
 }
 
 impl Http {

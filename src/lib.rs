@@ -203,6 +203,7 @@ mod encode;
 mod error;
 pub mod filter;
 mod http;
+mod inflate;
 pub mod machines;
 mod page;
 mod paging;

@@ -6,15 +6,15 @@
 //! structs, and its first row is there before the rest has been looked at.
 
 use std::fmt;
-use std::io::{self, Cursor, Read};
+use std::io::{self, Read};
 
-use flate2::bufread::MultiGzDecoder;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Deserializer;
 
 use crate::decode;
 use crate::error::{Error, ErrorKind};
 use crate::http::too_large;
+use crate::inflate::Inflate;
 
 /// Bytes taken from the body at a time.
 const STRETCH: usize = 64 * 1024;
@@ -195,7 +195,7 @@ fn damaged(why: &str) -> Error {
 
 /// The stretch of text in which the parser works.
 struct Window {
-    source: Source,
+    source: Inflate,
     limit: u64,
     inflated: u64,
     /// How much is taken from the body at a time.
@@ -211,32 +211,10 @@ struct Window {
     content_type: Option<String>,
 }
 
-enum Source {
-    Plain(Cursor<Vec<u8>>),
-    Gzip(Box<MultiGzDecoder<Cursor<Vec<u8>>>>),
-}
-
-impl Read for Source {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(bytes) => bytes.read(buffer),
-            Self::Gzip(inflating) => inflating.read(buffer),
-        }
-    }
-}
-
 impl Window {
     fn new(body: Vec<u8>, limit: u64, content_type: Option<&str>) -> Self {
-        // By the bytes and not by the header: the transport may have inflated the body already,
-        // where another crate of the build has turned that on.
-        let gzip = body.starts_with(&[0x1F, 0x8B]);
-        let body = Cursor::new(body);
         Self {
-            source: if gzip {
-                Source::Gzip(Box::new(MultiGzDecoder::new(body)))
-            } else {
-                Source::Plain(body)
-            },
+            source: Inflate::new(body),
             limit,
             inflated: 0,
             step: STRETCH,

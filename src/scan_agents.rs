@@ -103,12 +103,11 @@ mod tests {
             format!(r#"{{"value":[{AGENT}]}}"#),
             format!(r#"{{"value":[{{"id":"other"}},{AGENT}]}}"#),
         ] {
-            assert_eq!(
-                pick(&text, "org_machine").unwrap().id,
-                "org_machine",
-                "{text}"
-            );
-            assert_eq!(pick(&text, "MACHINE").unwrap().id, "org_machine", "{text}");
+            for id in ["org_machine", "MACHINE"] {
+                let agent = pick(&text, id).unwrap();
+                assert_eq!(agent.id, "org_machine", "{text}");
+                assert!(agent.extra.is_empty(), "{text}");
+            }
         }
     }
 

@@ -23,7 +23,7 @@ pub(super) fn ask(
 ) -> Result<AccessToken, Error> {
     let url = format!("{}/{tenant}/oauth2/v2.0/token", request.authority());
     let body = encode(form);
-    let answer = request
+    let mut answer = request
         .transport()
         .send(&Request {
             method: Method::Post,
@@ -33,7 +33,7 @@ pub(super) fn ask(
             body: body.as_bytes(),
         })
         .map_err(|error| error.for_request("token request"))?;
-    let secret_answer = Zeroizing::new(answer.body);
+    let secret_answer = Zeroizing::new(answer.small_body());
     if answer.status == 200 {
         return read(&secret_answer).map_err(|error| error.for_request("token request"));
     }

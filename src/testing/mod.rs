@@ -1,4 +1,140 @@
-//! Testing
+//! Testing your own tool: a fake tenant on loopback, and a clock that stands still.
+//!
+//! Turn the feature on where tests are built, and only there:
+//!
+//! ```toml
+//! [dev-dependencies]
+//! defender-endpoint = { version = "0.1", features = ["testing"] }
+//! ```
+//!
+//! [`Tenant`] is a service and a token endpoint on a loopback port, in threads of this process. It
+//! pages both ways, understands every filter that the typed fields can write and answers 400 to
+//! what it can't read, sends gzip where it is offered, and remembers each call. It is made from rows
+//! of your own, or with [`Tenant::demo`] from a fleet of 347 varied machines.
+//!
+//! ```
+//! use defender_endpoint::machines::{Machine, RiskScore, field};
+//! use defender_endpoint::testing::Tenant;
+//!
+//! let mut risky = Machine::new("1e5b");
+//! risky.risk_score = Some(RiskScore::High);
+//! let tenant = Tenant::builder().machines([risky, Machine::new("2f6c")]).start()?;
+//!
+//! let client = tenant.client()?;
+//! let found = client.machines().filter(field::RISK_SCORE.eq(RiskScore::High)).into_iter().count();
+//! assert_eq!(found, 1);
+//! assert_eq!(tenant.calls("/api/machines"), 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # A bad day
+//!
+//! A [`Fault`] makes chosen calls fail, so that a test can see what your tool does then:
+//!
+//! ```
+//! use defender_endpoint::ErrorKind;
+//! use defender_endpoint::testing::{Fault, Tenant};
+//!
+//! let tenant = Tenant::demo()?; // pages of 100 machines
+//! tenant.fail(Fault::status(403).path("/api/machines").on_call(3));
+//!
+//! let client = tenant.client()?;
+//! let mut machines = client.machines().into_iter();
+//! let seen = machines.by_ref().take_while(|machine| machine.is_ok()).count();
+//! assert_eq!(seen, 200);
+//! assert_eq!(machines.offset(), 200); // where to go on
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Time
+//!
+//! With a [`FakeClock`], whoever waits for the rate limit moves the clock on instead, so that a
+//! test of an hour takes no time:
+//!
+//! ```
+//! use std::time::Duration;
+//! use defender_endpoint::testing::{Clock, FakeClock, Tenant};
+//!
+//! let tenant = Tenant::demo()?;
+//! let clock = FakeClock::new();
+//! let client = tenant.client_builder()?.clock(clock.clone()).build()?;
+//! for _ in 0..101 {
+//!     client.scan_agents()?;
+//! }
+//! assert_eq!(clock.now(), Duration::from_secs(60));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod builder;
 mod clock;
+mod condition;
+mod demo;
+mod demo_scans;
+mod exchange;
+mod fault;
+mod filter;
+mod lexer;
+mod odata;
+mod reply;
+mod request;
+mod schema;
+mod server;
+mod service;
+mod tenant;
+mod token;
+
+use crate::auth::ClientSecret;
+use crate::client::{Client, ClientBuilder};
+use crate::cloud::Cloud;
+use crate::error::Error;
+
 pub use crate::clock::Clock;
+pub use builder::TenantBuilder;
 pub use clock::FakeClock;
+pub use exchange::Exchange;
+pub use fault::Fault;
+pub use tenant::Tenant;
+
+/// The way to the tenant for programs that use the crate.
+impl Tenant {
+    /// A client for this tenant, with its credentials and no proxy.
+    ///
+    /// # Errors
+    ///
+    /// None in practice: the tenant's own settings are valid.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use defender_endpoint::testing::Tenant;
+    ///
+    /// let tenant = Tenant::demo()?;
+    /// assert_eq!(tenant.client()?.machines().into_iter().count(), 347);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn client(&self) -> Result<Client, Error> {
+        self.client_builder()?.build()
+    }
+
+    /// The same, for more settings: a clock, limits, timeouts.
+    ///
+    /// # Errors
+    ///
+    /// None in practice: the tenant's own settings are valid.
+    pub fn client_builder(&self) -> Result<ClientBuilder, Error> {
+        let cloud = Cloud::COMMERCIAL
+            .with_api_url(self.url())
+            .with_authority(self.authority());
+        Ok(Client::builder(self.credential()?).cloud(cloud).no_proxy())
+    }
+
+    /// The credential that the tenant's token endpoint accepts.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if
+    /// [`TenantBuilder::secret`] was given one that can't be used.
+    pub fn credential(&self) -> Result<ClientSecret, Error> {
+        ClientSecret::new(self.tenant_id(), self.client_id(), self.client_secret())
+    }
+}

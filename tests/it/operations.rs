@@ -97,3 +97,26 @@ fn scan_history_is_asked_for_by_definition_as_documented() {
     assert_eq!(history.len(), 3);
     assert_eq!(history[0].scan_status, Some(ScanStatus::PartialSuccess));
 }
+
+#[test]
+fn a_compressed_error_is_read_like_any_other() {
+    use std::io::Write;
+
+    let text =
+        r#"{"error":{"code":"Forbidden","message":"Missing application roles.","target":"7"}}"#;
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(text.as_bytes()).unwrap();
+    let mut server = Server::new();
+    server
+        .mock("GET", "/api/DeviceAuthenticatedScanAgents")
+        .with_status(403)
+        .with_header("content-encoding", "gzip")
+        .with_body(gzip.finish().unwrap())
+        .create();
+    let error = client(&server.url()).scan_agents().unwrap_err();
+    assert_eq!(error.message(), Some("Missing application roles."));
+    assert_eq!(
+        (error.code(), error.request_id()),
+        (Some("Forbidden"), Some("7"))
+    );
+}

@@ -1,0 +1,351 @@
+//! The service: which path answers what.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::exchange::Exchange;
+use super::fault::{self, Effect, Fault};
+use super::odata::{self, Accepts, BadQuery, Options};
+use super::reply::{Delivery, Reply};
+use super::request::Request;
+use super::schema::{self, Row, Scalar};
+use super::server::Handler;
+use super::token::{self, App, Denial};
+
+/// The highest `$top` of the machine list («List machines API»).
+const MAX_MACHINES: usize = 10_000;
+/// The highest `$top` of the scan history («Get scan history by definition»).
+const MAX_HISTORY: usize = 4_096;
+
+const AGENTS: &str = "DeviceAuthenticatedScanAgents";
+const DEFINITIONS: &str = "DeviceAuthenticatedScanDefinitions";
+const HISTORY: &str = "GetScanHistoryByScanDefinitionId";
+
+/// Numbers tokens and answers, in all tenants of the process: a token of one is none of another.
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+pub(super) struct Service {
+    pub(super) url: String,
+    pub(super) app: App,
+    pub(super) page_size: usize,
+    pub(super) max_top: usize,
+    pub(super) gzip: bool,
+    pub(super) agents: Vec<Row>,
+    pub(super) definitions: Vec<Row>,
+    /// Newest first.
+    pub(super) history: Vec<Row>,
+    pub(super) state: Mutex<State>,
+}
+
+/// What changes while the tenant runs.
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) machines: Arc<Vec<Row>>,
+    pub(super) tokens: Vec<String>,
+    pub(super) faults: Vec<Fault>,
+    pub(super) exchanges: Vec<Exchange>,
+}
+
+#[derive(Serialize)]
+struct List<'a> {
+    #[serde(rename = "@odata.context")]
+    context: String,
+    value: Vec<Cow<'a, Row>>,
+    #[serde(rename = "@odata.nextLink", skip_serializing_if = "Option::is_none")]
+    next_link: Option<String>,
+}
+
+impl Handler for Service {
+    fn answer(&self, request: &Request) -> Reply {
+        let struck = fault::strike(&mut self.state().faults, &request.path);
+        let reply = match struck {
+            Some(Effect::Answer(answer)) => Self::fault(request, answer),
+            Some(Effect::Deliver(delivery)) => Reply {
+                delivery,
+                ..self.work(request)
+            },
+            None => self.work(request),
+        };
+        let status = (reply.delivery != Delivery::Nothing).then_some(reply.status);
+        self.state().exchanges.push(Exchange::new(request, status));
+        reply
+    }
+
+    fn refuse(&self, status: u16, why: &str) -> Reply {
+        error(
+            status,
+            "BadRequest",
+            &format!("The request is refused: {why}."),
+        )
+    }
+}
+
+impl Service {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn work(&self, request: &Request) -> Reply {
+        if token::is_token_path(&request.path) {
+            return match self.app.check(request) {
+                Ok(()) => self.app.grant(&self.new_token()),
+                Err(denial) => denial.reply(None, &new_id()),
+            };
+        }
+        let reply = self.api(request).header("Vary", "Accept-Encoding");
+        if self.gzip && request.accepts_gzip() {
+            gzipped(reply)
+        } else {
+            reply
+        }
+    }
+
+    fn fault(request: &Request, answer: fault::Answer) -> Reply {
+        let fault::Answer {
+            status,
+            headers,
+            code,
+            message,
+            body,
+        } = answer;
+        let mut reply = if let Some((content_type, text)) = body {
+            Reply::new(status, &content_type, text.into_bytes())
+        } else if token::is_token_path(&request.path) {
+            Denial::fault(status, message).reply(code.as_deref(), &new_id())
+        } else {
+            let code = code.unwrap_or_else(|| fault::usual_code(status));
+            let message = message.unwrap_or_else(|| "The service is told to fail.".to_owned());
+            error(status, &code, &message)
+        };
+        reply.headers.extend(headers);
+        reply
+    }
+
+    fn new_token(&self) -> String {
+        let token = format!("fake.token.{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        self.state().tokens.push(token.clone());
+        token
+    }
+
+    fn api(&self, request: &Request) -> Reply {
+        // Decoded one by one: an encoded slash stays inside its segment.
+        let segments = request.path.split('/').skip(1).map(odata::decoded);
+        let Some(segments) = segments.collect::<Option<Vec<String>>>() else {
+            return error(400, "BadRequest", "The path is not percent-encoded UTF-8.");
+        };
+        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+        let (["api", "v1.0", operation @ ..] | ["api", operation @ ..]) = segments.as_slice()
+        else {
+            return not_found("There is nothing at this path.");
+        };
+        if !self.is_authorized(request) {
+            let message = "Unauthorized request - reason of failure: Invalid access token";
+            return error(401, "Unauthorized", message).header("WWW-Authenticate", "Bearer");
+        }
+        let method = match operation {
+            ["machines" | AGENTS | DEFINITIONS] => "GET",
+            [AGENTS, id] if !id.is_empty() => "GET",
+            [DEFINITIONS, HISTORY] => "POST",
+            _ => return not_found("There is nothing at this path."),
+        };
+        if request.method != method {
+            let message = format!("The resource does not support '{}'.", request.method);
+            return error(405, "MethodNotAllowed", &message).header("Allow", method);
+        }
+        let reply = match operation {
+            ["machines"] => self.machines(request),
+            [AGENTS, id] => self.agent(request, id),
+            [AGENTS] => self.whole_list(request, AGENTS, &self.agents),
+            [DEFINITIONS] => self.whole_list(request, DEFINITIONS, &self.definitions),
+            _ => self.scan_history(request),
+        };
+        reply.unwrap_or_else(|BadQuery { code, message }| error(400, code, &message))
+    }
+
+    fn is_authorized(&self, request: &Request) -> bool {
+        let header = request.header("authorization").unwrap_or_default();
+        let Some((scheme, token)) = header.split_once(' ') else {
+            return false;
+        };
+        scheme.eq_ignore_ascii_case("bearer") && self.state().tokens.iter().any(|t| t == token)
+    }
+
+    /// «List machines API».
+    fn machines(&self, request: &Request) -> Result<Reply, BadQuery> {
+        let query = request.query.as_deref();
+        let options = Options::read(query, Accepts::All(MAX_MACHINES))?;
+        let machines = Arc::clone(&self.state().machines);
+        let matching = options.matching(&machines);
+        let limit = options
+            .top
+            .map_or(self.page_size, |top| top.min(self.max_top));
+        let rows = matching.iter().skip(options.skip).take(limit);
+        let value: Vec<Cow<'_, Row>> = rows.map(|row| options.selected(row)).collect();
+
+        let end = options.skip.saturating_add(value.len());
+        let more = options.top.is_none() && !value.is_empty() && end < matching.len();
+        let link = |query| format!("{}{}?{query}", self.url, request.path);
+        let next_link = more.then(|| link(odata::next_query(query, end)));
+        Ok(list(&List {
+            context: self.context("Machines"),
+            value,
+            next_link,
+        }))
+    }
+
+    /// «Get all scan agents» and «Get scan definitions».
+    fn whole_list(&self, request: &Request, set: &str, rows: &[Row]) -> Result<Reply, BadQuery> {
+        Options::read(request.query.as_deref(), Accepts::Nothing)?;
+        let value = rows.iter().map(Cow::Borrowed).collect();
+        Ok(list(&List {
+            context: self.context(set),
+            value,
+            next_link: None,
+        }))
+    }
+
+    /// «Get scan agent by ID».
+    fn agent(&self, request: &Request, id: &str) -> Result<Reply, BadQuery> {
+        Options::read(request.query.as_deref(), Accepts::Nothing)?;
+        let has = |row: &&Row, key| row.get(key).and_then(Value::as_str) == Some(id);
+        let by = |key| self.agents.iter().find(|row| has(row, key));
+        let Some(agent) = by("id").or_else(|| by("machineId")) else {
+            return Ok(not_found(&format!("Scan agent {id} was not found")));
+        };
+        let context = self.context(&format!("{AGENTS}/$entity"));
+        Ok(list(&List {
+            context,
+            value: vec![Cow::Borrowed(agent)],
+            next_link: None,
+        }))
+    }
+
+    /// «Get scan history by definition».
+    fn scan_history(&self, request: &Request) -> Result<Reply, BadQuery> {
+        let content_type = request.header("content-type").unwrap_or_default();
+        let media_type = content_type.split(';').next().unwrap_or_default().trim();
+        if !media_type.eq_ignore_ascii_case("application/json") {
+            let message = "The Content-Type must be application/json.";
+            return Ok(error(415, "UnsupportedMediaType", message));
+        }
+        let options = Options::read(request.query.as_deref(), Accepts::Pages(MAX_HISTORY))?;
+        let Some(ids) = definition_ids(&request.body) else {
+            let message = r#"The body must be {"ScanDefinitionIds": ["..."]}."#;
+            return Ok(error(400, "InvalidRequestBody", message));
+        };
+        let wanted = |row: &&Row| {
+            let found = definition_of(row);
+            found.is_some_and(|found| ids.iter().any(|id| id == found))
+        };
+        let page = self.page_size.min(MAX_HISTORY);
+        let limit = options.top.map_or(page, |top| top.min(self.max_top));
+        let rows = self
+            .history
+            .iter()
+            .filter(wanted)
+            .skip(options.skip)
+            .take(limit);
+        let value = rows.map(Cow::Borrowed).collect();
+        // This answer's context has no `$metadata`.
+        let context = format!("{}/api/{DEFINITIONS}/{HISTORY}", self.url);
+        Ok(list(&List {
+            context,
+            value,
+            next_link: None,
+        }))
+    }
+
+    fn context(&self, fragment: &str) -> String {
+        format!("{}/api/$metadata#{fragment}", self.url)
+    }
+}
+
+/// The ids of a history request; names in a body are case-sensitive.
+fn definition_ids(body: &[u8]) -> Option<Vec<String>> {
+    let mut body: Row = serde_json::from_slice(body).ok()?;
+    let ids = body
+        .remove("ScanDefinitionIds")
+        .filter(|_| body.is_empty())?;
+    let ids: Vec<String> = serde_json::from_value(ids).ok()?;
+    (!ids.is_empty()).then_some(ids)
+}
+
+/// The definition that a history row belongs to, in every spelling.
+fn definition_of(row: &Row) -> Option<&str> {
+    let keys = [
+        "ScanDefinitionIds",
+        "scanDefinitionIds",
+        "ScanDefinitionId",
+        "scanDefinitionId",
+    ];
+    match keys.iter().find_map(|key| row.get(*key))? {
+        Value::Array(ids) => ids.first()?.as_str(),
+        id => id.as_str(),
+    }
+}
+
+/// Puts history rows into the service's order: newest first, those without a date last.
+pub(super) fn sort_history(rows: &mut [Row]) {
+    let date = |row: &Row| {
+        let date = row.get("LastScanned").or_else(|| row.get("lastScanned"));
+        let date = date.and_then(Value::as_str).and_then(schema::date);
+        date.map_or(Scalar::Null, Scalar::Date)
+    };
+    rows.sort_by(|left, right| odata::nulls_first(date(right), date(left)));
+}
+
+fn list(list: &List<'_>) -> Reply {
+    match serde_json::to_vec(list) {
+        Ok(body) => Reply {
+            chunked: true,
+            ..json_reply(200, body)
+        },
+        Err(_) => error(500, "InternalServerError", "The list can't be written."),
+    }
+}
+
+fn not_found(message: &str) -> Reply {
+    error(404, "ResourceNotFound", message)
+}
+
+/// The service's error JSON («Common REST API error codes»).
+fn error(status: u16, code: &str, message: &str) -> Reply {
+    let target = new_id();
+    let body = json!({ "error": { "code": code, "message": message, "target": target } });
+    json_reply(status, body.to_string().into_bytes()).header("mise-correlation-id", &target)
+}
+
+fn json_reply(status: u16, body: Vec<u8>) -> Reply {
+    let content_type = "application/json; odata.metadata=minimal; odata.streaming=true";
+    Reply::new(status, content_type, body).header("OData-Version", "4.0")
+}
+
+fn gzipped(reply: Reply) -> Reply {
+    let compress = |body: &[u8]| -> io::Result<Vec<u8>> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(body)?;
+        encoder.finish()
+    };
+    match compress(&reply.body) {
+        Ok(body) => Reply { body, ..reply }.header("Content-Encoding", "gzip"),
+        Err(_) => reply,
+    }
+}
+
+/// A new id in the form of a GUID.
+fn new_id() -> String {
+    format!(
+        "5ca1ab1e-0000-4000-8000-{:012x}",
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    )
+}
+
+#[cfg(test)]
+mod tests;

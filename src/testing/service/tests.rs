@@ -1,0 +1,309 @@
+//! The operations over their sockets, as a client sees them.
+
+use std::io::Read;
+
+use super::*;
+use crate::testing::Tenant;
+use crate::testing::server::raw::{ask, code, encoded, get, ids, numbered, post, token};
+
+#[test]
+fn without_a_token_of_this_tenant_the_api_answers_401() {
+    let (tenant, other) = (Tenant::demo().unwrap(), Tenant::demo().unwrap());
+    for token in ["", "x", &token(&other)] {
+        let answer = get(&tenant, token, "/api/machines").unwrap();
+        assert_eq!(code(&answer), (401, "Unauthorized".to_owned()));
+    }
+    assert_eq!(
+        ask(&tenant, "GET /api/machines HTTP/1.1", "")
+            .unwrap()
+            .status,
+        401
+    );
+    let token = token(&tenant);
+    assert_eq!(get(&tenant, &token, "/api/machines").unwrap().status, 200);
+    tenant.expire_tokens();
+    assert_eq!(get(&tenant, &token, "/api/machines").unwrap().status, 401);
+}
+
+#[test]
+fn without_top_every_page_links_to_the_next_with_the_same_query() {
+    let tenant = numbered(250).page_size(100).start().unwrap();
+    let token = token(&tenant);
+    let mut target = "/api/machines?$filter=id%20ne%20'7'".to_owned();
+    let (mut all, mut pages) = (Vec::new(), 0);
+    loop {
+        let answer = get(&tenant, &token, &target).unwrap();
+        let json = answer.json();
+        assert_eq!(
+            json["@odata.context"],
+            format!("{}/api/$metadata#Machines", tenant.url())
+        );
+        assert_eq!(answer.header("odata-version"), Some("4.0"));
+        assert_eq!(answer.header("content-length"), None);
+        all.extend(ids(&answer));
+        pages += 1;
+        let Some(link) = json["@odata.nextLink"].as_str() else {
+            break;
+        };
+        let skip = pages * 100;
+        target = link.strip_prefix(tenant.url()).unwrap().to_owned();
+        assert_eq!(
+            target,
+            format!("/api/machines?$filter=id%20ne%20'7'&$skip={skip}")
+        );
+    }
+    assert_eq!(pages, 3);
+    let expected: Vec<String> = (0..250)
+        .filter(|n| *n != 7)
+        .map(|n| n.to_string())
+        .collect();
+    assert_eq!(all, expected);
+    assert_eq!(tenant.calls("/api/machines"), 3);
+}
+
+#[test]
+fn an_exactly_full_last_page_has_no_link() {
+    let tenant = numbered(200).page_size(100).start().unwrap();
+    let token = token(&tenant);
+    let last = get(&tenant, &token, "/api/machines?$skip=100").unwrap();
+    assert_eq!(
+        (
+            ids(&last).len(),
+            last.json().get("@odata.nextLink").is_some()
+        ),
+        (100, false)
+    );
+    let beyond = get(&tenant, &token, "/api/machines?$skip=18446744073709551615").unwrap();
+    assert_eq!(
+        (
+            ids(&beyond).len(),
+            beyond.json().get("@odata.nextLink").is_some()
+        ),
+        (0, false)
+    );
+}
+
+#[test]
+fn with_top_there_is_no_link_and_a_cap_is_silent() {
+    let tenant = numbered(250).page_size(100).max_top(150).start().unwrap();
+    let token = token(&tenant);
+    for (target, first, rows) in [
+        ("/api/machines?$top=30&$skip=10", "10", 30),
+        ("/api/machines?$top=150", "0", 150),
+        ("/api/v1.0/machines?$top=10000&$skip=50", "50", 150),
+        ("/api/machines?%24skip=240&%24top=100", "240", 10),
+    ] {
+        let answer = get(&tenant, &token, target).unwrap();
+        let ids = ids(&answer);
+        assert_eq!((ids[0].as_str(), ids.len()), (first, rows), "{target}");
+        assert!(answer.json().get("@odata.nextLink").is_none());
+    }
+    let answer = get(&tenant, &token, "/api/machines?$top=10001").unwrap();
+    assert_eq!(code(&answer), (400, "BadRequest".to_owned()));
+}
+
+#[test]
+fn a_filter_is_decoded_evaluated_or_refused_with_its_place() {
+    let tenant = Tenant::demo().unwrap();
+    let token = token(&tenant);
+    let count = |filter: &str| {
+        let target = format!("/api/machines?$top=10000&$filter={}", encoded(filter));
+        ids(&get(&tenant, &token, &target).unwrap()).len()
+    };
+    assert_eq!(count("computerDnsName eq 'O''Brien''s iPhone'"), 1);
+    assert_eq!(count("computerDnsName eq 'lon-ws-0058.contoso.com'"), 2);
+    assert_eq!(count("id eq 'nobody'"), 0);
+    let sum: usize = ["Low", "Medium", "High", "Informational", "None", "Critical"]
+        .map(|risk| count(&format!("riskScore eq '{risk}'")))
+        .iter()
+        .sum();
+    assert_eq!(sum + count("riskScore eq null"), 347);
+    let answer = get(&tenant, &token, "/api/machines?$filter=riskScore+eq+High").unwrap();
+    assert_eq!(code(&answer), (400, "ODataError".to_owned()));
+    assert!(
+        answer.json()["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("at character 14")
+    );
+}
+
+#[test]
+fn order_and_selection_work_and_other_options_are_refused() {
+    let tenant = numbered(3).start().unwrap();
+    let token = token(&tenant);
+    let target = "/api/machines?$orderby=id%20desc&$select=id";
+    assert_eq!(ids(&get(&tenant, &token, target).unwrap()), ["2", "1", "0"]);
+    for target in [
+        "/api/machines?$count=true",
+        "/api/machines?top=1",
+        "/api/DeviceAuthenticatedScanAgents?$top=1",
+        "/api/DeviceAuthenticatedScanDefinitions?$skip=1",
+    ] {
+        assert_eq!(
+            get(&tenant, &token, target).unwrap().status,
+            400,
+            "{target}"
+        );
+    }
+}
+
+#[test]
+fn an_empty_fleet_is_an_empty_list() {
+    let tenant = Tenant::builder().start().unwrap();
+    let answer = get(&tenant, &token(&tenant), "/api/machines").unwrap();
+    assert_eq!((answer.status, ids(&answer).len()), (200, 0));
+}
+
+#[test]
+fn an_agent_is_found_by_any_id_as_one_encoded_segment() {
+    let odd = "a/b?c#d%2F é+&..";
+    let agents = [
+        json!({ "id": odd, "machineId": "m1" }),
+        json!({ "id": "m1", "machineId": "x" }),
+    ];
+    let tenant = Tenant::builder().scan_agents(agents).start().unwrap();
+    let token = token(&tenant);
+    let by_id = |id: &str| get(&tenant, &token, &format!("/api/{AGENTS}/{}", encoded(id))).unwrap();
+    assert_eq!(ids(&by_id(odd)), [odd]);
+    assert_eq!(ids(&by_id("x")), ["m1"]);
+    assert_eq!(ids(&by_id("m1")), ["m1"], "an id comes before a machine id");
+    let context = format!("{}/api/$metadata#{AGENTS}/$entity", tenant.url());
+    assert_eq!(by_id("x").json()["@odata.context"], context);
+    assert_eq!(code(&by_id("nobody")), (404, "ResourceNotFound".to_owned()));
+    assert_eq!(
+        tenant.exchanges()[1].path(),
+        format!("/api/{AGENTS}/{}", encoded(odd))
+    );
+    for path in ["a/b", "%zz", "%ff"] {
+        let answer = get(&tenant, &token, &format!("/api/{AGENTS}/{path}")).unwrap();
+        assert!([400, 404].contains(&answer.status), "{path}");
+    }
+}
+
+fn history() -> Tenant {
+    let rows = [
+        json!({ "id": "1", "ScanDefinitionIds": "a", "LastScanned": "2026-11-01T00:00:00Z" }),
+        json!({ "id": "2", "ScanDefinitionIds": ["b"], "LastScanned": "2026-11-03T00:00:00Z" }),
+        json!({ "id": "3", "scanDefinitionId": "a", "lastScanned": "2026-11-02T00:00:00.5Z" }),
+        json!({ "id": "4", "scanDefinitionId": "a" }),
+        json!({ "id": "5", "ScanDefinitionIds": "c", "LastScanned": "2026-11-05T00:00:00Z" }),
+    ];
+    Tenant::builder()
+        .scan_history(rows)
+        .max_top(3)
+        .start()
+        .unwrap()
+}
+
+#[test]
+fn history_is_of_the_definitions_asked_for_newest_first() {
+    let tenant = history();
+    let token = token(&tenant);
+    let path = format!("/api/{DEFINITIONS}/{HISTORY}");
+    let ask =
+        |query: &str, body: &str| post(&tenant, &token, &format!("{path}{query}"), body).unwrap();
+    let both = r#"{"ScanDefinitionIds":["a","b","a"]}"#;
+    assert_eq!(ids(&ask("", both)), ["2", "3", "1", "4"]);
+    assert_eq!(ids(&ask("?$top=1&$skip=1", both)), ["3"]);
+    assert_eq!(
+        ids(&ask("?$top=4096", both)),
+        ["2", "3", "1"],
+        "the cap of this tenant"
+    );
+    assert!(ids(&ask("", r#"{"ScanDefinitionIds":["d"]}"#)).is_empty());
+    let answer = ask("", both);
+    assert_eq!(
+        answer.json()["@odata.context"],
+        format!("{}{path}", tenant.url())
+    );
+    assert_eq!(tenant.exchanges().last().unwrap().body(), both);
+    assert_eq!(ask("?$top=4097", both).status, 400);
+    assert_eq!(ask("?$filter=1+eq+1", both).status, 400);
+}
+
+#[test]
+fn a_history_request_needs_its_content_type_and_its_exact_body() {
+    let tenant = history();
+    let token = token(&tenant);
+    let path = format!("/api/{DEFINITIONS}/{HISTORY}");
+    for body in [
+        "",
+        "{}",
+        "[]",
+        r#"{"scanDefinitionIds":["a"]}"#,
+        r#"{"ScanDefinitionIds":"a"}"#,
+        r#"{"ScanDefinitionIds":[]}"#,
+        r#"{"ScanDefinitionIds":[1]}"#,
+        r#"{"ScanDefinitionIds":["a"],"top":1}"#,
+        r#"{"ScanDefinitionIds":["a"]}x"#,
+    ] {
+        let answer = post(&tenant, &token, &path, body).unwrap();
+        assert_eq!(
+            code(&answer),
+            (400, "InvalidRequestBody".to_owned()),
+            "{body}"
+        );
+    }
+    for header in [
+        "X: y",
+        "Content-Type: text/json",
+        "Content-Type: application/jsonx",
+    ] {
+        let head = format!("POST {path} HTTP/1.1\r\nAuthorization: Bearer {token}\r\n{header}");
+        let answer = ask(&tenant, &head, r#"{"ScanDefinitionIds":["a"]}"#).unwrap();
+        assert_eq!(
+            code(&answer),
+            (415, "UnsupportedMediaType".to_owned()),
+            "{header}"
+        );
+    }
+}
+
+#[test]
+fn unknown_paths_are_404_and_wrong_methods_405() {
+    let tenant = Tenant::demo().unwrap();
+    let token = token(&tenant);
+    for target in [
+        "/",
+        "/api",
+        "/api/machine",
+        "/api/Machines",
+        "/api/machines/",
+        "/machines",
+    ] {
+        assert_eq!(
+            code(&get(&tenant, &token, target).unwrap()).0,
+            404,
+            "{target}"
+        );
+    }
+    let history = format!("/api/{DEFINITIONS}/{HISTORY}");
+    let answer = get(&tenant, &token, &history).unwrap();
+    assert_eq!((answer.status, answer.header("allow")), (405, Some("POST")));
+    let answer = post(&tenant, &token, "/api/machines", "{}").unwrap();
+    assert_eq!((answer.status, answer.header("allow")), (405, Some("GET")));
+    assert_eq!(code(&ask(&tenant, "GET / HTTP/3", "").unwrap()).0, 505);
+}
+
+#[test]
+fn gzip_is_sent_to_those_who_accept_it() {
+    for (gzip, expected) in [(true, Some("gzip")), (false, None)] {
+        let tenant = numbered(500).gzip(gzip).start().unwrap();
+        let head = format!(
+            "GET /api/machines HTTP/1.1\r\nAuthorization: bearer {}\r\nAccept-Encoding: gzip",
+            token(&tenant)
+        );
+        let mut answer = ask(&tenant, &head, "").unwrap();
+        assert_eq!(answer.header("content-encoding"), expected);
+        assert_eq!(answer.header("vary"), Some("Accept-Encoding"));
+        if gzip {
+            let mut body = Vec::new();
+            flate2::read::GzDecoder::new(&*answer.body)
+                .read_to_end(&mut body)
+                .unwrap();
+            answer.body = body;
+        }
+        assert_eq!(ids(&answer).len(), 500);
+    }
+}

@@ -1,0 +1,159 @@
+//! The token endpoint («Microsoft identity platform and the OAuth 2.0 client credentials flow»).
+
+use std::time::Duration;
+
+use serde_json::json;
+use time::OffsetDateTime;
+
+use super::odata;
+use super::reply::Reply;
+use super::request::Request;
+use crate::secret::Secret;
+
+/// The app registration that may fetch tokens.
+#[derive(Debug)]
+pub(super) struct App {
+    pub(super) tenant_id: String,
+    pub(super) client_id: String,
+    pub(super) secret: Secret,
+    pub(super) token_lifetime: Duration,
+}
+
+/// An error of the endpoint.
+#[derive(Debug)]
+pub(super) struct Denial {
+    status: u16,
+    error: &'static str,
+    code: u32,
+    message: String,
+}
+
+const END: &str = "/oauth2/v2.0/token";
+
+pub(super) fn is_token_path(path: &str) -> bool {
+    path.ends_with(END)
+}
+
+impl App {
+    /// Checks a token request, whose path has been seen to be one.
+    pub(super) fn check(&self, request: &Request) -> Result<(), Denial> {
+        let deny = |status, error, code, message: &str| {
+            Err(Denial {
+                status,
+                error,
+                code,
+                message: message.to_owned(),
+            })
+        };
+        if request.method != "POST" {
+            return deny(
+                400,
+                "invalid_request",
+                900_561,
+                "The endpoint only accepts POST requests.",
+            );
+        }
+        let tenant = request
+            .path
+            .strip_suffix(END)
+            .and_then(|path| path.strip_prefix('/'));
+        let tenant = tenant.and_then(odata::decoded).unwrap_or_default();
+        if tenant != self.tenant_id {
+            let message = format!("Tenant '{tenant}' not found.");
+            return deny(400, "invalid_request", 90_002, &message);
+        }
+        let content_type = request.header("content-type").unwrap_or_default();
+        let form = content_type.starts_with("application/x-www-form-urlencoded");
+        let body = std::str::from_utf8(&request.body).ok().filter(|_| form);
+        let value = |name: &str| {
+            let mut parameters = odata::parameters(body);
+            let found = parameters.find(|(found, _)| found.as_deref() == Some(name));
+            found
+                .and_then(|(_, value)| value)
+                .filter(|value| !value.is_empty())
+        };
+        let needed = |name: &str| {
+            value(name).ok_or_else(|| Denial {
+                status: 400,
+                error: "invalid_request",
+                code: 900_144,
+                message: format!(
+                    "The request body must contain the following parameter: '{name}'."
+                ),
+            })
+        };
+        if needed("grant_type")? != "client_credentials" {
+            let message = "The app requested an unsupported grant type.";
+            return deny(400, "unsupported_grant_type", 70_003, message);
+        }
+        let client_id = needed("client_id")?;
+        if client_id != self.client_id {
+            let message = format!("Application with identifier '{client_id}' was not found.");
+            return deny(400, "unauthorized_client", 700_016, &message);
+        }
+        if !needed("scope")?.ends_with("/.default") {
+            let message = "Client credential flows must have a scope value with /.default \
+                           suffixed to the resource identifier.";
+            return deny(400, "invalid_scope", 1_002_012, message);
+        }
+        if needed("client_secret")? != self.secret.expose() {
+            let message = "Invalid client secret provided. Ensure the secret being sent in the \
+                           request is the client secret value, not the client secret ID.";
+            return deny(401, "invalid_client", 7_000_215, message);
+        }
+        Ok(())
+    }
+
+    pub(super) fn grant(&self, token: &str) -> Reply {
+        let seconds = self.token_lifetime.as_secs();
+        let body = json!({
+            "token_type": "Bearer",
+            "expires_in": seconds,
+            "ext_expires_in": seconds,
+            "access_token": token,
+        });
+        reply(200, &body)
+    }
+}
+
+impl Denial {
+    /// A fault, in the words of this endpoint.
+    pub(super) fn fault(status: u16, message: Option<String>) -> Self {
+        let (error, code) = match status {
+            401 => ("invalid_client", 7_000_215),
+            429 | 500.. => ("temporarily_unavailable", 90_033),
+            _ => ("invalid_request", 90_013),
+        };
+        let message = message.unwrap_or_else(|| "The service is told to fail.".to_owned());
+        Self {
+            status,
+            error,
+            code,
+            message,
+        }
+    }
+
+    pub(super) fn reply(&self, code: Option<&str>, trace_id: &str) -> Reply {
+        let now = OffsetDateTime::now_utc();
+        let clock = format!("{:02}:{:02}:{:02}", now.hour(), now.minute(), now.second());
+        let timestamp = format!("{} {clock}Z", now.date());
+        let description = format!(
+            "AADSTS{}: {} Trace ID: {trace_id} Correlation ID: {trace_id} Timestamp: {timestamp}",
+            self.code, self.message
+        );
+        let body = json!({
+            "error": code.unwrap_or(self.error),
+            "error_description": description,
+            "error_codes": [self.code],
+            "timestamp": timestamp,
+            "trace_id": trace_id,
+            "correlation_id": trace_id,
+        });
+        reply(self.status, &body)
+    }
+}
+
+fn reply(status: u16, body: &serde_json::Value) -> Reply {
+    let body = body.to_string().into_bytes();
+    Reply::new(status, "application/json; charset=utf-8", body).header("Cache-Control", "no-store")
+}
