@@ -4,18 +4,21 @@
 //! `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET` first.
 
 mod shared;
+mod table;
 
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt::Display;
 use std::io::{self, BufWriter, Write};
+use std::ops::ControlFlow;
 use std::process::ExitCode;
 
-use defender_endpoint::Filter;
 use defender_endpoint::machines::{ListMachines, Machine};
 use defender_endpoint::time::OffsetDateTime;
+use defender_endpoint::{Client, Filter, Items};
+use indicatif::ProgressBar;
 use lexopt::prelude::*;
-use shared::cell;
+use table::cell;
 
 const USAGE: &str = "\
 Usage: inventory [--json] [--top N] [--skip N] [--page-size N] [--filter EXPRESSION]
@@ -44,7 +47,16 @@ fn run() -> Result<(), Box<dyn Error>> {
         println!("{USAGE}");
         return Ok(());
     };
-    let (client, _demo) = shared::client()?;
+    // Drawn on stderr, and only if that is a terminal.
+    let bar = ProgressBar::new_spinner();
+    let waiting = bar.clone();
+    let (client, _demo) = shared::client(|builder| {
+        builder.on_wait(move |wait| {
+            waiting.set_message(wait.to_string());
+            waiting.tick();
+            ControlFlow::Continue(())
+        })
+    })?;
     let mut request = client.machines().skip(options.skip);
     if let Some(rows) = options.top {
         request = request.top(rows);
@@ -55,11 +67,18 @@ fn run() -> Result<(), Box<dyn Error>> {
     if let Some(filter) = options.filter {
         request = request.filter(Filter::raw(filter));
     }
-    let mut out = BufWriter::new(io::stdout().lock());
+    let progress = Progress {
+        client,
+        bar: bar.clone(),
+    };
+    let mut out = BufWriter::new(BesideBar {
+        out: io::stdout().lock(),
+        bar,
+    });
     if options.json {
-        json_lines(request, &mut out)?;
+        json_lines(request, &progress, &mut out)?;
     } else {
-        table(request, &mut out)?;
+        print_table(request, &progress, &mut out)?;
     }
     out.flush()?;
     Ok(())
@@ -82,14 +101,22 @@ fn options() -> Result<Option<Options>, lexopt::Error> {
     Ok(Some(options))
 }
 
-fn json_lines(request: ListMachines, out: &mut impl Write) -> Result<(), Box<dyn Error>> {
-    each(request, out, |machine, out| {
+fn json_lines(
+    request: ListMachines,
+    progress: &Progress,
+    out: &mut impl Write,
+) -> Result<(), Box<dyn Error>> {
+    each(request, progress, out, |machine, out| {
         serde_json::to_writer(&mut *out, machine).map_err(io::Error::from)?;
         writeln!(out)
     })
 }
 
-fn table(request: ListMachines, out: &mut impl Write) -> Result<(), Box<dyn Error>> {
+fn print_table(
+    request: ListMachines,
+    progress: &Progress,
+    out: &mut impl Write,
+) -> Result<(), Box<dyn Error>> {
     let mut summary = Summary::default();
     row(
         out,
@@ -102,7 +129,7 @@ fn table(request: ListMachines, out: &mut impl Write) -> Result<(), Box<dyn Erro
             "LAST SEEN",
         ],
     )?;
-    each(request, out, |machine, out| {
+    each(request, progress, out, |machine, out| {
         summary.count(machine);
         row(
             out,
@@ -123,13 +150,17 @@ fn table(request: ListMachines, out: &mut impl Write) -> Result<(), Box<dyn Erro
 /// Walks the list. What came before an error is written, and the error says where to go on.
 fn each<W: Write>(
     request: ListMachines,
+    progress: &Progress,
     out: &mut W,
     mut write: impl FnMut(&Machine, &mut W) -> io::Result<()>,
 ) -> Result<(), Box<dyn Error>> {
     let mut machines = request.into_iter();
     while let Some(machine) = machines.next() {
         match machine {
-            Ok(machine) => write(&machine, out)?,
+            Ok(machine) => {
+                write(&machine, out)?;
+                progress.show(&machines);
+            }
             Err(error) => {
                 out.flush()?;
                 if machines.offset() > 0 {
@@ -139,7 +170,48 @@ fn each<W: Write>(
             }
         }
     }
+    progress.bar.finish_and_clear();
     Ok(())
+}
+
+/// What a person wants to see of a long list: rows, pages, and what the limits leave.
+struct Progress {
+    client: Client,
+    bar: ProgressBar,
+}
+
+impl Progress {
+    fn show(&self, machines: &Items<Machine>) {
+        // A look now and then is enough, and none costs anything where no bar is drawn.
+        if self.bar.is_hidden() || machines.offset() % 50 != 0 {
+            return;
+        }
+        let left = self.client.quota().machines;
+        self.bar.set_message(format!(
+            "{} machines, {} pages; calls left: {} this minute, {} this hour",
+            machines.offset(),
+            machines.pages_read(),
+            left.left_in_minute,
+            left.left_in_hour,
+        ));
+        self.bar.tick();
+    }
+}
+
+/// Standard output that makes room for itself where the bar is on the same terminal.
+struct BesideBar<W> {
+    out: W,
+    bar: ProgressBar,
+}
+
+impl<W: Write> Write for BesideBar<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.bar.suspend(|| self.out.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
 }
 
 /// Six columns in the 80 characters that every terminal has.

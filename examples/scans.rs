@@ -4,6 +4,7 @@
 //! `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET` first.
 
 mod shared;
+mod table;
 
 use std::error::Error;
 use std::fmt::Display;
@@ -16,7 +17,7 @@ use defender_endpoint::scan_history::{ListScanHistory, ScanHistoryEntry};
 use defender_endpoint::time::OffsetDateTime;
 use lexopt::prelude::*;
 use serde::Serialize;
-use shared::cell;
+use table::cell;
 
 const USAGE: &str = "\
 Usage: scans [--json] [--top N] [--skip N] [--page-size N] [DEFINITION-ID ...]
@@ -46,7 +47,7 @@ fn run() -> Result<(), Box<dyn Error>> {
         println!("{USAGE}");
         return Ok(());
     };
-    let (client, _demo) = shared::client()?;
+    let (client, _demo) = shared::client(|builder| builder)?;
     let agents = client.scan_agents()?;
     let definitions = client.scan_definitions()?;
     let ids = match options.ids.as_slice() {

@@ -3,6 +3,7 @@
 //! `cargo run --example stale_machines -- 30`
 
 mod shared;
+mod table;
 
 use std::error::Error;
 use std::io::Write;
@@ -31,7 +32,7 @@ fn run() -> Result<(), Box<dyn Error>> {
             other => return Err(other.unexpected().into()),
         }
     }
-    let (client, _demo) = shared::client()?;
+    let (client, _demo) = shared::client(|builder| builder)?;
 
     let long_ago = OffsetDateTime::now_utc() - Duration::days(days.into());
     let stale = field::LAST_SEEN.lt(long_ago)
@@ -50,7 +51,7 @@ fn run() -> Result<(), Box<dyn Error>> {
             .last_seen
             .map_or("never".to_owned(), |seen| seen.date().to_string());
         let health = machine.health_status.unwrap_or(HealthStatus::Unknown);
-        writeln!(out, "{} {seen:10} {health}", shared::cell(name, 40))?;
+        writeln!(out, "{} {seen:10} {health}", table::cell(name, 40))?;
     }
     Ok(())
 }

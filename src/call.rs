@@ -1,5 +1,7 @@
 //! One call, in a straight line: a permit, a token, an exchange, and what its status means.
 
+use std::collections::hash_map::{DefaultHasher, RandomState};
+use std::hash::{BuildHasher, BuildHasherDefault};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,8 +9,11 @@ use crate::auth::{TokenCache, TokenRequest};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
 use crate::http::{Http, Method, Request, Response};
+use crate::page::{self, Rows};
 use crate::rate_limit::{Api, RateLimiter};
-use crate::wait::Patience;
+use crate::retry::{self, Decision, RetryPolicy};
+use crate::secret::Secret;
+use crate::wait::{Deadline, Observer, Patience};
 
 /// What the documentation says of an operation, and what is the same for all its calls.
 #[derive(Debug)]
@@ -31,6 +36,8 @@ pub(crate) struct Call<'a> {
     pub(crate) query: &'a str,
     /// JSON.
     pub(crate) body: Option<&'a [u8]>,
+    /// For everything: waiting, token, tries and body. The client's own if there is none.
+    pub(crate) deadline: Option<Duration>,
 }
 
 /// What all calls of a client and its clones share.
@@ -45,6 +52,9 @@ pub(crate) struct Shared {
     pub(crate) limiter: RateLimiter,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) max_wait: Duration,
+    pub(crate) deadline: Option<Duration>,
+    pub(crate) retry_policy: RetryPolicy,
+    pub(crate) observer: Option<Observer>,
 }
 
 impl Shared {
@@ -58,52 +68,231 @@ impl Shared {
 /// The answer to a call that went well: status 200.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    pub(crate) content_type: Option<String>,
-    pub(crate) body: Vec<u8>,
+    content_type: Option<String>,
+    body: Vec<u8>,
+    body_limit: u64,
+    /// How many exchanges it took.
+    pub(crate) tries: u32,
 }
 
-/// Sends one call and returns its answer.
+impl Answer {
+    /// The body as a page of rows.
+    pub(crate) fn rows(self) -> Rows {
+        Rows::new(self.body, self.body_limit, self.content_type.as_deref())
+    }
+
+    /// Differs, in all likelihood, where the body does.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        BuildHasherDefault::<DefaultHasher>::new().hash_one(&self.body)
+    }
+
+    /// The body as the text of one entity.
+    pub(crate) fn text(self) -> Result<String, Error> {
+        page::whole_text(self.body, self.body_limit, self.content_type.as_deref())
+    }
+}
+
+/// How one try ended, other than well.
+enum Failure {
+    /// There was no permit: nothing was sent.
+    NotTried(Error),
+    Tried(Error),
+    /// The service refused the token, and a new one may do.
+    TokenRefused,
+    /// Nothing more is to be tried.
+    Final(Error),
+}
+
+/// Sends one call, as often as the policy allows, and returns its answer.
 pub(crate) fn send(shared: &Shared, call: &Call<'_>) -> Result<Answer, Error> {
-    attempt(shared, call).map_err(|error| error.for_request(&call.name()))
+    let clock = &*shared.clock;
+    let deadline = Deadline::after(call.deadline.or(shared.deadline), clock);
+    let observer = shared.observer.as_ref();
+    let mut patience = Patience::new(clock, shared.max_wait, deadline, observer);
+    let mut tries = Tries {
+        shared,
+        call,
+        deadline,
+        made: 0,
+        failed: 0,
+        refused: None,
+        last: None,
+    };
+    let outcome = loop {
+        let pause = match tries.once(&mut patience) {
+            Ok(answer) => break Ok(answer),
+            Err(Failure::TokenRefused) => continue,
+            Err(Failure::Final(error)) => break Err(error),
+            Err(Failure::NotTried(error)) => break Err(tries.instead_of(error)),
+            Err(Failure::Tried(error)) => match tries.decide(error, patience.room()) {
+                Ok(pause) => pause,
+                Err(error) => break Err(error),
+            },
+        };
+        if let Err(error) = patience.pause(call.operation.api, pause) {
+            break Err(tries.instead_of(error));
+        }
+    };
+    outcome.map_err(|error| error.with_attempts(tries.made).for_request(&call.name()))
 }
 
-fn attempt(shared: &Shared, call: &Call<'_>) -> Result<Answer, Error> {
-    let mut patience = Patience::new(&*shared.clock, shared.max_wait);
-    let mut permit = shared.limiter.acquire(call.operation.api, &mut patience)?;
-    // After the wait, so that the token can't go stale in it; before the permit counts, so that a
-    // token that can't be had costs nothing.
-    let request = TokenRequest::new(&shared.scope, &shared.authority, &shared.http);
-    let bearer = shared.tokens.bearer(&request)?;
-    permit.start();
-    let answer = shared.http.send(&Request {
-        method: call.operation.method,
-        url: &shared.url(call.path, call.query),
-        bearer: Some(&bearer),
-        content_type: call.body.map(|_| "application/json"),
-        body: call.body.unwrap_or_default(),
-    });
-    drop(permit);
-    let outcome = answer.and_then(|answer| check(call.operation, answer));
-    outcome.map_err(|error| error.without(&bearer).with_attempts(1))
+/// The tries of one call so far.
+struct Tries<'a> {
+    shared: &'a Shared,
+    call: &'a Call<'a>,
+    deadline: Deadline,
+    /// Exchanges with the API.
+    made: u32,
+    /// Tries that count against the retries: all but one that was answered with 401.
+    failed: u32,
+    /// The token that the service refused. A new one gets one more try.
+    refused: Option<Secret>,
+    last: Option<Error>,
 }
 
-/// Reads want 200 and nothing else: a 204 or 206 would pass for a list that isn't whole.
-fn check(operation: &Operation, mut response: Response) -> Result<Answer, Error> {
-    if response.status == 200 {
-        return Ok(Answer {
+impl Tries<'_> {
+    /// The steps of every exchange.
+    fn once(&mut self, patience: &mut Patience<'_>) -> Result<Answer, Failure> {
+        let (shared, call) = (self.shared, self.call);
+        // 1. A permit. No lock is held while it waits.
+        let permit = shared.limiter.acquire(call.operation.api, patience);
+        let mut permit = permit.map_err(Failure::NotTried)?;
+        // 2. A token: after the wait, so that it can't go stale in it, and before the permit
+        // counts, so that a token that can't be had costs nothing.
+        let bearer = self.bearer()?;
+        // 3. One exchange, with what is left of the time.
+        self.deadline
+            .check(&*shared.clock)
+            .map_err(Failure::Tried)?;
+        permit.start();
+        self.made += 1;
+        let response = shared.http.send(&Request {
+            method: call.operation.method,
+            url: &shared.url(call.path, call.query),
+            bearer: Some(&bearer),
+            content_type: call.body.map(|_| "application/json"),
+            body: call.body.unwrap_or_default(),
+            time_left: self.deadline.left(&*shared.clock),
+        });
+        // 4. The call's age in the windows starts here, when it has ended.
+        drop(permit);
+        // 5. What the status means.
+        let error = match response.and_then(|response| self.check(response, &bearer)) {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        if error.kind() != ErrorKind::Unauthorized {
+            return Err(Failure::Tried(error));
+        }
+        shared.tokens.refuse(&bearer);
+        if self.refused.replace(bearer).is_some() {
+            return Err(Failure::Final(error));
+        }
+        self.last = Some(error);
+        Err(Failure::TokenRefused)
+    }
+
+    fn bearer(&mut self) -> Result<Secret, Failure> {
+        let shared = self.shared;
+        let time_left = self.deadline.left(&*shared.clock);
+        let request = TokenRequest::new(
+            &shared.scope,
+            &shared.authority,
+            &shared.http,
+            &*shared.clock,
+            time_left,
+        );
+        let bearer = shared
+            .tokens
+            .bearer(&request, self.deadline)
+            .map_err(Failure::Tried)?;
+        // The very token that was refused would only be refused again.
+        let same = self.refused.as_ref() == Some(&bearer);
+        match self.last.take_if(|_| same) {
+            Some(error) => {
+                shared.tokens.refuse(&bearer);
+                Err(Failure::Final(error))
+            }
+            None => Ok(bearer),
+        }
+    }
+
+    /// Reads want 200 and nothing else: a 204 or 206 would pass for a list that isn't whole.
+    fn check(&self, mut response: Response, bearer: &Secret) -> Result<Answer, Error> {
+        let status = response.status;
+        log::debug!("{}: {status} (try {})", self.call.name(), self.made);
+        if status != 200 {
+            let body = response.small_body();
+            let error = Error::from_status(status, &body, bearer).with_whole_body(response.whole);
+            let error = error.or_request_id(response.request_id.as_deref(), bearer);
+            return Err(explain(
+                self.call.operation,
+                error,
+                &response,
+                &*self.shared.clock,
+            ));
+        }
+        if response.body.is_empty() {
+            return Err(page::empty());
+        }
+        Ok(Answer {
             content_type: response.content_type,
             body: response.body,
-        });
+            body_limit: self.shared.http.body_limit(),
+            tries: self.made,
+        })
     }
-    let error = Error::from_status(response.status, &response.small_body())
-        .or_request_id(response.request_id)
-        .with_retry_after(
-            response
-                .retry_after
-                .and_then(|text| text.trim().parse().ok())
-                .map(Duration::from_secs),
-        );
-    Err(match error.kind() {
+
+    /// The pause before the next try, or the call's error.
+    fn decide(&mut self, error: Error, room: Duration) -> Result<Duration, Error> {
+        self.failed += 1;
+        let policy = self.shared.retry_policy;
+        let decision = retry::next(policy, self.failed, &error, chance(), room);
+        let asked = error.retry_after().unwrap_or_default();
+        let throttled = error.kind() == ErrorKind::Throttled;
+        if throttled {
+            let pause = if let Decision::After(pause) = decision {
+                pause
+            } else {
+                asked
+            };
+            self.shared.limiter.close(self.call.operation.api, pause);
+        }
+        let Decision::After(pause) = decision else {
+            return Err(error);
+        };
+        log::warn!("{}: {error}; next try in {pause:.1?}", self.call.name());
+        self.last = Some(error);
+        // The closed gate is what makes a throttled call wait, like all others of its API.
+        Ok(if throttled { Duration::ZERO } else { pause })
+    }
+
+    /// That the next try would have to wait too long is no news about the call: its last real
+    /// error is, if there was one. If its wait was broken off, that error is why there was one.
+    fn instead_of(&mut self, error: Error) -> Error {
+        match self.last.take() {
+            Some(last) if error.kind() == ErrorKind::Cancelled => error.with_source(last),
+            Some(last) => last,
+            None => error,
+        }
+    }
+}
+
+/// A number from 0 to 1 that differs from call to call and from process to process.
+fn chance() -> f64 {
+    let random = RandomState::new().hash_one(0_u8) >> 32;
+    f64::from(u32::try_from(random).unwrap_or(0)) / f64::from(u32::MAX)
+}
+
+/// Adds what an answer says beside its body, and what can be done about it.
+fn explain(operation: &Operation, error: Error, response: &Response, clock: &dyn Clock) -> Error {
+    let in_words = || match error.kind() {
+        ErrorKind::Throttled => error.message().and_then(retry::wait_in_words),
+        _ => None,
+    };
+    let asked = response.asked_wait(clock.utc()).or_else(in_words);
+    let error = error.with_retry_after(asked);
+    match error.kind() {
         ErrorKind::Unauthorized => error.with_hint(
             "the token is not accepted; a tenant without a licence for the API is answered like this too",
         ),
@@ -117,12 +306,12 @@ fn check(operation: &Operation, mut response: Response) -> Result<Answer, Error>
             error.with_hint(format!("it points to {to}; redirects are never followed: check the API URL"))
         }
         _ => error,
-    })
+    }
 }
 
 impl Call<'_> {
     /// How texts name the call: the query may hold names that are nobody else's business.
-    fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         format!("{} {}", self.operation.method.as_str(), self.path)
     }
 }

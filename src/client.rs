@@ -1,22 +1,31 @@
 //! The client, and how it is built. One method for each operation.
 
 use std::env;
+use std::fmt;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::auth::{ClientSecret, Credential, TokenCache};
+use crate::auth::{ClientSecret, Credential, TokenCache, check_client_id, check_tenant};
 use crate::call::Shared;
 use crate::clock::{Clock, SystemClock};
 use crate::cloud::Cloud;
 use crate::error::Error;
-use crate::http::{Http, Proxy, Settings, Tls};
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+use crate::http::Tls;
+use crate::http::{Http, Proxy, Settings};
 use crate::machines::ListMachines;
 use crate::paging::{Items, Listing, Walk};
-use crate::rate_limit::{RateLimiter, RateLimits};
+use crate::rate_limit::{Quota, RateLimiter, RateLimits};
+use crate::retry::RetryPolicy;
 use crate::scan_agents::{self, ScanAgent};
 use crate::scan_definitions::{self, ScanDefinition};
 use crate::scan_history::ListScanHistory;
 use crate::secret::Secret;
+use crate::wait::{Observer, Wait};
+
+/// A timeout of one exchange that is longer is no timeout, and could overflow the transport's clock.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(24 * 3_600);
 
 /// A client of the Microsoft Defender for Endpoint API.
 ///
@@ -35,8 +44,17 @@ use crate::secret::Secret;
 /// }
 /// # Ok::<(), defender_endpoint::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Client(Arc<Shared>);
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("api_url", &self.0.url("", ""))
+            .field("limits", &self.0.limiter.limits())
+            .finish_non_exhaustive()
+    }
+}
 
 impl Client {
     /// A client with the credentials that the environment names, and default settings: see
@@ -165,6 +183,12 @@ impl Client {
         ListScanHistory::by_definition(self.clone(), definition_ids)
     }
 
+    /// What is left of the rate limits now, for each API, and when the next call may go. As far as
+    /// this process knows: others on the same app registration are not seen.
+    pub fn quota(&self) -> Quota {
+        self.0.limiter.quota()
+    }
+
     pub(crate) fn walk(&self, listing: Listing) -> Walk {
         Walk::new(Arc::clone(&self.0), listing)
     }
@@ -202,7 +226,11 @@ pub struct ClientBuilder {
     try_timeout: Duration,
     body_limit: u64,
     max_wait: Duration,
+    deadline: Option<Duration>,
+    retry_policy: RetryPolicy,
+    observer: Option<Observer>,
     proxy: Proxy,
+    #[cfg(any(feature = "rustls", feature = "native-tls"))]
     tls: Tls,
     clock: Arc<dyn Clock>,
 }
@@ -220,7 +248,11 @@ impl ClientBuilder {
             try_timeout: Duration::from_secs(300),
             body_limit: 64 * 1024 * 1024,
             max_wait: Duration::from_secs(300),
+            deadline: None,
+            retry_policy: RetryPolicy::default(),
+            observer: None,
             proxy: Proxy::Environment,
+            #[cfg(any(feature = "rustls", feature = "native-tls"))]
             tls: Tls::default(),
             clock: Arc::new(SystemClock),
         }
@@ -296,14 +328,15 @@ impl ClientBuilder {
         if let Some(scope) = read("DEFENDER_SCOPE")? {
             cloud = cloud.with_scope(scope.trim());
         }
-        let credential = ClientSecret::new(
-            tenant.trim(),
-            client_id.trim(),
-            Secret::from(secret.as_str()),
-        )
-        .map_err(|error| {
-            error.for_request("AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET")
-        })?;
+        let of = |name| move |error: Error| error.for_request(name);
+        cloud.api_origin().map_err(of("DEFENDER_API_URL"))?;
+        cloud
+            .authority_origin()
+            .map_err(of("AZURE_AUTHORITY_HOST"))?;
+        check_tenant(tenant.trim()).map_err(of("AZURE_TENANT_ID"))?;
+        check_client_id(client_id.trim()).map_err(of("AZURE_CLIENT_ID"))?;
+        let credential = ClientSecret::new(tenant.trim(), client_id.trim(), secret.as_str())
+            .map_err(of("AZURE_CLIENT_SECRET"))?;
         Ok(Client::builder(credential).cloud(cloud))
     }
 
@@ -333,20 +366,21 @@ impl ClientBuilder {
         self
     }
 
-    /// How long a connection may take, TLS included. Defaults to 10 seconds.
+    /// How long a connection may take, TLS included, up to a day. Defaults to 10 seconds.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// How long the service may be silent in the middle of an exchange. Defaults to 60 seconds: a
-    /// full page takes it a while to start.
+    /// How long the service may be silent in the middle of an exchange, up to a day. Defaults to 60
+    /// seconds: a full page takes it a while to start.
     pub fn read_timeout(mut self, timeout: Duration) -> Self {
         self.read_timeout = timeout;
         self
     }
 
-    /// How long one exchange may take, the whole body included. Defaults to 300 seconds.
+    /// How long one exchange may take, the whole body included, up to a day. Defaults to 300
+    /// seconds.
     pub fn try_timeout(mut self, timeout: Duration) -> Self {
         self.try_timeout = timeout;
         self
@@ -359,13 +393,66 @@ impl ClientBuilder {
         self
     }
 
-    /// The longest single wait for the rate limit. Defaults to 5 minutes; a longer one is
-    /// [`ErrorKind::RateLimited`](crate::ErrorKind::RateLimited) at once, without waiting first.
+    /// The longest single wait: for the rate limit, before a retry, or for a pause that the service
+    /// asked for. Defaults to 5 minutes. A call that would have to wait longer fails at once,
+    /// without waiting first: with the error of its last try, or else as
+    /// [`ErrorKind::RateLimited`](crate::ErrorKind::RateLimited), or as
+    /// [`ErrorKind::Throttled`](crate::ErrorKind::Throttled) if the service asked for the pause.
     ///
     /// Who makes 1,500 calls in a quarter of an hour has to wait 45 minutes for the next one. A
     /// program that may do so sets `Duration::MAX`.
     pub fn max_wait(mut self, wait: Duration) -> Self {
         self.max_wait = wait;
+        self
+    }
+
+    /// How long one call may take in all: waiting, token, tries and bodies. Each page of a list is a
+    /// call. Defaults to none; a request's own, such as
+    /// [`ListMachines::deadline`](crate::machines::ListMachines::deadline), goes before it.
+    ///
+    /// Nobody waits for what would come too late: a wait beyond the deadline fails at once, with
+    /// the last real error of the call if there was one.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// How failed calls are tried again. Defaults to [`RetryPolicy::default`]: three retries, from
+    /// 0.8 seconds doubling to at most 60.
+    pub fn retry_policy(mut self, policy: RetryPolicy) -> Self {
+        self.retry_policy = policy;
+        self
+    }
+
+    /// Hears of every wait: when it begins, and every second while it lasts. Returning
+    /// [`ControlFlow::Break`] ends it, and the call fails with
+    /// [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled). Defaults to none.
+    ///
+    /// Called on the thread that waits, without any lock held; it must not block. Waiting for the
+    /// token that another thread fetches, and for answers, is not told.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    /// use std::sync::atomic::{AtomicBool, Ordering};
+    /// use defender_endpoint::{Client, StaticToken};
+    ///
+    /// static STOP: AtomicBool = AtomicBool::new(false); // set by a signal handler
+    ///
+    /// let client = Client::builder(StaticToken::new("a-token")?)
+    ///     .on_wait(|wait| {
+    ///         eprintln!("{wait}");
+    ///         if STOP.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    ///     })
+    ///     .build()?;
+    /// # Ok::<(), defender_endpoint::Error>(())
+    /// ```
+    pub fn on_wait(
+        mut self,
+        hear: impl Fn(&Wait) -> ControlFlow<()> + Send + Sync + 'static,
+    ) -> Self {
+        self.observer = Some(Observer::new(hear));
         self
     }
 
@@ -388,14 +475,6 @@ impl ClientBuilder {
     #[cfg(any(feature = "rustls", feature = "native-tls"))]
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.tls.roots = Some(pem.into());
-        self
-    }
-
-    /// A certificate chain and its private key, both PEM, for proxies that ask for a client
-    /// certificate (mutual TLS). Defaults to none. Not a credential for the API.
-    #[cfg(any(feature = "rustls", feature = "native-tls"))]
-    pub fn client_certificate(mut self, chain: impl Into<Vec<u8>>, key: impl Into<Secret>) -> Self {
-        self.tls.client_certificate = Some((chain.into(), key.into()));
         self
     }
 
@@ -431,7 +510,8 @@ impl ClientBuilder {
     ///
     /// [`ErrorKind::Config`](crate::ErrorKind::Config): the API URL or authority has more than
     /// scheme, host and port, or is `http` to other than a loopback address; the scope is empty; a
-    /// rate limit, timeout or the body limit is zero; the proxy URL, a certificate or the user
+    /// rate limit, timeout, deadline, delay or the body limit is zero, or a timeout longer than a
+    /// day; the proxy URL, a certificate or the user
     /// agent is not valid; or the crate was built without a TLS feature.
     pub fn build(self) -> Result<Client, Error> {
         let origin = self.cloud.api_origin()?;
@@ -450,10 +530,16 @@ impl ClientBuilder {
             ("read_timeout", self.read_timeout),
             ("try_timeout", self.try_timeout),
         ] {
-            if timeout.is_zero() {
-                return Err(Error::config(format!("{name} is zero")));
+            if timeout.is_zero() || timeout > LONGEST_TIMEOUT {
+                return Err(Error::config(format!(
+                    "{name} is zero or longer than a day"
+                )));
             }
         }
+        if self.deadline.is_some_and(|deadline| deadline.is_zero()) {
+            return Err(Error::config("deadline is zero"));
+        }
+        self.retry_policy.check()?;
         if self.body_limit == 0 {
             return Err(Error::config("body_limit is zero"));
         }
@@ -468,6 +554,7 @@ impl ClientBuilder {
             try_timeout: self.try_timeout,
             body_limit: self.body_limit,
             proxy: self.proxy,
+            #[cfg(any(feature = "rustls", feature = "native-tls"))]
             tls: self.tls,
         })?;
         let limiter = match self.limiter {
@@ -483,6 +570,9 @@ impl ClientBuilder {
             limiter,
             clock: self.clock,
             max_wait: self.max_wait,
+            deadline: self.deadline,
+            retry_policy: self.retry_policy,
+            observer: self.observer,
         })))
     }
 }

@@ -11,6 +11,10 @@ use time::OffsetDateTime;
 ///
 /// The default is the system's monotonic clock for all that is measured, and its wall clock for
 /// the dates that others name. `testing::FakeClock` (feature `testing`) stands in for both.
+#[cfg_attr(
+    not(feature = "testing"),
+    expect(unreachable_pub, reason = "public as `testing::Clock`")
+)]
 pub trait Clock: Debug + Send + Sync {
     /// Time since a fixed moment; never goes back.
     fn now(&self) -> Duration;

@@ -169,8 +169,9 @@ impl Cloud {
 
     /// The checked login origin, without a slash at its end.
     pub(crate) fn authority_origin(&self) -> Result<Origin, Error> {
-        Origin::of_base(&self.authority)
-            .map_err(|why| Error::config(format!("the login authority {why}")).with_hint(BASE_HINT))
+        Origin::of_base(&self.authority).map_err(|why| {
+            Error::config(format!("the login authority {why}")).with_hint(LOGIN_HINT)
+        })
     }
 
     /// The scope, which is sent in a form body and may be any text but an empty one.
@@ -184,6 +185,7 @@ impl Cloud {
     }
 }
 
+const LOGIN_HINT: &str = "give scheme and host only, such as https://login.microsoftonline.com";
 const BASE_HINT: &str =
     "give scheme and host only, such as https://api.securitycenter.microsoft.com";
 
@@ -251,12 +253,6 @@ impl Origin {
 
     /// Reads the origin of an absolute URL and returns what follows it.
     pub(crate) fn split(url: &str) -> Result<(Self, &str), &'static str> {
-        if url
-            .chars()
-            .any(|c| c.is_whitespace() || c.is_control() || c == '\\')
-        {
-            return Err("holds spaces, control characters or backslashes");
-        }
         let (scheme, rest) = url.split_once("://").ok_or("has no scheme (https://)")?;
         let https = match scheme.to_ascii_lowercase().as_str() {
             "https" => true,
@@ -303,6 +299,13 @@ impl Origin {
             },
             rest,
         ))
+    }
+
+    /// Host and port, the port only where it isn't the scheme's own.
+    pub(crate) fn authority(&self) -> String {
+        let url = self.to_string();
+        url.split_once("://")
+            .map_or_else(String::new, |(_, authority)| authority.to_owned())
     }
 
     /// The host, in lower case.

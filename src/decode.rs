@@ -26,6 +26,13 @@ pub(crate) fn unfit(text: &str, error: &serde_json::Error, what: &str) -> Error 
     )
 }
 
+/// Whether the fault is only that the text ends too soon.
+pub(crate) fn is_cut(text: &str, error: &serde_json::Error) -> bool {
+    // serde_json has another word for a number that it skips: cut after one of these, it is invalid.
+    let in_number = text.ends_with(['-', '+', '.', 'e', 'E']);
+    error.is_eof() || in_number && byte_of(text, error.line(), error.column()) == text.len()
+}
+
 /// The part of the message that holds no value.
 fn reason(error: &serde_json::Error) -> String {
     let text = error.to_string();
@@ -40,7 +47,10 @@ fn reason(error: &serde_json::Error) -> String {
             return text.to_owned();
         }
     }
-    let Some((found, expected)) = text.rsplit_once(", expected ") else {
+    // Other texts are a caller's own, and may quote a value with these words in it.
+    let standard = text.starts_with("invalid ") || text.starts_with("unknown ");
+    let split = text.rsplit_once(", expected ").filter(|_| standard);
+    let Some((found, expected)) = split else {
         return "the value doesn't fit the type".to_owned();
     };
     // «invalid type: string "...": only the word for the kind of value is kept.
@@ -75,7 +85,11 @@ fn key_path(text: &str, end: usize) -> String {
         Object(String),
         Array(usize),
     }
+    const DEEPEST: usize = 64;
+    const LONGEST_KEY: usize = 80;
     let mut levels: Vec<Level> = Vec::new();
+    // Brackets beyond that are only counted: a body may hold millions of them.
+    let mut deeper = 0_usize;
     let mut string: Option<(usize, String)> = None;
     let mut escaped = false;
     let mut last_string = String::new();
@@ -91,11 +105,18 @@ fn key_path(text: &str, end: usize) -> String {
                 }
                 _ => {}
             }
-            content.push(c);
+            // A key longer than that is cut in the text anyway.
+            if content.len() < LONGEST_KEY {
+                content.push(c);
+            }
             continue;
         }
+        let depth = levels.len();
         match (c, levels.last_mut()) {
             ('"', _) => string = Some((at, String::new())),
+            ('{' | '[', _) if depth == DEEPEST => deeper += 1,
+            ('}' | ']', _) if deeper > 0 => deeper -= 1,
+            _ if deeper > 0 => {}
             ('{', _) => levels.push(Level::Object(String::new())),
             ('[', _) => levels.push(Level::Array(0)),
             ('}' | ']', _) => drop(levels.pop()),
@@ -112,7 +133,7 @@ fn key_path(text: &str, end: usize) -> String {
                 if !path.is_empty() {
                     path.push('.');
                 }
-                path.extend(key.chars().filter(|c| !c.is_control()).take(80));
+                path.extend(key.chars().filter(|c| !c.is_control()));
             }
             Level::Array(index) => path = format!("{path}[{index}]"),
         }
@@ -181,6 +202,15 @@ mod tests {
         assert!(message("{}").ends_with("missing field `id`"));
         assert!(message(r#"{"id":"a","id":"b"}"#).ends_with("duplicate field `id`"));
         assert!(message(r#"{"id":"a""#).contains("EOF"));
+    }
+
+    #[test]
+    fn a_place_millions_of_brackets_deep_is_named_in_no_time() {
+        let text = format!("{{\"a\":{}", "[".repeat(4_000_000));
+        let path = key_path(&text, text.len());
+        assert!(path.starts_with("a[0][0]") && path.len() < 1_000);
+        let closed = format!("{{\"a\":{}{},\"b\":", "[".repeat(1_000), "]".repeat(1_000));
+        assert_eq!(key_path(&closed, closed.len()), "b");
     }
 
     #[test]

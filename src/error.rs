@@ -21,7 +21,8 @@ const EXCERPT: usize = 300;
 /// `fn main() -> Result<(), defender_endpoint::Error>`: the message, its causes and a hint, a line
 /// each. `{:#?}` shows the fields instead.
 ///
-/// No token, secret, header value, query value or body of a token answer is in any of these texts.
+/// No token, secret, credential header, query or body of a token answer is in any of these texts.
+/// What the service says of a failed call is: its message, up to 300 characters.
 ///
 /// # Example
 ///
@@ -39,6 +40,9 @@ const EXCERPT: usize = 300;
 pub struct Error(Box<Inner>);
 
 /// What sort of failure an [`Error`] is.
+///
+/// Every call of an operation can fail with any of these but `Config`, which comes from building a
+/// client, and `Paging`, which comes from lists.
 ///
 /// # Example
 ///
@@ -70,9 +74,11 @@ pub enum ErrorKind {
     Forbidden,
     /// The service answered 404.
     NotFound,
-    /// The service answered 429: too many calls.
+    /// The service answered 429: too many calls. Also, with no attempts, a call that would have had
+    /// to wait too long for the pause that the service asked for in an earlier answer.
     Throttled,
-    /// A call would have had to wait for the client's own rate limiter longer than `max_wait`.
+    /// A call would have had to wait for the client's own rate limiter longer than `max_wait`, or
+    /// beyond its deadline.
     RateLimited,
     /// The service answered 500 to 599.
     Server,
@@ -108,12 +114,24 @@ struct Inner {
     request_id: Option<String>,
     retry_after: Option<Duration>,
     attempts: u32,
-    retryable: bool,
+    retry: Retry,
     /// The service spoke, not a gateway before it: the body was empty or its own error JSON.
     from_service: bool,
     hint: Option<String>,
     #[source]
     source: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+/// Whether and how a try that ended like this may be followed by another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Retry {
+    Never,
+    /// The first time at once: a kept-alive connection was dead, and a new one will do.
+    AtOnce,
+    /// After a growing wait.
+    BackOff,
+    /// After a wait, one time only.
+    Once,
 }
 
 /// `Display` of the inner error: its own layer in one line.
@@ -131,7 +149,7 @@ impl Error {
             request_id: None,
             retry_after: None,
             attempts: 0,
-            retryable: false,
+            retry: Retry::Never,
             from_service: false,
             hint: None,
             source: None,
@@ -182,9 +200,12 @@ impl Error {
     /// let error = defender_endpoint::Error::credential("the vault is busy").with_retryable(true);
     /// assert!(error.is_retryable());
     /// ```
-    pub fn with_retryable(mut self, retryable: bool) -> Self {
-        self.0.retryable = retryable;
-        self
+    pub fn with_retryable(self, retryable: bool) -> Self {
+        self.with_retry(if retryable {
+            Retry::BackOff
+        } else {
+            Retry::Never
+        })
     }
 
     /// What sort of failure this is.
@@ -220,14 +241,20 @@ impl Error {
         self.0.retry_after
     }
 
-    /// How many exchanges were tried for this call: 0 when nothing was sent.
+    /// What could be done about it, where that is known: the permission that is missing, the
+    /// setting to change. `Debug` shows it too, `Display` doesn't.
+    pub fn hint(&self) -> Option<&str> {
+        self.0.hint.as_deref()
+    }
+
+    /// How many exchanges with the API this call took: 0 when none was begun.
     pub fn attempts(&self) -> u32 {
         self.0.attempts
     }
 
     /// Whether the same call could succeed later, unchanged.
     pub fn is_retryable(&self) -> bool {
-        self.0.retryable
+        self.0.retry != Retry::Never
     }
 
     // What follows is how the crate itself builds errors, each layer adding what it knows.
@@ -238,6 +265,20 @@ impl Error {
 
     pub(crate) fn invalid(text: impl Into<String>) -> Self {
         Self::new(ErrorKind::InvalidInput, text)
+    }
+
+    pub(crate) fn with_retry(mut self, retry: Retry) -> Self {
+        self.0.retry = retry;
+        self
+    }
+
+    pub(crate) fn retry(&self) -> Retry {
+        self.0.retry
+    }
+
+    /// What came was not whole, and may be when it is fetched again.
+    pub(crate) fn is_damage(&self) -> bool {
+        self.0.kind == ErrorKind::Transport && self.is_retryable()
     }
 
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
@@ -264,8 +305,14 @@ impl Error {
     /// Says where in a list the fault is, if it is one of the list's rows.
     pub(crate) fn in_row(mut self, row: u64) -> Self {
         if self.0.kind == ErrorKind::Decode {
-            self.0.text = format!("after {row} rows of the list: {}", self.0.text);
+            self.0.text = format!("at row {row} of the list, counted from 0: {}", self.0.text);
         }
+        self
+    }
+
+    /// A body of which some was lost may have been anybody's.
+    pub(crate) fn with_whole_body(mut self, whole: bool) -> Self {
+        self.0.from_service &= whole;
         self
     }
 
@@ -279,8 +326,8 @@ impl Error {
     }
 
     /// An answer that is no success, read leniently: the body may be the service's error JSON,
-    /// a gateway's page or nothing.
-    pub(crate) fn from_status(status: u16, body: &[u8]) -> Self {
+    /// a gateway's page or nothing. Should it repeat the secret that it was sent, that is taken out.
+    pub(crate) fn from_status(status: u16, body: &[u8], secret: &Secret) -> Self {
         let (kind, retryable) = match status {
             401 => (ErrorKind::Unauthorized, false),
             403 => (ErrorKind::Forbidden, false),
@@ -294,22 +341,22 @@ impl Error {
         };
         let mut error = Self::new(kind, status_line(status)).with_retryable(retryable);
         error.0.status = Some(status);
-        match ServiceError::read(body) {
+        match ServiceError::read(body, secret) {
             Some(said) => {
-                error.0.from_service = true;
+                error.0.from_service = said.is_complete;
                 error.0.code = said.code;
                 error.0.message = said.message;
                 error.0.request_id = said.target;
             }
             None if body.iter().all(u8::is_ascii_whitespace) => error.0.from_service = true,
-            None => error.0.message = Some(excerpt(&String::from_utf8_lossy(body))),
+            None => error.0.message = Some(excerpt(&String::from_utf8_lossy(body), secret)),
         }
         error
     }
 
     /// A token endpoint's refusal. Only the members that the protocol defines are read: the rest
     /// of such an answer stays out of every text.
-    pub(crate) fn from_token_status(status: u16, body: &[u8]) -> Self {
+    pub(crate) fn from_token_status(status: u16, body: &[u8], secret: &Secret) -> Self {
         let mut error = Self::credential(format!(
             "the token request was refused: {}",
             status_line(status)
@@ -317,37 +364,17 @@ impl Error {
         .with_retryable(matches!(status, 408 | 429 | 500 | 502 | 503 | 504));
         error.0.status = Some(status);
         if let Ok(said) = serde_json::from_slice::<TokenError>(body) {
-            error.0.code = said.error.map(|text| excerpt(&text));
-            error.0.message = said.error_description.map(|text| excerpt(&text));
-            error.0.request_id = said
-                .correlation_id
-                .or(said.trace_id)
-                .map(|text| excerpt(&text));
+            let shown = |text: String| excerpt(&text, secret);
+            error.0.code = said.error.map(shown);
+            error.0.message = said.error_description.map(shown);
+            error.0.request_id = said.correlation_id.or(said.trace_id).map(shown);
         }
         error
     }
 
-    /// Takes a secret out of what the other side said, in case it repeats what it was sent.
-    pub(crate) fn without(mut self, secret: &Secret) -> Self {
-        let secret = secret.expose();
-        for text in [
-            &mut self.0.code,
-            &mut self.0.message,
-            &mut self.0.request_id,
-        ]
-        .into_iter()
-        .flatten()
-        {
-            if !secret.is_empty() && text.contains(secret) {
-                *text = text.replace(secret, "***");
-            }
-        }
-        self
-    }
-
     /// The id from a header, unless the body named one.
-    pub(crate) fn or_request_id(mut self, id: Option<String>) -> Self {
-        self.0.request_id = self.0.request_id.or(id);
+    pub(crate) fn or_request_id(mut self, id: Option<&str>, secret: &Secret) -> Self {
+        self.0.request_id = self.0.request_id.or(id.map(|id| excerpt(id, secret)));
         self
     }
 }
@@ -359,7 +386,12 @@ impl fmt::Display for Line<'_> {
             write!(f, "{request}: ")?;
         }
         f.write_str(&error.text)?;
-        match (&error.code, &error.message) {
+        // «403 Forbidden, Forbidden» says it twice.
+        let code = error
+            .code
+            .as_ref()
+            .filter(|code| !repeats(&error.text, code));
+        match (code, &error.message) {
             (Some(code), Some(message)) => write!(f, ", {code}: {message}")?,
             (Some(text), None) => write!(f, ", {text}")?,
             (None, Some(text)) => write!(f, ": {text}")?,
@@ -405,7 +437,7 @@ impl fmt::Debug for Inner {
             .field("request_id", &self.request_id)
             .field("retry_after", &self.retry_after)
             .field("attempts", &self.attempts)
-            .field("retryable", &self.retryable)
+            .field("retryable", &(self.retry != Retry::Never))
             .field("hint", &self.hint)
             .field("source", &self.source)
             .finish_non_exhaustive()
@@ -417,27 +449,27 @@ struct ServiceError {
     code: Option<String>,
     message: Option<String>,
     target: Option<String>,
+    /// An object with a code, as the service sends it: `error` alone is what many servers send.
+    is_complete: bool,
 }
 
 impl ServiceError {
-    fn read(body: &[u8]) -> Option<Self> {
+    fn read(body: &[u8], secret: &Secret) -> Option<Self> {
         let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
         let mut envelope: Value = serde_json::from_slice(body).ok()?;
         let error = envelope.get_mut("error")?;
         let mut take = |key: &str| match error.get_mut(key).map(Value::take) {
-            Some(Value::String(text)) if !text.trim().is_empty() => Some(excerpt(&text)),
+            Some(Value::String(text)) if !text.trim().is_empty() => Some(excerpt(&text, secret)),
             Some(Value::Number(number)) => Some(number.to_string()),
             _ => None,
         };
-        let said = Self {
-            code: take("code"),
-            message: take("message"),
-            target: take("target"),
-        };
-        let bare = error.as_str().map(excerpt);
+        let (code, message, target) = (take("code"), take("message"), take("target"));
+        let bare = error.as_str().map(|text| excerpt(text, secret));
         Some(Self {
-            message: said.message.or(bare),
-            ..said
+            is_complete: code.is_some(),
+            code,
+            message: message.or(bare),
+            target,
         })
     }
 }
@@ -476,13 +508,32 @@ fn status_line(status: u16) -> String {
     format!("{status}{reason}")
 }
 
-/// Foreign text made fit for one line of a log: no control characters, runs of space folded, cut.
-fn excerpt(text: &str) -> String {
+/// Whether a code only repeats the status line: `NotFound` or `404` after `404 Not Found`.
+fn repeats(status_line: &str, code: &str) -> bool {
+    let line: String = status_line.split_whitespace().collect();
+    line.starts_with(code)
+        || line
+            .to_ascii_lowercase()
+            .ends_with(&code.to_ascii_lowercase())
+}
+
+/// Foreign text made fit for one line of a log: without the secret, which it may repeat, without
+/// control characters, runs of space folded, and cut, in this order.
+fn excerpt(text: &str, secret: &Secret) -> String {
+    let secret = secret.expose();
+    let text = if secret.is_empty() {
+        text.to_owned()
+    } else {
+        text.replace(secret, "***")
+    };
+    shortened(&text)
+}
+
+/// The same for text that can't hold a secret.
+pub(crate) fn shortened(text: &str) -> String {
     let mut line = String::new();
-    for word in text
-        .split(|c: char| c.is_whitespace() || c.is_control())
-        .filter(|word| !word.is_empty())
-    {
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control());
+    for word in words.filter(|word| !word.is_empty()) {
         if !line.is_empty() {
             line.push(' ');
         }

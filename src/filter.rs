@@ -240,6 +240,7 @@ impl fmt::Display for Filter {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an OData filter",
     label = "expected a `Filter`, such as `field::HEALTH_STATUS.eq(HealthStatus::Active)`",
+    note = "for an expression as text, write `Filter::raw(..)`; combine filters with `&`, `|` and `!`",
     note = "this `filter` is done by the service; for a closure, which filters on this side, write \
             `.into_iter().filter(..)`"
 )]

@@ -3,12 +3,14 @@
 use std::io::{self, Read};
 use std::time::Duration;
 
+use time::OffsetDateTime;
 use ureq::http::{HeaderMap, HeaderValue, header};
 use ureq::{Agent, Timeout};
 
 use crate::cloud::Origin;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Retry};
 use crate::inflate;
+use crate::retry;
 use crate::secret::Secret;
 
 /// Of an answer that is no success, this much is read: enough for any error JSON, and small bodies
@@ -25,6 +27,7 @@ pub(crate) struct Settings {
     /// Bytes of one body, counted after inflating.
     pub(crate) body_limit: u64,
     pub(crate) proxy: Proxy,
+    #[cfg(any(feature = "rustls", feature = "native-tls"))]
     pub(crate) tls: Tls,
 }
 
@@ -38,12 +41,11 @@ pub(crate) enum Proxy {
 }
 
 /// How connections are secured.
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tls {
     /// PEM; replaces the built-in roots.
     pub(crate) roots: Option<Vec<u8>>,
-    /// PEM of the chain and of the key.
-    pub(crate) client_certificate: Option<(Vec<u8>, Secret)>,
     pub(crate) native: bool,
     pub(crate) platform_verifier: bool,
 }
@@ -56,6 +58,8 @@ pub(crate) struct Http {
     try_timeout: Duration,
     connect_timeout: Duration,
     body_limit: u64,
+    /// Where connections lead first.
+    proxy: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,55 +77,74 @@ impl Method {
     }
 }
 
-/// One request, complete.
-#[derive(Debug)]
+/// One request, complete. No `Debug`: the body may hold a secret.
 pub(crate) struct Request<'a> {
     pub(crate) method: Method,
     pub(crate) url: &'a str,
     pub(crate) bearer: Option<&'a Secret>,
     pub(crate) content_type: Option<&'static str>,
     pub(crate) body: &'a [u8],
+    /// What is left of the call's deadline.
+    pub(crate) time_left: Option<Duration>,
 }
 
-/// One answer, its body as it came off the wire.
-#[derive(Debug)]
+/// One answer, its body as it came off the wire. No `Debug`: the body may hold a token.
 pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) content_type: Option<String>,
     pub(crate) request_id: Option<String>,
     /// The host that a redirect points to.
     pub(crate) location_host: Option<String>,
-    /// `Retry-After` as it was sent.
-    pub(crate) retry_after: Option<String>,
+    /// `Retry-After` and `Date` as they were sent.
+    retry_after: Option<String>,
+    date: Option<String>,
     pub(crate) body: Vec<u8>,
+    /// Nothing of the body was lost. Only an answer that is no success may lack some of it.
+    pub(crate) whole: bool,
 }
 
 impl Response {
+    /// How long the service asks to wait before the next try.
+    pub(crate) fn asked_wait(&self, now: OffsetDateTime) -> Option<Duration> {
+        retry::asked_wait(self.retry_after.as_deref(), self.date.as_deref(), now)
+    }
+
     /// The body of a small answer, inflated, as far as it is there.
     pub(crate) fn small_body(&mut self) -> Vec<u8> {
-        inflate::beginning(std::mem::take(&mut self.body), ERROR_BODY)
+        let (body, whole) = inflate::beginning(std::mem::take(&mut self.body), ERROR_BODY);
+        self.whole &= whole;
+        body
     }
 }
 
 impl Http {
     pub(crate) fn new(settings: &Settings) -> Result<Self, Error> {
-        let user_agent = HeaderValue::from_str(&settings.user_agent).map_err(|_| {
-            Error::config("the user agent holds characters that a header can't carry")
-        })?;
+        let user_agent = settings.user_agent.as_str();
+        if user_agent
+            .chars()
+            .any(|c| !c.is_ascii() || c.is_ascii_control())
+        {
+            let text = "the user agent holds characters that a header can't carry";
+            return Err(Error::config(text));
+        }
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
-            .user_agent(user_agent.to_str().unwrap_or_default())
+            .user_agent(user_agent)
             .accept("application/json")
             .accept_encoding("gzip")
             .timeout_connect(Some(settings.connect_timeout))
             .timeout_per_read(Some(settings.read_timeout))
             .timeout_global(Some(settings.try_timeout));
-        let config = match &settings.proxy {
-            Proxy::Environment => config,
-            Proxy::None => config.proxy(None),
-            Proxy::Url(url) => config.proxy(Some(proxy(url)?)),
+        let proxy = match &settings.proxy {
+            Proxy::Environment => environments_proxy()?,
+            Proxy::None => None,
+            Proxy::Url(url) => Some(proxy(url)?),
         };
+        let proxy_name = proxy
+            .as_ref()
+            .map(|proxy| format!("{}:{}", proxy.host(), proxy.port()));
+        let config = config.proxy(proxy);
         #[cfg(any(feature = "rustls", feature = "native-tls"))]
         let config = config.tls_config(tls(&settings.tls)?);
         Ok(Self {
@@ -130,6 +153,7 @@ impl Http {
             try_timeout: settings.try_timeout,
             connect_timeout: settings.connect_timeout,
             body_limit: settings.body_limit,
+            proxy: proxy_name,
         })
     }
 
@@ -139,11 +163,18 @@ impl Http {
 
     /// Sends and reads the whole body. Any status is an answer; an error means there was none.
     pub(crate) fn send(&self, request: &Request<'_>) -> Result<Response, Error> {
+        let time = request
+            .time_left
+            .map_or(self.try_timeout, |left| left.min(self.try_timeout));
         let answer = match request.method {
-            Method::Get => headers(self.agent.get(request.url), request)?.call(),
-            Method::Post => headers(self.agent.post(request.url), request)?.send(request.body),
+            Method::Get => self
+                .prepare(self.agent.get(request.url), request, time)?
+                .call(),
+            Method::Post => self
+                .prepare(self.agent.post(request.url), request, time)?
+                .send(request.body),
         };
-        let mut answer = answer.map_err(|error| self.failure(error, request.url))?;
+        let mut answer = answer.map_err(|error| self.failure(error, request.url, time))?;
         let status = answer.status().as_u16();
         let mut response = read_headers(status, answer.headers());
         let limit = if status == 200 {
@@ -160,33 +191,78 @@ impl Http {
             Ok(read) if u64::try_from(read).is_ok_and(|read| read <= limit) => {}
             Ok(_) => return Err(too_large(limit)),
             // The status says more than the rest of an error page that didn't arrive.
-            Err(_) if status != 200 => {}
-            Err(error) => return Err(self.failure(error.into(), request.url)),
+            Err(_) if status != 200 => response.whole = false,
+            Err(error) => {
+                let error = self.failure(error.into(), request.url, time);
+                // The answer had begun: this was no dead connection that a new one would mend.
+                let begun = error.retry() == Retry::AtOnce;
+                return Err(if begun {
+                    error.with_retry(Retry::BackOff)
+                } else {
+                    error
+                });
+            }
         }
         Ok(response)
     }
 
+    /// Adds what this request has that others haven't.
+    fn prepare<B>(
+        &self,
+        builder: ureq::RequestBuilder<B>,
+        request: &Request<'_>,
+        time: Duration,
+    ) -> Result<ureq::RequestBuilder<B>, Error> {
+        let mut builder = builder;
+        if time < self.try_timeout {
+            builder = builder.config().timeout_global(Some(time)).build();
+        }
+        if request.url.starts_with("http://") {
+            // A loopback address, which is another machine's where a proxy stands.
+            builder = builder.config().proxy(None).build();
+        }
+        if let Some(bearer) = request.bearer {
+            let text = zeroize::Zeroizing::new(format!("Bearer {}", bearer.expose()));
+            let mut value = HeaderValue::from_str(&text).map_err(|_| {
+                Error::credential("the token holds characters that a header can't carry")
+            })?;
+            value.set_sensitive(true);
+            builder = builder.header(header::AUTHORIZATION, value);
+        }
+        if let Some(content_type) = request.content_type {
+            builder = builder.header(header::CONTENT_TYPE, content_type);
+        }
+        Ok(builder)
+    }
+
     /// Says what happened in words of our own: ureq's texts may hold a URL with its query.
-    fn failure(&self, error: ureq::Error, url: &str) -> Error {
-        let host = Origin::split(url).map_or_else(
-            |_| "the server".to_owned(),
-            |(origin, _)| origin.to_string(),
-        );
-        let host = host
-            .split_once("://")
-            .map_or(host.as_str(), |(_, host)| host)
-            .to_owned();
+    fn failure(&self, error: ureq::Error, url: &str, time: Duration) -> Error {
+        let host = match (Origin::split(url), &self.proxy) {
+            (Ok((origin, _)), Some(proxy)) if origin.is_https() => {
+                format!("{} through the proxy {proxy}", origin.authority())
+            }
+            (Ok((origin, _)), _) => origin.authority(),
+            (Err(_), _) => "the server".to_owned(),
+        };
         match error {
-            ureq::Error::Timeout(timeout) => self.timeout(timeout, &host),
+            ureq::Error::Timeout(timeout) => self.timeout(timeout, &host, time),
             ureq::Error::Io(error) => io_failure(error, &host),
             ureq::Error::HostNotFound => unresolved(&host),
             ureq::Error::ConnectionFailed => transport(format!("no connection to {host}"), true),
             ureq::Error::Tls(why) => tls_failure(&host, Detail(why.to_owned()).into()),
             ureq::Error::ConnectProxyFailed(why) => {
-                let refused = why.contains("407");
-                transport("the proxy made no connection".to_owned(), !refused)
-                    .with_source(Detail(why))
-                    .with_hint("check the proxy's address and its user name and password")
+                // «proxy server responded 407/407»
+                let status = why
+                    .split(|c: char| !c.is_ascii_digit())
+                    .find(|word| word.len() == 3);
+                let refused = status.is_some_and(|status| status.starts_with('4'));
+                let status = status.map(|status| format!(" and answered {status}"));
+                let text = format!(
+                    "no connection to {host}: it refused{}",
+                    status.unwrap_or_default()
+                );
+                let hint = "check the proxy's address, and its user name and password";
+                transport(text, !refused).with_hint(hint)
             }
             ureq::Error::LargeResponseHeader(_, limit) => Error::new(
                 ErrorKind::TooLarge,
@@ -209,16 +285,18 @@ impl Http {
         }
     }
 
-    fn timeout(&self, timeout: Timeout, host: &str) -> Error {
+    fn timeout(&self, timeout: Timeout, host: &str, time: Duration) -> Error {
         let text = match timeout {
             Timeout::Connect | Timeout::Resolve => {
                 format!("no connection to {host} within {:?}", self.connect_timeout)
             }
             Timeout::PerRead => format!("nothing arrived from {host} for {:?}", self.read_timeout),
-            _ => format!(
-                "the exchange with {host} was not complete within {:?}",
-                self.try_timeout
-            ),
+            _ if time < self.try_timeout => {
+                format!(
+                    "the exchange with {host} was not complete at the deadline, {time:.1?} later"
+                )
+            }
+            _ => format!("the exchange with {host} was not complete within {time:?}"),
         };
         Error::new(ErrorKind::Timeout, text).with_retryable(true)
     }
@@ -231,25 +309,6 @@ pub(crate) fn too_large(limit: u64) -> Error {
         format!("the body is larger than the limit of {limit} bytes"),
     )
     .with_hint("ask for fewer rows a page (`page_size`) or raise the client's `body_limit`")
-}
-
-fn headers<B>(
-    builder: ureq::RequestBuilder<B>,
-    request: &Request<'_>,
-) -> Result<ureq::RequestBuilder<B>, Error> {
-    let mut builder = builder;
-    if let Some(bearer) = request.bearer {
-        let text = zeroize::Zeroizing::new(format!("Bearer {}", bearer.expose()));
-        let mut value = HeaderValue::from_str(&text).map_err(|_| {
-            Error::credential("the token holds characters that a header can't carry")
-        })?;
-        value.set_sensitive(true);
-        builder = builder.header(header::AUTHORIZATION, value);
-    }
-    if let Some(content_type) = request.content_type {
-        builder = builder.header(header::CONTENT_TYPE, content_type);
-    }
-    Ok(builder)
 }
 
 fn read_headers(status: u16, headers: &HeaderMap) -> Response {
@@ -272,7 +331,9 @@ fn read_headers(status: u16, headers: &HeaderMap) -> Response {
                 .ok()
         }),
         retry_after: text("retry-after"),
+        date: text("date"),
         body: Vec::new(),
+        whole: true,
     }
 }
 
@@ -294,7 +355,15 @@ fn io_failure(error: io::Error, host: &str) -> Error {
         }
         _ => format!("the connection to {host} broke off"),
     };
-    transport(text, true).with_source(error)
+    let dead = matches!(
+        error.kind(),
+        io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe
+    );
+    let retry = if dead { Retry::AtOnce } else { Retry::BackOff };
+    transport(text, true).with_retry(retry).with_source(error)
 }
 
 fn transport(text: String, retryable: bool) -> Error {
@@ -318,6 +387,18 @@ fn tls_failure(host: &str, source: Box<dyn std::error::Error + Send + Sync>) -> 
 #[error("{0}")]
 struct Detail(String);
 
+/// The proxy that the environment names. One of another protocol would be ignored in silence.
+fn environments_proxy() -> Result<Option<ureq::Proxy>, Error> {
+    let Some(proxy) = ureq::Proxy::try_from_env() else {
+        return Ok(None);
+    };
+    match proxy.protocol() {
+        ureq::ProxyProtocol::Http | ureq::ProxyProtocol::Https => Ok(Some(proxy)),
+        _ => Err(Error::config("the proxy that the environment names is no HTTP proxy")
+            .with_hint("the first of ALL_PROXY, HTTPS_PROXY and HTTP_PROXY counts; `proxy` and `no_proxy` go before it")),
+    }
+}
+
 fn proxy(url: &Secret) -> Result<ureq::Proxy, Error> {
     let fault = || {
         Error::config("the proxy URL is not valid")
@@ -332,7 +413,7 @@ fn proxy(url: &Secret) -> Result<ureq::Proxy, Error> {
 
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 fn tls(settings: &Tls) -> Result<ureq::tls::TlsConfig, Error> {
-    use ureq::tls::{ClientCert, RootCerts, TlsConfig, TlsProvider};
+    use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
 
     let native = settings.native || cfg!(not(feature = "rustls"));
     let mut config = TlsConfig::builder();
@@ -348,12 +429,6 @@ fn tls(settings: &Tls) -> Result<ureq::tls::TlsConfig, Error> {
     if let Some(pem) = &settings.roots {
         let roots = certificates(pem, "root certificates")?;
         config = config.root_certs(RootCerts::new_with_certs(&roots));
-    }
-    if let Some((chain, key)) = &settings.client_certificate {
-        let chain = certificates(chain, "client certificate")?;
-        let key = ureq::tls::PrivateKey::from_pem(key.expose().as_bytes())
-            .map_err(|_| Error::config("the client certificate's key is no PEM private key"))?;
-        config = config.client_cert(Some(ClientCert::new_with_certs(&chain, key)));
     }
     Ok(config.build())
 }

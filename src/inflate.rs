@@ -34,10 +34,18 @@ impl Read for Inflate {
 }
 
 /// The beginning of a small body, such as an error's. What is broken or beyond the limit is left
-/// out: the status says more than the rest of the text.
-pub(crate) fn beginning(body: Vec<u8>, limit: u64) -> Vec<u8> {
-    let mut text = Vec::new();
+/// out: the status says more than the rest of the text. And whether nothing was broken.
+pub(crate) fn beginning(mut body: Vec<u8>, limit: u64) -> (Vec<u8>, bool) {
+    let mut inflate = match Inflate::new(std::mem::take(&mut body)) {
+        Inflate::Gzip(inflating) => inflating,
+        Inflate::Plain(bytes) => {
+            // Without a copy: it may hold a token, and its owner wipes it.
+            let mut body = bytes.into_inner();
+            body.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+            return (body, true);
+        }
+    };
     // What was read before an error is there, and all that there is.
-    let _ = Inflate::new(body).take(limit).read_to_end(&mut text);
-    text
+    let whole = inflate.by_ref().take(limit).read_to_end(&mut body).is_ok();
+    (body, whole)
 }

@@ -17,8 +17,8 @@
 //!
 //! This page is the manual: [operations](#operations), [credentials](#credentials),
 //! [permissions](#permissions), [clouds](#clouds), [filters](#filters), [paging and
-//! resuming](#paging-and-resuming), [limits and waiting](#limits-and-waiting), [errors](#errors),
-//! [TLS and proxies](#tls-and-proxies), [logging](#logging), [features](#features) and
+//! resuming](#paging-and-resuming), [limits and waiting](#limits-and-waiting), [retries and
+//! deadlines](#retries-and-deadlines), [errors](#errors), [TLS and proxies](#tls-and-proxies), [logging](#logging), [features](#features) and
 //! [versions](#versions). How to test a program that uses the crate is on a page of its own,
 //! [testing your own tool][testing].
 //!
@@ -133,6 +133,24 @@
 //! on one app registration share its quota: [`RateLimits::divided_by`]. Several clients in one
 //! process share a [`RateLimiter`].
 //!
+//! Nobody waits in silence: [`on_wait`](ClientBuilder::on_wait) is told when a wait begins and every
+//! second while it lasts, with the reason and the time left, and can end it.
+//! [`client.quota()`](Client::quota) says what is left in both windows of each API.
+//!
+//! # Retries and deadlines
+//!
+//! What may pass is tried again, as [`RetryPolicy`] says: three times, from 0.8 seconds doubling,
+//! or as long as the service asks. After a 429 no thread calls that API until then, in any clone of
+//! the client or client with the same [`RateLimiter`]. A 401 fetches one new token and is tried once
+//! more. A page that turns out to be damaged while its rows are handed out is fetched once more, and
+//! the rows that are out already are stepped over. When tries come to an end, the error is the last
+//! real one, with their number.
+//!
+//! [`connect_timeout`](ClientBuilder::connect_timeout), [`read_timeout`](ClientBuilder::read_timeout)
+//! and [`try_timeout`](ClientBuilder::try_timeout) bound one exchange;
+//! [`deadline`](ClientBuilder::deadline) bounds a call with all its waits and tries. Nobody waits
+//! first and fails then: a wait beyond `max_wait` or the deadline fails at once.
+//!
 //! # Errors
 //!
 //! One type, [`Error`]. [`kind()`](Error::kind) is what to branch on,
@@ -159,9 +177,11 @@
 //!
 //! # Logging
 //!
-//! Through the [`log`](https://docs.rs/log) facade: `info` for a wait of more than a second, `warn`
-//! for a token that could not be renewed and for a list that ended with 404. No line holds a query,
-//! a header, a body or a secret. The transport underneath, `ureq`, logs under its own name; its
+//! Through the [`log`](https://docs.rs/log) facade, with the crate's name as target: `debug` for each
+//! answer (method, path, status, number of the try), `info` for a wait of more than a second, `warn`
+//! for a failure that is tried again, a page that is fetched again, a token that could not be
+//! renewed, and a list that ended with 404. No line holds a query, a token or another secret; what the
+//! service says of a failed call is in the warning about it. The transport underneath, `ureq`, logs under its own name; its
 //! level `trace` shows raw bytes, tokens included: keep it off.
 //!
 //! # Features
@@ -208,6 +228,7 @@ pub mod machines;
 mod page;
 mod paging;
 mod rate_limit;
+mod retry;
 pub mod scan_agents;
 pub mod scan_definitions;
 pub mod scan_history;
@@ -224,9 +245,11 @@ pub use cloud::Cloud;
 pub use error::{Error, ErrorKind};
 pub use filter::Filter;
 pub use paging::{Items, Page, Pages};
-pub use rate_limit::{RateLimiter, RateLimits};
+pub use rate_limit::{Api, ApiQuota, Quota, RateLimiter, RateLimits};
+pub use retry::RetryPolicy;
 pub use secret::Secret;
 pub use time;
+pub use wait::{Wait, WaitReason};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -5,6 +5,7 @@ mod model;
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
@@ -101,7 +102,8 @@ impl<T> ListMachines<T> {
     /// Only machines that fit. Called again, both filters must fit. Defaults to all machines.
     ///
     /// A filter that can't be sent, such as an `is_in` of nothing, is the iterator's first error.
-    /// To filter with a closure on this side, use `into_iter().filter(..)`.
+    /// To filter with a closure on this side, write `into_iter().filter(..)`: without it the
+    /// compiler may ask for the type of the closure's parameter, which would not help.
     ///
     /// # Example
     ///
@@ -152,6 +154,9 @@ impl<T> ListMachines<T> {
     /// An OData option that the documentation of machines doesn't settle, such as `$orderby` or
     /// `$select`. Sent as given, percent-encoded; may be called several times.
     ///
+    /// A `$select` that leaves out `id` fits no [`Machine`]: use it with
+    /// [`deserialize`](Self::deserialize).
+    ///
     /// `$top`, `$skip` and `$filter` are refused by the iterator, as
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput): they have methods.
     ///
@@ -172,6 +177,17 @@ impl<T> ListMachines<T> {
             ));
         }
         self.listing.options.push((name, value.into()));
+        self
+    }
+
+    /// How long each call, which brings one page, may take in all: waiting, token, tries and body.
+    /// Zero is refused by the iterator. Defaults to the client's
+    /// [`deadline`](crate::ClientBuilder::deadline).
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        if deadline.is_zero() {
+            self.listing.refuse("the deadline is zero");
+        }
+        self.listing.deadline = Some(deadline);
         self
     }
 
@@ -201,7 +217,7 @@ impl<T> ListMachines<T> {
         }
     }
 
-    /// The URL of the first call, as it would be sent.
+    /// The URL of the first call, as it would be sent; without the filter if that can't be.
     ///
     /// # Example
     ///

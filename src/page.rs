@@ -12,7 +12,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Deserializer;
 
 use crate::decode;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Retry, shortened};
 use crate::http::too_large;
 use crate::inflate::Inflate;
 
@@ -188,6 +188,11 @@ fn twice(key: &str) -> Error {
     )
 }
 
+/// Nothing came, with a status that promised something. It may be an accident.
+pub(crate) fn empty() -> Error {
+    Error::new(ErrorKind::Decode, "the body is empty").with_retry(Retry::Once)
+}
+
 /// The page did not arrive whole; fetched again, it may.
 fn damaged(why: &str) -> Error {
     Error::new(ErrorKind::Transport, format!("the body is damaged: {why}")).with_retryable(true)
@@ -263,7 +268,7 @@ impl Window {
             let end = stream.byte_offset();
             match parsed {
                 // A number that ends where the window does may go on in the next stretch.
-                Some(Ok(value)) if end < text.len() || self.ended || is_closed(text) => {
+                Some(Ok(value)) if end < text.len() || is_closed(text) => {
                     self.at += end;
                     return Ok(value);
                 }
@@ -272,7 +277,7 @@ impl Window {
                     // caller's own type, which knows nothing of windows.
                     let mut whole = Deserializer::from_str(text).into_iter::<IgnoredAny>();
                     match whole.next() {
-                        Some(Err(cut)) if cut.is_eof() => {}
+                        Some(Err(cut)) if decode::is_cut(text, &cut) => {}
                         Some(Err(syntax)) => return Err(decode::unfit(text, &syntax, what)),
                         _ => return Err(decode::unfit(text, &error, what)),
                     }
@@ -324,7 +329,7 @@ impl Window {
         };
         self.ended = read == 0;
         if self.ended && self.carried > 0 {
-            return Err(not_utf8());
+            return Err(damaged("it ends within a character"));
         }
         self.inflated = self
             .inflated
@@ -363,10 +368,15 @@ impl Window {
     /// The body doesn't begin like a page: say what it is instead.
     fn no_page(&self) -> Error {
         if self.rest().is_empty() {
-            return Error::new(ErrorKind::Decode, "the body is empty").with_retryable(true);
+            return empty();
         }
         let what = match &self.content_type {
-            Some(kind) => format!("the body is no page of JSON (its content type is {kind})"),
+            Some(kind) => {
+                format!(
+                    "the body is no page of JSON (its content type is {})",
+                    shortened(kind)
+                )
+            }
             None => "the body is no page of JSON".to_owned(),
         };
         Error::new(ErrorKind::Decode, what).with_hint(
@@ -381,7 +391,7 @@ impl Window {
             Part::AfterRow => "`,` or `]` after a row",
             _ => "`:`, `,` or `}` in the page's object",
         };
-        let read = u64::try_from(self.rest().len()).unwrap_or(0);
+        let read = u64::try_from(self.rest().len() + self.carried).unwrap_or(0);
         let at = self.inflated.saturating_sub(read);
         Error::new(
             ErrorKind::Decode,
@@ -390,9 +400,10 @@ impl Window {
     }
 }
 
-/// Whether a value that fills the window is known to end there.
+/// Whether a value that fills the window is known to end there. A caller's own type may have been
+/// content with a part of it.
 fn is_closed(text: &str) -> bool {
-    text.ends_with(['}', ']', '"'])
+    text.ends_with(['}', ']', '"']) && serde_json::from_str::<IgnoredAny>(text).is_ok()
 }
 
 fn not_utf8() -> Error {
@@ -415,3 +426,6 @@ pub(crate) fn whole_text(
         Err(window.no_page())
     }
 }
+
+#[cfg(test)]
+mod tests;

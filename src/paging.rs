@@ -5,9 +5,10 @@ use std::fmt;
 use std::iter::FusedIterator;
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::Duration;
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::call::{self, Call, Operation, Shared};
 use crate::cloud::Origin;
@@ -47,6 +48,8 @@ pub(crate) struct Listing {
     pub(crate) page_sizes: PageSizes,
     /// A 404 from the service itself means that there are no (more) rows.
     pub(crate) not_found_is_end: bool,
+    /// For each call of the walk, everything included.
+    pub(crate) deadline: Option<Duration>,
     /// Why the request can't be sent at all.
     pub(crate) invalid: Option<String>,
 }
@@ -79,6 +82,7 @@ impl Listing {
             page_size: None,
             page_sizes,
             not_found_is_end: false,
+            deadline: None,
             invalid: None,
         }
     }
@@ -170,6 +174,15 @@ pub(crate) struct Walk {
     asked: u64,
     received: u64,
     rows_of_page: u64,
+    /// Pages that were read to their end.
+    pages: u64,
+    /// How many exchanges the present page took.
+    tries: u32,
+    /// Tells whether the page that was asked for by `$skip` is the one before it over again.
+    last_page: Option<u64>,
+    /// The query of the present page, which has been fetched a second time.
+    query: String,
+    refetched: bool,
     full_page_seen: bool,
     empty_pages: u32,
     /// Hashes would do, but a walk has a hundred links at the most.
@@ -197,6 +210,11 @@ impl Walk {
             asked: 0,
             received: 0,
             rows_of_page: 0,
+            pages: 0,
+            tries: 0,
+            last_page: None,
+            query: String::new(),
+            refetched: false,
             full_page_seen: false,
             empty_pages: 0,
             links_seen: HashSet::new(),
@@ -225,20 +243,32 @@ impl Walk {
             }
         };
         self.rows_of_page = 0;
+        self.refetched = false;
+        self.query = query;
+        self.send()
+    }
+
+    /// Sends the call for the present page.
+    fn send(&mut self) -> Result<Option<Rows>, Error> {
         let call = Call {
             operation: self.listing.operation,
             path: self.listing.operation.path,
-            query: &query,
+            query: &self.query,
             body: self.listing.body.as_deref(),
+            deadline: self.listing.deadline,
         };
         match call::send(&self.shared, &call) {
             Ok(answer) => {
-                let limit = self.shared.http.body_limit();
-                Ok(Some(Rows::new(
-                    answer.body,
-                    limit,
-                    answer.content_type.as_deref(),
-                )))
+                self.tries = answer.tries;
+                if matches!(self.next, Next::ByOffset) && !self.refetched {
+                    let page = answer.fingerprint();
+                    if self.last_page.replace(page) == Some(page) {
+                        return Err(
+                            self.lost("the same page came twice, as if $skip meant nothing")
+                        );
+                    }
+                }
+                Ok(Some(answer.rows()))
             }
             Err(error) if self.is_end(&error) => {
                 log::warn!(
@@ -253,6 +283,27 @@ impl Walk {
         }
     }
 
+    /// Fetches a page that turned out to be damaged once more, and steps over the rows of it that
+    /// have been handed out.
+    fn refetch(&mut self, damage: &Error) -> Result<Option<Rows>, Error> {
+        log::warn!(
+            "{}: {damage}; the page is fetched once more",
+            self.request()
+        );
+        self.refetched = true;
+        let Some(mut page) = self.send()? else {
+            return Ok(None);
+        };
+        for _ in 0..self.rows_of_page {
+            match page.next::<IgnoredAny>() {
+                Some(row) => drop(row.map_err(|error| self.at_row(error))?),
+                // The list has become shorter: what comes next is asked for by its place in it.
+                None => break,
+            }
+        }
+        Ok(Some(page))
+    }
+
     fn is_end(&self, error: &Error) -> bool {
         self.listing.not_found_is_end
             && error.kind() == ErrorKind::NotFound
@@ -264,7 +315,18 @@ impl Walk {
         if self.left == Some(0) {
             return None;
         }
-        let row = page.next::<T>()?;
+        let mut row = page.next::<T>()?;
+        let damage = row.as_ref().err().filter(|damage| damage.is_damage());
+        if let Some(damage) = damage.filter(|_| self.may_refetch()) {
+            match self.refetch(damage) {
+                Ok(Some(fetched)) => {
+                    *page = fetched;
+                    row = page.next::<T>()?;
+                }
+                Ok(None) => return None,
+                Err(error) => return Some(Err(error)),
+            }
+        }
         if row.is_ok() {
             self.rows_of_page += 1;
             self.offset = self.offset.saturating_add(1);
@@ -273,12 +335,17 @@ impl Walk {
         Some(row.map_err(|error| self.at_row(error)))
     }
 
+    fn may_refetch(&self) -> bool {
+        !self.refetched && !self.shared.retry_policy.is_off()
+    }
+
     /// A page has been read to its end: decides what comes after it.
     fn turn(&mut self, link: Option<&str>) -> Result<(), Error> {
         let rows = self.rows_of_page;
+        self.pages = self.pages.saturating_add(1);
         self.received = self.received.saturating_add(rows);
         self.next = match link {
-            _ if self.left == Some(0) => Next::Nothing,
+            _ if self.left == Some(0) || self.not_found => Next::Nothing,
             Some(link) => {
                 self.empty_pages = if rows == 0 { self.empty_pages + 1 } else { 0 };
                 if self.empty_pages > EMPTY_PAGES {
@@ -323,32 +390,33 @@ impl Walk {
     fn query_of(&self, link: &str) -> Result<String, Error> {
         let foreign =
             |what: String| self.lost(&format!("the next link {what}, and nothing was sent there"));
+        // The query decides nothing, and may hold what an origin can't.
+        let (place, query) = link.split_at(link.find(['?', '#']).unwrap_or(link.len()));
         let path = self.listing.operation.path;
-        let rest = if link.starts_with('?') {
-            link
+        let named = if place.is_empty() {
+            path
+        } else if place.starts_with('/') && !place.starts_with("//") {
+            place
         } else {
-            let absolute = link.contains("://") || link.starts_with("//") || !link.starts_with('/');
-            let rest = if absolute {
-                let (origin, rest) = Origin::split(link).map_err(|why| foreign(why.to_owned()))?;
-                if !origin.may_answer_for(&self.shared.origin) {
-                    return Err(foreign(format!("names another host ({})", origin.host())));
-                }
-                rest
-            } else {
-                link
-            };
-            match rest.split_at_checked(path.len()) {
-                Some((same, rest)) if same.eq_ignore_ascii_case(path) => rest,
-                _ => return Err(foreign("has another path".to_owned())),
+            let (origin, named) = Origin::split(place).map_err(|why| foreign(why.to_owned()))?;
+            if !origin.may_answer_for(&self.shared.origin) {
+                return Err(foreign(format!("names another host ({})", origin.host())));
             }
+            named
         };
-        match rest.strip_prefix('?') {
-            Some(query) if !query.is_empty() => {
-                let query = query.split('#').next().unwrap_or_default();
-                Ok(utf8_percent_encode(query, NOT_IN_QUERY).to_string())
-            }
-            _ => Err(foreign("has no query, or another path".to_owned())),
+        if !named.eq_ignore_ascii_case(path) {
+            return Err(foreign("has another path".to_owned()));
         }
+        let query = query.strip_prefix('?').unwrap_or_default();
+        let query = query.split('#').next().unwrap_or_default();
+        let query = utf8_percent_encode(query, NOT_IN_QUERY).to_string();
+        if query.is_empty() {
+            return Err(foreign("has no query".to_owned()));
+        }
+        if path.len() + query.len() > URL_LIMIT {
+            return Err(foreign(format!("is longer than {URL_LIMIT} bytes")));
+        }
+        Ok(query)
     }
 
     fn lost(&self, why: &str) -> Error {
@@ -359,7 +427,7 @@ impl Walk {
     fn at_row(&self, error: Error) -> Error {
         error
             .in_row(self.offset)
-            .with_attempts(1)
+            .with_attempts(self.tries)
             .for_request(&self.request())
     }
 
@@ -436,6 +504,11 @@ impl<T> Items<T> {
     /// decoded, `skip(offset() + 1)` steps over it.
     pub fn offset(&self) -> u64 {
         self.walk.offset
+    }
+
+    /// How many pages have been read to their end.
+    pub fn pages_read(&self) -> u64 {
+        self.walk.pages
     }
 
     /// Whether the list ended because the service answered 404, which it documents for "no recent

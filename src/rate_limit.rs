@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use governor::Quota;
+use governor::Quota as Refill;
 use governor::clock::Clock as GovernorClock;
 use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
@@ -20,12 +20,11 @@ use governor::state::{InMemoryState, NotKeyed};
 
 use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
-use crate::wait::{Patience, Wait};
+use crate::retry::LONGEST_PAUSE;
+use crate::wait::{Patience, STRETCH, Wait, WaitReason};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
-/// The longest stretch slept at once, so that a caller is heard from and can be heard.
-const STRETCH: Duration = Duration::from_secs(1);
 
 /// How many calls an API may receive from this process, in any minute and in any hour.
 ///
@@ -99,12 +98,25 @@ impl Default for RateLimits {
     }
 }
 
-/// The API whose windows a call counts in.
+/// An API of the service, each with limits of its own.
+///
+/// # Example
+///
+/// ```
+/// use defender_endpoint::Api;
+///
+/// assert_eq!(Api::ScanHistory.to_string(), "scan history");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Api {
+#[non_exhaustive]
+pub enum Api {
+    /// «List machines API».
     Machines,
+    /// «Get all scan agents» and «Get scan agent by ID».
     ScanAgents,
+    /// «Get scan definitions».
     ScanDefinitions,
+    /// «Get scan history by definition».
     ScanHistory,
 }
 
@@ -195,17 +207,80 @@ impl RateLimiter {
         self.limits
     }
 
+    /// What is left of the limits now, for each API.
+    pub fn quota(&self) -> Quota {
+        let [machines, scan_agents, scan_definitions, scan_history] = &*self.lanes;
+        Quota {
+            machines: machines.quota(),
+            scan_agents: scan_agents.quota(),
+            scan_definitions: scan_definitions.quota(),
+            scan_history: scan_history.quota(),
+        }
+    }
+
     /// Waits for room in both windows of this API, in the order of asking.
     pub(crate) fn acquire(&self, api: Api, patience: &mut Patience<'_>) -> Result<Permit, Error> {
+        let permit = self.lane(api).acquire(patience)?;
+        patience.rest();
+        Ok(permit)
+    }
+
+    /// The service asked for a pause: nobody calls this API for so long.
+    pub(crate) fn close(&self, api: Api, pause: Duration) {
+        let lane = self.lane(api);
+        let until = lane.clock.now().saturating_add(pause.min(LONGEST_PAUSE));
+        let mut state = lane.lock();
+        state.gate = state.gate.max(until);
+    }
+
+    fn lane(&self, api: Api) -> &Arc<Lane> {
         let [machines, scan_agents, scan_definitions, scan_history] = &*self.lanes;
-        let lane = match api {
+        match api {
             Api::Machines => machines,
             Api::ScanAgents => scan_agents,
             Api::ScanDefinitions => scan_definitions,
             Api::ScanHistory => scan_history,
-        };
-        lane.acquire(patience)
+        }
     }
+}
+
+/// What is left of the limits, as far as this process knows: see
+/// [`Client::quota`](crate::Client::quota).
+///
+/// # Example
+///
+/// ```
+/// # let client = defender_endpoint::Client::builder(defender_endpoint::StaticToken::new("t")?).build()?;
+/// let quota = client.quota();
+/// assert_eq!(quota.machines.left_in_minute, 100);
+/// assert_eq!(quota.machines.left_in_hour, 1_500);
+/// assert!(quota.machines.next_call_in.is_zero());
+/// # Ok::<(), defender_endpoint::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Quota {
+    /// Of [`Api::Machines`].
+    pub machines: ApiQuota,
+    /// Of [`Api::ScanAgents`].
+    pub scan_agents: ApiQuota,
+    /// Of [`Api::ScanDefinitions`].
+    pub scan_definitions: ApiQuota,
+    /// Of [`Api::ScanHistory`].
+    pub scan_history: ApiQuota,
+}
+
+/// What is left of one API's limits: a part of [`Quota`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ApiQuota {
+    /// Calls that may still be made within the present 60 seconds.
+    pub left_in_minute: u32,
+    /// Calls that may still be made within the present 3,600 seconds.
+    pub left_in_hour: u32,
+    /// When the next call may go, if it asked now: behind those that are waiting already, and
+    /// after a pause that the service asked for.
+    pub next_call_in: Duration,
 }
 
 impl fmt::Debug for RateLimiter {
@@ -229,32 +304,41 @@ struct State {
     in_flight: usize,
     queue: VecDeque<u64>,
     next_ticket: u64,
+    /// Until when the service asked to be left alone.
+    gate: Duration,
     time: PinnedTime,
 }
 
 /// When there will be room.
+#[derive(Clone, Copy)]
 enum Room {
     Now,
     After {
         wait: Duration,
-        window: Duration,
-        calls: usize,
+        reason: WaitReason,
     },
     /// Every call that could make room is still in flight; the wait is the least it can be.
     WhenOneEnds {
         wait: Duration,
-        window: Duration,
-        calls: usize,
+        reason: WaitReason,
     },
 }
 
 impl Lane {
-    fn new(api: Api, rules: [(u32, Duration); 2], clock: Arc<dyn Clock>) -> Self {
+    fn new(api: Api, [minute, hour]: [(u32, Duration); 2], clock: Arc<dyn Clock>) -> Self {
         let state = State {
-            windows: rules.map(|(calls, period)| Window::new(calls, period)),
+            windows: [
+                Window::new(
+                    minute.0,
+                    minute.1,
+                    WaitReason::MinuteWindow { calls: minute.0 },
+                ),
+                Window::new(hour.0, hour.1, WaitReason::HourWindow { calls: hour.0 }),
+            ],
             in_flight: 0,
             queue: VecDeque::new(),
             next_ticket: 0,
+            gate: Duration::ZERO,
             time: PinnedTime::default(),
         };
         Self {
@@ -287,33 +371,14 @@ impl Lane {
                 }
                 // There is room, but those who came first take it first.
                 Room::Now => (None, false),
-                Room::After {
-                    wait,
-                    window,
-                    calls,
-                } => (
-                    Some(Wait {
-                        api: self.api,
-                        left: wait,
-                        window,
-                        calls,
-                    }),
-                    position == 0,
-                ),
-                Room::WhenOneEnds {
-                    wait,
-                    window,
-                    calls,
-                } => (
-                    Some(Wait {
-                        api: self.api,
-                        left: wait,
-                        window,
-                        calls,
-                    }),
-                    false,
-                ),
+                Room::After { wait, reason } => (Some((wait, reason)), position == 0),
+                Room::WhenOneEnds { wait, reason } => (Some((wait, reason)), false),
             };
+            let wait = wait.map(|(left, reason)| Wait {
+                api: self.api,
+                reason,
+                left,
+            });
             if let Some(wait) = wait.filter(|wait| patience.must_hear_of(wait)) {
                 drop(state);
                 patience.bear(&wait)?;
@@ -326,6 +391,19 @@ impl Lane {
                 }
                 _ => drop(self.changed.wait_timeout(state, STRETCH)),
             }
+        }
+    }
+
+    fn quota(&self) -> ApiQuota {
+        let mut state = self.lock();
+        let waiting = state.queue.len();
+        let next_call_in = state.room(waiting, self.clock.now()).wait();
+        let in_flight = state.in_flight;
+        let [minute, hour] = &state.windows;
+        ApiQuota {
+            left_in_minute: minute.left(in_flight),
+            left_in_hour: hour.left(in_flight),
+            next_call_in,
         }
     }
 
@@ -353,7 +431,13 @@ impl State {
     fn room(&mut self, before: usize, now: Duration) -> Room {
         self.time.pin(now);
         let taken = self.in_flight.saturating_add(before);
-        let mut longest = Room::Now;
+        let mut longest = match self.gate.checked_sub(now) {
+            Some(wait) if !wait.is_zero() => Room::After {
+                wait,
+                reason: WaitReason::Throttled,
+            },
+            _ => Room::Now,
+        };
         for window in &mut self.windows {
             window.forget_old();
             let room = window.room(taken, &self.time);
@@ -366,10 +450,10 @@ impl State {
 }
 
 impl Room {
-    fn wait(&self) -> Duration {
+    fn wait(self) -> Duration {
         match self {
             Self::Now => Duration::ZERO,
-            Self::After { wait, .. } | Self::WhenOneEnds { wait, .. } => *wait,
+            Self::After { wait, .. } | Self::WhenOneEnds { wait, .. } => wait,
         }
     }
 }
@@ -427,18 +511,25 @@ type Cell = governor::RateLimiter<NotKeyed, InMemoryState, PinnedTime, NoOpMiddl
 /// N calls in one period: a cell for each call that ended, the oldest in front. Cells that could
 /// be taken again are forgotten, so there are at most N, and none before there were calls.
 struct Window {
-    calls: usize,
+    calls: u32,
     period: Duration,
+    reason: WaitReason,
     ended: VecDeque<Cell>,
 }
 
 impl Window {
-    fn new(calls: u32, period: Duration) -> Self {
+    fn new(calls: u32, period: Duration, reason: WaitReason) -> Self {
         Self {
-            calls: usize::try_from(calls).unwrap_or(usize::MAX),
+            calls,
             period,
+            reason,
             ended: VecDeque::new(),
         }
+    }
+
+    /// How many calls may be in the window at once.
+    fn size(&self) -> usize {
+        usize::try_from(self.calls).unwrap_or(usize::MAX)
     }
 
     fn forget_old(&mut self) {
@@ -451,27 +542,40 @@ impl Window {
     /// left can be taken, and checking one only tells when it can.
     fn room(&self, taken: usize, time: &PinnedTime) -> Room {
         let wanted = self.ended.len().saturating_add(taken).saturating_add(1);
-        let Some(to_expire) = wanted.checked_sub(self.calls).filter(|cells| *cells > 0) else {
+        let Some(to_expire) = wanted.checked_sub(self.size()).filter(|cells| *cells > 0) else {
             return Room::Now;
         };
-        let (window, calls) = (self.period, self.calls);
+        let reason = self.reason;
         match self.ended.get(to_expire - 1).map(Cell::check) {
             Some(Err(not_until)) => Room::After {
                 wait: not_until.wait_time_from(time.now()),
-                window,
-                calls,
+                reason,
             },
             Some(Ok(())) => Room::Now,
-            None => Room::WhenOneEnds {
-                wait: self.period,
-                window,
-                calls,
-            },
+            None => {
+                // Each call in flight makes room a period after it ends, and with a long queue the
+                // calls after it do so again.
+                let ahead = to_expire - 1 - self.ended.len();
+                let rounds = u32::try_from(ahead / self.size())
+                    .unwrap_or(u32::MAX)
+                    .saturating_add(1);
+                Room::WhenOneEnds {
+                    wait: self.period.saturating_mul(rounds),
+                    reason,
+                }
+            }
         }
     }
 
+    /// How many calls could still go, besides those in flight.
+    fn left(&self, in_flight: usize) -> u32 {
+        let spent = self.ended.len().saturating_add(in_flight);
+        self.calls
+            .saturating_sub(u32::try_from(spent).unwrap_or(u32::MAX))
+    }
+
     fn stamp(&mut self, time: &PinnedTime) {
-        let Some(quota) = Quota::with_period(self.period) else {
+        let Some(quota) = Refill::with_period(self.period) else {
             return;
         };
         let cell = Cell::direct_with_clock(quota, time.clone());
@@ -499,3 +603,6 @@ impl GovernorClock for PinnedTime {
         Nanos::from(self.0.load(Ordering::Relaxed))
     }
 }
+
+#[cfg(test)]
+mod tests;

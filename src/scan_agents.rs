@@ -10,7 +10,6 @@ use crate::decode;
 use crate::encode::{check_id, encode};
 use crate::error::{Error, ErrorKind};
 use crate::http::Method;
-use crate::page;
 use crate::paging::{Listing, PageSizes};
 use crate::rate_limit::Api;
 
@@ -46,19 +45,24 @@ pub(crate) fn get(shared: &Shared, id: &str) -> Result<ScanAgent, Error> {
     check_id(id)
         .map_err(|why| Error::invalid(format!("the scan agent's id can't be sent: {why}")))?;
     let path = format!("{}/{}", LIST.path, encode(id));
-    let answer = call::send(
-        shared,
-        &Call {
-            operation: &LIST,
-            path: &path,
-            query: "",
-            body: None,
-        },
-    )?;
-    let limit = shared.http.body_limit();
-    page::whole_text(answer.body, limit, answer.content_type.as_deref())
-        .and_then(|text| pick(&text, id))
-        .map_err(|error| error.with_attempts(1).for_request(&format!("GET {path}")))
+    let call = Call {
+        operation: &LIST,
+        path: &path,
+        query: "",
+        body: None,
+        deadline: None,
+    };
+    let mut refetch = !shared.retry_policy.is_off();
+    loop {
+        let answer = call::send(shared, &call)?;
+        let tries = answer.tries;
+        match answer.text().and_then(|text| pick(&text, id)) {
+            Ok(agent) => return Ok(agent),
+            // A body that is damaged is fetched once more, as a list's page is.
+            Err(error) if error.is_damage() && refetch => refetch = false,
+            Err(error) => return Err(error.with_attempts(tries).for_request(&call.name())),
+        }
+    }
 }
 
 /// The agent out of a bare entity, an entity in `value`, or a list in `value`. Of a list only the

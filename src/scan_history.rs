@@ -5,6 +5,7 @@ mod model;
 use std::collections::HashSet;
 use std::fmt;
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -116,6 +117,17 @@ impl<T> ListScanHistory<T> {
     #[doc(alias = "$top")]
     pub fn page_size(mut self, sessions: u32) -> Self {
         self.listing.page_size = Some(sessions);
+        self
+    }
+
+    /// How long each call, which brings one page, may take in all: waiting, token, tries and body.
+    /// Zero is refused by the iterator. Defaults to the client's
+    /// [`deadline`](crate::ClientBuilder::deadline).
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        if deadline.is_zero() {
+            self.listing.refuse("the deadline is zero");
+        }
+        self.listing.deadline = Some(deadline);
         self
     }
 

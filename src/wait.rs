@@ -1,43 +1,176 @@
 //! How long one call is willing to wait, and who hears of it.
 
 use std::fmt;
+use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
 use crate::rate_limit::Api;
 
-/// A wait is told when it begins, and again whenever this much of it has passed. A shorter one is
-/// nobody's business.
-const TELL_EVERY: Duration = Duration::from_secs(1);
+/// A wait is told when it begins, and again whenever this much of it has passed.
+pub(crate) const STRETCH: Duration = Duration::from_secs(1);
 
-/// A wait for the limiter as it stands: how long still, and for which window.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Wait {
-    pub(crate) api: Api,
-    pub(crate) left: Duration,
-    pub(crate) calls: usize,
-    pub(crate) window: Duration,
+/// A wait as it stands, told to the callback of
+/// [`ClientBuilder::on_wait`](crate::ClientBuilder::on_wait).
+///
+/// `Display` is a phrase for a status line: `machines: 100 calls in 60 s are spent, 12 s left`.
+///
+/// # Example
+///
+/// ```
+/// use std::ops::ControlFlow;
+/// use defender_endpoint::{Client, StaticToken, Wait};
+///
+/// let client = Client::builder(StaticToken::new("a-token")?)
+///     .on_wait(|wait: &Wait| {
+///         eprint!("\r{wait} ");
+///         ControlFlow::Continue(())
+///     })
+///     .build()?;
+/// # Ok::<(), defender_endpoint::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Wait {
+    /// The API whose call waits.
+    pub api: Api,
+    /// Why it waits.
+    pub reason: WaitReason,
+    /// How long it will still have to, as far as can be known: callers before it may change that.
+    pub left: Duration,
 }
 
-/// The bounds of one wait.
+/// Why a call waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WaitReason {
+    /// As many calls as the limits allow have been made within a minute.
+    MinuteWindow {
+        /// The calls that are allowed in 60 seconds.
+        calls: u32,
+    },
+    /// As many calls as the limits allow have been made within an hour.
+    HourWindow {
+        /// The calls that are allowed in 3,600 seconds.
+        calls: u32,
+    },
+    /// The service answered 429 and asked for a pause.
+    Throttled,
+    /// A try failed, and the next one comes after a pause.
+    BackOff,
+}
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}: {}, {} left",
+            self.api,
+            self.reason,
+            Seconds(self.left)
+        )
+    }
+}
+
+impl fmt::Display for WaitReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MinuteWindow { calls } => write!(f, "{calls} calls in 60 s are spent"),
+            Self::HourWindow { calls } => write!(f, "{calls} calls in 3600 s are spent"),
+            Self::Throttled => f.write_str("the service asked for a pause"),
+            Self::BackOff => f.write_str("a try failed"),
+        }
+    }
+}
+
+type Hear = dyn Fn(&Wait) -> ControlFlow<()> + Send + Sync;
+
+/// Hears of waits, and may break them off.
+#[derive(Clone)]
+pub(crate) struct Observer(Arc<Hear>);
+
+impl Observer {
+    pub(crate) fn new(hear: impl Fn(&Wait) -> ControlFlow<()> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(hear))
+    }
+}
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Observer")
+    }
+}
+
+/// What one call brings along when it has to wait: how long one wait may be, when all must be over,
+/// and who wants to hear of it.
 #[derive(Debug)]
 pub(crate) struct Patience<'a> {
     clock: &'a dyn Clock,
     max_wait: Duration,
-    /// When the wait must be over; known once it has begun.
+    deadline: Deadline,
+    observer: Option<&'a Observer>,
+    /// When the present wait must be over.
     until: Option<Duration>,
     next_word: Duration,
 }
 
+/// When a call must be over, if ever.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline(Option<Duration>);
+
+impl Deadline {
+    pub(crate) fn after(allowed: Option<Duration>, clock: &dyn Clock) -> Self {
+        Self(allowed.map(|allowed| clock.now().saturating_add(allowed)))
+    }
+
+    /// The time left; `None` without a deadline.
+    pub(crate) fn left(self, clock: &dyn Clock) -> Option<Duration> {
+        self.0.map(|moment| moment.saturating_sub(clock.now()))
+    }
+
+    /// An error once it has passed.
+    pub(crate) fn check(self, clock: &dyn Clock) -> Result<(), Error> {
+        match self.left(clock) {
+            Some(Duration::ZERO) => {
+                Err(Error::new(ErrorKind::Timeout, "the deadline has passed").with_retryable(true))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 impl<'a> Patience<'a> {
-    pub(crate) fn new(clock: &'a dyn Clock, max_wait: Duration) -> Self {
+    pub(crate) fn new(
+        clock: &'a dyn Clock,
+        max_wait: Duration,
+        deadline: Deadline,
+        observer: Option<&'a Observer>,
+    ) -> Self {
         Self {
             clock,
             max_wait,
+            deadline,
+            observer,
             until: None,
             next_word: Duration::ZERO,
         }
+    }
+
+    /// The longest wait that would be borne if it began now. A deadline must leave time to send.
+    pub(crate) fn room(&self) -> Duration {
+        const TO_SEND: Duration = Duration::from_millis(1);
+        let left = self.deadline.left(self.clock);
+        left.map_or(self.max_wait, |left| {
+            left.saturating_sub(TO_SEND).min(self.max_wait)
+        })
+    }
+
+    /// The wait that was borne is over; another one is another.
+    pub(crate) fn rest(&mut self) {
+        self.until = None;
+        self.next_word = Duration::ZERO;
     }
 
     /// Whether [`bear`](Self::bear) has anything to say to this wait, so that the caller can let
@@ -51,45 +184,72 @@ impl<'a> Patience<'a> {
     }
 
     /// Refuses a wait that would be longer than allowed, before it is begun: nobody sleeps first
-    /// and fails then.
+    /// and fails then. Tells the observer, who may break it off.
     pub(crate) fn bear(&mut self, wait: &Wait) -> Result<(), Error> {
         let now = self.clock.now();
-        let until = *self.until.get_or_insert_with(|| {
-            if wait.left > TELL_EVERY {
-                log::info!("waiting {} for {wait}", Seconds(wait.left));
-            }
-            now.saturating_add(self.max_wait)
-        });
-        if now.saturating_add(wait.left) > until {
-            let text = format!(
-                "the next call may go in {}, and max_wait is {}: {wait}",
-                Seconds(wait.left),
-                Seconds(self.max_wait),
-            );
-            return Err(Error::new(ErrorKind::RateLimited, text)
-                .with_retryable(true)
-                .with_retry_after(Some(wait.left))
-                .with_hint("a program that may wait sets `max_wait(Duration::MAX)`"));
+        if self.until.is_none() && wait.left > STRETCH {
+            log::info!("waiting: {wait}");
         }
-        self.next_word = now.saturating_add(TELL_EVERY);
-        Ok(())
+        let room = self.room();
+        let until = *self.until.get_or_insert_with(|| now.saturating_add(room));
+        if now.saturating_add(wait.left) > until {
+            return Err(self.too_long(wait));
+        }
+        self.next_word = now.saturating_add(STRETCH);
+        match self.observer.map(|observer| (observer.0)(wait)) {
+            Some(ControlFlow::Break(())) => Err(Error::new(
+                ErrorKind::Cancelled,
+                format!("a wait was broken off ({wait})"),
+            )),
+            _ => Ok(()),
+        }
     }
-}
 
-impl fmt::Display for Wait {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} allows {} calls in {}",
-            self.api,
-            self.calls,
-            Seconds(self.window)
+    /// Waits for so long, in stretches that the observer hears of.
+    pub(crate) fn pause(&mut self, api: Api, pause: Duration) -> Result<(), Error> {
+        let end = self.clock.now().saturating_add(pause);
+        loop {
+            let left = end.saturating_sub(self.clock.now());
+            if left.is_zero() {
+                self.rest();
+                return Ok(());
+            }
+            self.bear(&Wait {
+                api,
+                reason: WaitReason::BackOff,
+                left,
+            })?;
+            self.clock.sleep(left.min(STRETCH));
+        }
+    }
+
+    fn too_long(&self, wait: &Wait) -> Error {
+        let kind = match wait.reason {
+            WaitReason::Throttled => ErrorKind::Throttled,
+            _ => ErrorKind::RateLimited,
+        };
+        let (bound, hint) = match self.deadline.left(self.clock) {
+            Some(left) if left < self.max_wait => (
+                format!("the deadline is in {}", Seconds(left)),
+                "set a later deadline",
+            ),
+            _ => (
+                format!("max_wait is {}", Seconds(self.max_wait)),
+                "a program that may wait sets `max_wait(Duration::MAX)`",
+            ),
+        };
+        Error::new(
+            kind,
+            format!("the call would have to wait too long: {wait}, and {bound}"),
         )
+        .with_retryable(true)
+        .with_retry_after(Some(wait.left))
+        .with_hint(hint)
     }
 }
 
 /// A duration in whole seconds, rounded up.
-struct Seconds(Duration);
+pub(crate) struct Seconds(pub(crate) Duration);
 
 impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,18 +4,20 @@ use std::error::Error;
 use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 
-use defender_endpoint::Client;
 use defender_endpoint::testing::Tenant;
+use defender_endpoint::{Client, ClientBuilder};
 
-/// A client for the tenant that the environment names, or else for a demo tenant on loopback. Keep
-/// the tenant for as long as the client is used.
-pub(crate) fn client() -> Result<(Client, Option<Tenant>), Box<dyn Error>> {
+/// A client for the tenant that the environment names, or else for a demo tenant on loopback, with
+/// settings of the program's own. Keep the tenant for as long as the client is used.
+pub(crate) fn client(
+    settings: impl FnOnce(ClientBuilder) -> ClientBuilder,
+) -> Result<(Client, Option<Tenant>), Box<dyn Error>> {
     if std::env::var_os("AZURE_TENANT_ID").is_some_and(|id| !id.is_empty()) {
-        return Ok((Client::from_env()?, None));
+        return Ok((settings(ClientBuilder::from_env()?).build()?, None));
     }
     eprintln!("AZURE_TENANT_ID is not set: this is a demo tenant, served from this process.");
     let tenant = Tenant::demo()?;
-    Ok((tenant.client()?, Some(tenant)))
+    Ok((settings(tenant.client_builder()?).build()?, Some(tenant)))
 }
 
 /// 0, or 1 with the error on stderr, or 2 with the usage. A reader that has seen enough, such as
@@ -39,21 +41,4 @@ pub(crate) fn exit_status(result: Result<(), Box<dyn Error>>, usage: &str) -> Ex
         None => eprintln!("error: {error}"),
     }
     ExitCode::FAILURE
-}
-
-/// Text from the service in one table cell: no control characters, which a terminal would obey, and
-/// cut to the width.
-pub(crate) fn cell(text: &str, width: usize) -> String {
-    let mut cell: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    if cell.chars().count() > width {
-        cell = cell
-            .chars()
-            .take(width.saturating_sub(1))
-            .chain(['…'])
-            .collect();
-    }
-    format!("{cell:width$}")
 }

@@ -9,11 +9,16 @@ use crate::auth::{AccessToken, Credential, TokenRequest, check_token};
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::secret::Secret;
+use crate::wait::Deadline;
 
 /// A token is renewed this long before it expires, or at half of its life if that is shorter.
 const EARLY: Duration = Duration::from_secs(300);
 /// After an early renewal failed, the old token is used for this long before the next try.
 const PAUSE: Duration = Duration::from_secs(30);
+/// A wrong secret is wrong a moment later too: its refusal stands for this long.
+const REFUSAL: Duration = Duration::from_secs(60);
+/// How long a thread waits for another's renewal before it looks at its deadline.
+const LOOK_UP: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(crate) struct TokenCache {
@@ -31,6 +36,8 @@ struct State {
     renewals: u64,
     /// What the last renewal ended with, for those who waited for it.
     failure: Option<Error>,
+    /// A refusal that asking again won't change is not asked for again before this.
+    no_try_before: Duration,
     no_early_try_before: Duration,
 }
 
@@ -55,36 +62,50 @@ impl TokenCache {
 
     /// A token that is valid now. Asks the credential if need be; other threads wait for that, or
     /// go on with the old token while it lasts.
-    pub(crate) fn bearer(&self, request: &TokenRequest<'_>) -> Result<Secret, Error> {
+    pub(crate) fn bearer(
+        &self,
+        request: &TokenRequest<'_>,
+        deadline: Deadline,
+    ) -> Result<Secret, Error> {
         let mut state = self.lock();
         let seen = state.renewals;
         loop {
+            // Whoever waited for a renewal shares its failure instead of repeating it.
+            let waited = state.renewals != seen;
+            let stands = self.clock.now() < state.no_try_before;
             let valid = state
                 .token
                 .clone()
                 .filter(|held| held.is_valid(&*self.clock));
-            match valid {
-                Some(held) if state.renewing || !self.is_due(&held, &state) => {
+            match (valid, &state.failure) {
+                (Some(held), _) if state.renewing || !self.is_due(&held, &state) => {
                     return Ok(held.secret.clone());
                 }
-                None if state.renewing => {
-                    state = self
-                        .changed
-                        .wait(state)
-                        .unwrap_or_else(PoisonError::into_inner);
-                    // Whoever waited for this renewal shares its failure instead of repeating it.
-                    if state.renewals != seen
-                        && let Some(failure) = &state.failure
-                    {
-                        return Err(failure.duplicate());
-                    }
+                (None, _) if state.renewing => {
+                    deadline.check(&*self.clock)?;
+                    let woken = self.changed.wait_timeout(state, LOOK_UP);
+                    (state, _) = woken.unwrap_or_else(PoisonError::into_inner);
                 }
-                old => {
+                (None, Some(failure)) if waited || stands => return Err(failure.duplicate()),
+                (old, _) => {
                     state.renewing = true;
                     drop(state);
                     return self.renew(request, old.as_deref());
                 }
             }
+        }
+    }
+
+    /// The service refused this token: it is not used again. One that was renewed in the meantime
+    /// stays.
+    pub(crate) fn refuse(&self, token: &Secret) {
+        let mut state = self.lock();
+        if state
+            .token
+            .as_ref()
+            .is_some_and(|held| held.secret == *token)
+        {
+            state.token = None;
         }
     }
 
@@ -112,6 +133,10 @@ impl TokenCache {
             Err(error) => {
                 let now = self.clock.now();
                 state.no_early_try_before = now.saturating_add(PAUSE);
+                // What was refused by the endpoint, that is: a local fault may be mended at once.
+                if !error.is_retryable() && error.status().is_some() {
+                    state.no_try_before = now.saturating_add(REFUSAL);
+                }
                 state.failure = Some(error.duplicate());
                 match old.filter(|held| held.is_valid(&*self.clock)) {
                     Some(held) => {

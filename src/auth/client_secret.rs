@@ -71,6 +71,6 @@ impl Credential for ClientSecret {
             ("grant_type", "client_credentials"),
             ("scope", request.scope()),
         ];
-        entra::ask(request, &self.tenant, &form).map_err(|error| error.without(&self.secret))
+        entra::ask(request, &self.tenant, &form, &self.secret)
     }
 }

@@ -15,11 +15,13 @@ use crate::secret::Secret;
 /// Used when an answer doesn't say how long its token is good for.
 const UNKNOWN_LIFETIME: Duration = Duration::from_secs(600);
 
-/// One token request. `form` holds the members that make up the grant, with their secrets.
+/// One token request. `form` holds the members that make up the grant, among them the secret,
+/// which is taken out of whatever is said about the answer.
 pub(super) fn ask(
     request: &TokenRequest<'_>,
     tenant: &str,
     form: &[(&str, &str)],
+    secret: &Secret,
 ) -> Result<AccessToken, Error> {
     let url = format!("{}/{tenant}/oauth2/v2.0/token", request.authority());
     let body = encode(form);
@@ -31,14 +33,16 @@ pub(super) fn ask(
             bearer: None,
             content_type: Some("application/x-www-form-urlencoded"),
             body: body.as_bytes(),
+            time_left: request.time_left(),
         })
         .map_err(|error| error.for_request("token request"))?;
     let secret_answer = Zeroizing::new(answer.small_body());
     if answer.status == 200 {
         return read(&secret_answer).map_err(|error| error.for_request("token request"));
     }
-    let error =
-        Error::from_token_status(answer.status, &secret_answer).or_request_id(answer.request_id);
+    let error = Error::from_token_status(answer.status, &secret_answer, secret)
+        .or_request_id(answer.request_id.as_deref(), secret)
+        .with_retry_after(answer.asked_wait(request.now()));
     Err(match hint(error.message().unwrap_or_default()) {
         Some(hint) => error.with_hint(hint),
         None => error,
@@ -137,7 +141,7 @@ fn hint(message: &str) -> Option<&'static str> {
 }
 
 /// A GUID or a domain: the tenant becomes part of a path.
-pub(super) fn check_tenant(tenant: &str) -> Result<(), Error> {
+pub(crate) fn check_tenant(tenant: &str) -> Result<(), Error> {
     let hex =
         |group: &str, length| group.len() == length && group.bytes().all(|b| b.is_ascii_hexdigit());
     let groups: Vec<&str> = tenant.split('-').collect();
@@ -162,7 +166,7 @@ pub(super) fn check_tenant(tenant: &str) -> Result<(), Error> {
 }
 
 /// Application ids are GUIDs today; that much is left to Entra.
-pub(super) fn check_client_id(client_id: &str) -> Result<(), Error> {
+pub(crate) fn check_client_id(client_id: &str) -> Result<(), Error> {
     if !client_id.is_empty()
         && client_id
             .bytes()

@@ -5,17 +5,20 @@ mod client_secret;
 mod entra;
 mod static_token;
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::sync::Arc;
 use std::time::Duration;
 
 use time::OffsetDateTime;
 
+use crate::clock::Clock;
 use crate::error::Error;
 use crate::http::Http;
 use crate::secret::Secret;
 
 pub(crate) use cache::TokenCache;
+pub(crate) use entra::{check_client_id, check_tenant};
+
 pub use client_secret::ClientSecret;
 pub use static_token::StaticToken;
 
@@ -83,19 +86,29 @@ impl<C: Credential + ?Sized> Credential for Box<C> {
 ///     format!("{} from {}", request.scope(), request.authority())
 /// }
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct TokenRequest<'a> {
     scope: &'a str,
     authority: &'a str,
     transport: &'a Http,
+    clock: &'a dyn Clock,
+    time_left: Option<Duration>,
 }
 
 impl<'a> TokenRequest<'a> {
-    pub(crate) fn new(scope: &'a str, authority: &'a str, transport: &'a Http) -> Self {
+    pub(crate) fn new(
+        scope: &'a str,
+        authority: &'a str,
+        transport: &'a Http,
+        clock: &'a dyn Clock,
+        time_left: Option<Duration>,
+    ) -> Self {
         Self {
             scope,
             authority,
             transport,
+            clock,
+            time_left,
         }
     }
 
@@ -116,8 +129,27 @@ impl<'a> TokenRequest<'a> {
         self.authority
     }
 
+    /// What is left of the deadline of the call that needs the token, if it has one.
+    pub fn time_left(&self) -> Option<Duration> {
+        self.time_left
+    }
+
+    fn now(&self) -> OffsetDateTime {
+        self.clock.utc()
+    }
+
     fn transport(&self) -> &'a Http {
         self.transport
+    }
+}
+
+impl Debug for TokenRequest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenRequest")
+            .field("scope", &self.scope)
+            .field("authority", &self.authority)
+            .field("time_left", &self.time_left)
+            .finish_non_exhaustive()
     }
 }
 

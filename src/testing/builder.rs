@@ -13,6 +13,7 @@ use super::server::Server;
 use super::service::{self, Service, State};
 use super::tenant::Tenant;
 use super::token::App;
+use crate::clock::{Clock, SystemClock};
 use crate::secret::Secret;
 
 const TENANT_ID: &str = "8f1d2c5e-3a47-4b0e-9c26-5d7e1f0a4b93";
@@ -50,6 +51,7 @@ pub struct TenantBuilder {
     secret: Secret,
     token_lifetime: Duration,
     gzip: bool,
+    clock: Arc<dyn Clock>,
 }
 
 impl TenantBuilder {
@@ -64,6 +66,7 @@ impl TenantBuilder {
             secret: Secret::from(SECRET),
             token_lifetime: Duration::from_secs(3_599),
             gzip: true,
+            clock: Arc::new(SystemClock),
         }
     }
 
@@ -194,8 +197,8 @@ impl TenantBuilder {
         self
     }
 
-    /// Sets the `expires_in` that comes with a token, in whole seconds. By default 3,599 s. Nothing
-    /// happens to the token when that time is over.
+    /// Sets the `expires_in` that comes with a token, in whole seconds. By default 3,599 s. The
+    /// service refuses it when that time is over, by [`clock`](Self::clock).
     ///
     /// # Example
     ///
@@ -223,6 +226,23 @@ impl TenantBuilder {
     /// ```
     pub fn gzip(mut self, gzip: bool) -> Self {
         self.gzip = gzip;
+        self
+    }
+
+    /// Sets the time in which the tenant lives: by it its tokens expire, and
+    /// [`Exchange::at`](super::Exchange::at) is told. By default it is the system's.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use defender_endpoint::testing::{FakeClock, Tenant};
+    ///
+    /// let clock = FakeClock::new(); // to be given to the client as well
+    /// let builder = Tenant::builder().clock(clock.clone());
+    /// # drop(builder);
+    /// ```
+    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = Arc::new(clock);
         self
     }
 
@@ -267,6 +287,7 @@ impl TenantBuilder {
             page_size: self.page_size,
             max_top: self.max_top,
             gzip: self.gzip,
+            clock: self.clock,
             agents: checked(self.scan_agents)?,
             definitions: checked(self.scan_definitions)?,
             history,
@@ -292,6 +313,7 @@ impl std::fmt::Debug for TenantBuilder {
             .field("secret", &self.secret)
             .field("token_lifetime", &self.token_lifetime)
             .field("gzip", &self.gzip)
+            .field("clock", &self.clock)
             .finish()
     }
 }

@@ -1,5 +1,7 @@
 //! What a fake tenant remembers of a call.
 
+use std::time::Duration;
+
 use super::request::Request;
 use super::{odata, token};
 
@@ -27,10 +29,11 @@ pub struct Exchange {
     query: Option<String>,
     body: String,
     status: Option<u16>,
+    at: Duration,
 }
 
 impl Exchange {
-    pub(super) fn new(request: &Request, status: Option<u16>) -> Self {
+    pub(super) fn new(request: &Request, status: Option<u16>, at: Duration) -> Self {
         let secret = token::is_token_path(&request.path);
         let body = if secret {
             "".into()
@@ -43,6 +46,7 @@ impl Exchange {
             query: request.query.clone(),
             body: body.into_owned(),
             status,
+            at,
         }
     }
 
@@ -127,6 +131,21 @@ impl Exchange {
     /// ```
     pub fn status(&self) -> Option<u16> {
         self.status
+    }
+
+    /// When it was answered, by the tenant's clock
+    /// ([`TenantBuilder::clock`](super::TenantBuilder::clock)).
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # fn run(tenant: &defender_endpoint::testing::Tenant) {
+    /// let calls = tenant.exchanges();
+    /// assert!(calls[100].at() - calls[0].at() >= std::time::Duration::from_secs(60));
+    /// # }
+    /// ```
+    pub fn at(&self) -> Duration {
+        self.at
     }
 
     /// Whether this was a call of the token endpoint.

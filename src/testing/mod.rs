@@ -49,7 +49,9 @@
 //! # Time
 //!
 //! With a [`FakeClock`], whoever waits for the rate limit moves the clock on instead, so that a
-//! test of an hour takes no time:
+//! test of an hour takes no time. A [`RateLimiter`](crate::RateLimiter) that clients share has a
+//! clock of its own: make it with
+//! [`new_with_clock`](crate::RateLimiter::new_with_clock).
 //!
 //! ```
 //! use std::time::Duration;
@@ -97,7 +99,8 @@ pub use tenant::Tenant;
 
 /// The way to the tenant for programs that use the crate.
 impl Tenant {
-    /// A client for this tenant, with its credentials and no proxy.
+    /// A client for this tenant, with its credentials and no proxy. It works for as long as the
+    /// tenant is kept: dropping that stops the server.
     ///
     /// # Errors
     ///
@@ -122,10 +125,32 @@ impl Tenant {
     ///
     /// None in practice: the tenant's own settings are valid.
     pub fn client_builder(&self) -> Result<ClientBuilder, Error> {
-        let cloud = Cloud::COMMERCIAL
+        Ok(Client::builder(self.credential()?)
+            .cloud(self.cloud())
+            .no_proxy())
+    }
+
+    /// The tenant's API host and login authority, for a client with a
+    /// [`Credential`](crate::Credential) of your own.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use defender_endpoint::testing::Tenant;
+    /// use defender_endpoint::{Client, StaticToken};
+    ///
+    /// let tenant = Tenant::demo()?;
+    /// let stranger = Client::builder(StaticToken::new("not-of-this-tenant")?)
+    ///     .cloud(tenant.cloud())
+    ///     .no_proxy()
+    ///     .build()?;
+    /// assert_eq!(stranger.scan_agents().unwrap_err().status(), Some(401));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn cloud(&self) -> Cloud {
+        Cloud::COMMERCIAL
             .with_api_url(self.url())
-            .with_authority(self.authority());
-        Ok(Client::builder(self.credential()?).cloud(cloud).no_proxy())
+            .with_authority(self.authority())
     }
 
     /// The credential that the tenant's token endpoint accepts.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -18,6 +19,7 @@ use super::request::Request;
 use super::schema::{self, Row, Scalar};
 use super::server::Handler;
 use super::token::{self, App, Denial};
+use crate::clock::Clock;
 
 /// The highest `$top` of the machine list («List machines API»).
 const MAX_MACHINES: usize = 10_000;
@@ -37,6 +39,7 @@ pub(super) struct Service {
     pub(super) page_size: usize,
     pub(super) max_top: usize,
     pub(super) gzip: bool,
+    pub(super) clock: Arc<dyn Clock>,
     pub(super) agents: Vec<Row>,
     pub(super) definitions: Vec<Row>,
     /// Newest first.
@@ -48,7 +51,8 @@ pub(super) struct Service {
 #[derive(Default)]
 pub(super) struct State {
     pub(super) machines: Arc<Vec<Row>>,
-    pub(super) tokens: Vec<String>,
+    /// Tokens that are good, with the time until which they are.
+    pub(super) tokens: Vec<(String, Duration)>,
     pub(super) faults: Vec<Fault>,
     pub(super) exchanges: Vec<Exchange>,
 }
@@ -74,7 +78,8 @@ impl Handler for Service {
             None => self.work(request),
         };
         let status = (reply.delivery != Delivery::Nothing).then_some(reply.status);
-        self.state().exchanges.push(Exchange::new(request, status));
+        let exchange = Exchange::new(request, status, self.clock.now());
+        self.state().exchanges.push(exchange);
         reply
     }
 
@@ -130,7 +135,11 @@ impl Service {
 
     fn new_token(&self) -> String {
         let token = format!("fake.token.{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        self.state().tokens.push(token.clone());
+        let now = self.clock.now();
+        let until = now.saturating_add(self.app.token_lifetime);
+        let tokens = &mut self.state().tokens;
+        tokens.retain(|(_, until)| *until > now);
+        tokens.push((token.clone(), until));
         token
     }
 
@@ -174,7 +183,9 @@ impl Service {
         let Some((scheme, token)) = header.split_once(' ') else {
             return false;
         };
-        scheme.eq_ignore_ascii_case("bearer") && self.state().tokens.iter().any(|t| t == token)
+        let now = self.clock.now();
+        let good = |(known, until): &(String, Duration)| known == token && *until > now;
+        scheme.eq_ignore_ascii_case("bearer") && self.state().tokens.iter().any(good)
     }
 
     /// «List machines API».

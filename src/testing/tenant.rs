@@ -19,7 +19,7 @@ use super::{demo, demo_scans};
 /// answers
 ///
 /// - `POST /{tenant_id}/oauth2/v2.0/token`, the client credentials flow, with a new token each time
-///   (tokens don't expire by the clock, but by [`expire_tokens`](Self::expire_tokens)),
+///   (tokens expire by [`TenantBuilder::clock`], and by [`expire_tokens`](Self::expire_tokens)),
 /// - `GET /api/machines` («List machines API») with `$top`, `$skip`, `$filter` over the documented
 ///   properties, `$orderby` and `$select`; without `$top` in pages with `@odata.nextLink`, with
 ///   `$top` without a link,
@@ -79,13 +79,26 @@ impl Tenant {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn demo() -> io::Result<Self> {
+        Self::demo_builder().start()
+    }
+
+    /// The demo fleet for more settings: a clock, other pages.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use defender_endpoint::testing::{FakeClock, Tenant};
+    ///
+    /// let tenant = Tenant::demo_builder().clock(FakeClock::new()).page_size(10).start()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn demo_builder() -> TenantBuilder {
         Self::builder()
             .machines(demo::machines())
             .scan_agents(demo_scans::scan_agents())
             .scan_definitions(demo_scans::scan_definitions())
             .scan_history(demo_scans::scan_history())
             .page_size(100)
-            .start()
     }
 
     /// A tenant to be filled: without rows, and with pages of 10,000.

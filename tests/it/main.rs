@@ -8,5 +8,7 @@
     reason = "a test that fails may panic"
 )]
 
+mod day;
 mod operations;
+mod retries;
 mod support;

@@ -1,7 +1,7 @@
 //! What the tests share.
 
 use defender_endpoint::testing::FakeClock;
-use defender_endpoint::{Client, ClientBuilder, Cloud, StaticToken};
+use defender_endpoint::{Client, ClientBuilder, Cloud, RetryPolicy, StaticToken};
 
 /// The token that `builder` sends.
 pub(crate) const TOKEN: &str = "a-token";
@@ -17,10 +17,11 @@ pub(crate) fn client(url: &str) -> Client {
     builder(url).build().unwrap()
 }
 
-/// The same, for more settings.
+/// The same, for more settings. Without retries, so that a test sees each failure.
 pub(crate) fn builder(url: &str) -> ClientBuilder {
     Client::builder(StaticToken::new(TOKEN).unwrap())
         .cloud(Cloud::COMMERCIAL.with_api_url(url).with_authority(url))
         .clock(FakeClock::new())
         .no_proxy()
+        .retry_policy(RetryPolicy::none())
 }

@@ -1,0 +1,1109 @@
+//! The limiter against its rules, against a model of its own, and under threads.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::AtomicBool;
+use std::thread;
+use std::time::Instant;
+
+use proptest::prelude::*;
+use time::OffsetDateTime;
+
+use super::*;
+use crate::error::ErrorKind;
+use crate::testing::FakeClock;
+use crate::wait::Deadline;
+
+type Rules = [(u32, Duration); 2];
+
+const DOCUMENTED: Rules = [(100, MINUTE), (1_500, HOUR)];
+const INSTANT: Duration = Duration::from_nanos(1);
+
+fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn since(later: Duration, earlier: Duration) -> Duration {
+    later.checked_sub(earlier).unwrap()
+}
+
+fn lane(rules: Rules, clock: &(impl Clock + Clone + 'static)) -> Arc<Lane> {
+    let clock = Bounded {
+        clock: clock.clone(),
+        begun: Instant::now(),
+    };
+    Arc::new(Lane::new(Api::Machines, rules, Arc::new(clock)))
+}
+
+/// Breaks when a lane has been in use for long, so that a test that waits in vain fails. Whoever waits looks
+/// at the clock once a second.
+#[derive(Debug)]
+struct Bounded<C> {
+    clock: C,
+    begun: Instant,
+}
+
+impl<C: Clock> Clock for Bounded<C> {
+    fn now(&self) -> Duration {
+        let stuck = self.begun.elapsed() > secs(40) && !thread::panicking();
+        assert!(!stuck, "somebody waits in vain");
+        self.clock.now()
+    }
+
+    fn utc(&self) -> OffsetDateTime {
+        self.clock.utc()
+    }
+
+    fn sleep(&self, duration: Duration) {
+        self.clock.sleep(duration);
+    }
+}
+
+/// A permit, however long that takes.
+fn take(lane: &Arc<Lane>) -> Permit {
+    take_within(lane, Duration::MAX).unwrap()
+}
+
+fn take_within(lane: &Arc<Lane>, max_wait: Duration) -> Result<Permit, Error> {
+    lane.acquire(&mut patience(&*lane.clock, max_wait))
+}
+
+fn patience(clock: &dyn Clock, max_wait: Duration) -> Patience<'_> {
+    Patience::new(clock, max_wait, Deadline::after(None, clock), None)
+}
+
+fn refusal(lane: &Arc<Lane>, max_wait: Duration) -> Error {
+    let Err(error) = take_within(lane, max_wait) else {
+        panic!("there was room");
+    };
+    assert_eq!(error.kind(), ErrorKind::RateLimited);
+    error
+}
+
+/// A call that ends as soon as it has begun.
+fn call(lane: &Arc<Lane>) {
+    take(lane).start();
+}
+
+/// The most of these moments that are in one half-open window. They are in order.
+fn most_in_any_window(moments: &[Duration], window: Duration) -> usize {
+    let together = |first: usize| {
+        let end = moments[first] + window;
+        moments[first..].partition_point(|moment| *moment < end)
+    };
+    (0..moments.len()).map(together).max().unwrap_or(0)
+}
+
+/// Lets another thread get somewhere. Nothing is proved by how long it takes.
+fn wait_until(what: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !what() {
+        assert!(begun.elapsed() < secs(60), "a thread is stuck");
+        thread::yield_now();
+    }
+}
+
+fn queued(lane: &Arc<Lane>) -> usize {
+    lane.lock().queue.len()
+}
+
+fn cells(lane: &Arc<Lane>) -> [usize; 2] {
+    let state = lane.lock();
+    [0, 1].map(|window| state.windows[window].ended.len())
+}
+
+// ---- What of governor is relied on ----
+
+#[test]
+fn a_governor_cell_conforms_a_whole_period_after_it_was_taken_and_not_before() {
+    for period in [INSTANT, MINUTE, HOUR] {
+        for taken in [Duration::ZERO, INSTANT, secs(1_000_000)] {
+            let time = PinnedTime::default();
+            time.pin(taken);
+            let quota = Refill::with_period(period).unwrap();
+            let cell = Cell::direct_with_clock(quota, time.clone());
+            assert!(cell.check().is_ok(), "a new cell can be taken");
+            let not_until = cell.check().unwrap_err();
+            assert_eq!(not_until.wait_time_from(time.now()), period);
+            time.pin(since(taken + period, INSTANT));
+            let not_until = cell.check().unwrap_err();
+            assert_eq!(not_until.wait_time_from(time.now()), INSTANT);
+            time.pin(taken + period);
+            assert!(cell.check().is_ok(), "{period:?} after {taken:?}");
+            assert!(cell.check().is_err(), "it was taken again by the check");
+        }
+    }
+}
+
+#[test]
+fn the_time_that_cells_see_never_goes_back() {
+    let time = PinnedTime::default();
+    time.pin(secs(5));
+    time.pin(secs(3));
+    assert_eq!(GovernorClock::now(&time), Nanos::from(secs(5)));
+}
+
+// ---- The limits, exactly ----
+
+#[test]
+fn a_greedy_caller_gets_every_call_at_the_earliest_moment_there_is() {
+    let clock = FakeClock::new();
+    let lane = lane(DOCUMENTED, &clock);
+    let mut moments = Vec::new();
+    for number in 1..=3_001_usize {
+        call(&lane);
+        moments.push(clock.now());
+        // What any schedule that keeps both limits has to obey.
+        let mut earliest = Duration::ZERO;
+        for (calls, period) in [(100, MINUTE), (1_500, HOUR)] {
+            if let Some(before) = number.checked_sub(1 + calls) {
+                earliest = earliest.max(moments[before] + period);
+            }
+        }
+        assert_eq!(clock.now(), earliest, "call {number}");
+    }
+    for (number, done) in [
+        (1, 0),
+        (100, 0),
+        (101, 60),
+        (200, 60),
+        (245, 120),
+        (1_500, 840),
+        (1_501, 3_600),
+        (3_000, 4_440),
+        (3_001, 7_200),
+    ] {
+        assert_eq!(moments[number - 1], secs(done), "call {number}");
+    }
+    assert_eq!(most_in_any_window(&moments, MINUTE), 100);
+    assert_eq!(most_in_any_window(&moments, HOUR), 1_500);
+}
+
+#[test]
+fn a_call_has_its_place_in_the_windows_until_a_period_after_its_end() {
+    let clock = FakeClock::new();
+    let lane = lane([(1, MINUTE), (2, HOUR)], &clock);
+    let mut first = take(&lane);
+    first.start();
+    clock.advance(secs(50));
+    drop(first);
+    call(&lane);
+    assert_eq!(clock.now(), secs(110), "the minute counts from the end");
+    call(&lane);
+    assert_eq!(clock.now(), secs(3_650), "and so does the hour");
+}
+
+#[test]
+fn calls_in_flight_have_their_place_too() {
+    let clock = FakeClock::new();
+    let lane = lane([(3, MINUTE), (10, HOUR)], &clock);
+    let mut in_flight = [take(&lane), take(&lane), take(&lane)];
+    in_flight.iter_mut().for_each(Permit::start);
+    clock.advance(10 * HOUR);
+    let error = refusal(&lane, secs(59));
+    assert_eq!(error.retry_after(), Some(MINUTE), "the least it can be");
+    drop(in_flight);
+    assert_eq!(cells(&lane), [3, 3]);
+    assert_eq!(
+        refusal(&lane, since(MINUTE, INSTANT)).retry_after(),
+        Some(MINUTE),
+        "however long ago they began"
+    );
+}
+
+#[test]
+fn a_permit_that_was_never_started_leaves_no_trace() {
+    let clock = FakeClock::new();
+    let lane = lane([(2, MINUTE), (2, HOUR)], &clock);
+    for _ in 0..10 {
+        let permits = [take(&lane), take(&lane)];
+        refusal(&lane, Duration::ZERO);
+        drop(permits);
+    }
+    assert_eq!(cells(&lane), [0, 0]);
+    assert_eq!(lane.lock().in_flight, 0);
+    assert_eq!(clock.now(), Duration::ZERO);
+}
+
+#[test]
+fn a_permit_that_was_started_counts_in_both_windows_once_however_often_it_was_started() {
+    let clock = FakeClock::new();
+    let lane = lane(DOCUMENTED, &clock);
+    let mut permit = take(&lane);
+    permit.start();
+    permit.start();
+    assert_eq!(cells(&lane), [0, 0], "not before it ends");
+    drop(permit);
+    assert_eq!(cells(&lane), [1, 1]);
+}
+
+// ---- The limits under any demand ----
+
+/// One call that somebody wants to make.
+#[derive(Clone, Copy, Debug)]
+struct Wish {
+    asked: Duration,
+    lasts: Duration,
+    /// Else its permit comes back unused.
+    sent: bool,
+    /// When the service counts it, in thousandths of the way from its start to its end.
+    counted: u32,
+}
+
+/// One call as it was made.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Made {
+    start: Duration,
+    end: Duration,
+    sent: bool,
+}
+
+impl Wish {
+    fn made(self, start: Duration) -> Made {
+        Made {
+            start,
+            end: start + self.lasts,
+            sent: self.sent,
+        }
+    }
+}
+
+/// The model: a log of all calls, in the order of asking. A call that was sent blocks a place in a
+/// window until a period after its end, any other until its end; whoever comes next needs a free
+/// place in both. Nobody who only knows when calls began and ended can go earlier and be sure.
+struct Log {
+    rules: Rules,
+    made: Vec<Made>,
+    /// For each window until when each call blocks a place; sorted.
+    blocked: [Vec<Duration>; 2],
+}
+
+impl Log {
+    fn new(rules: Rules) -> Self {
+        let (made, blocked) = Default::default();
+        Self {
+            rules,
+            made,
+            blocked,
+        }
+    }
+
+    fn earliest(&self, asked: Duration) -> Duration {
+        let mut start = self.made.last().map_or(asked, |last| last.start.max(asked));
+        for ((calls, _), blocked) in self.rules.iter().zip(&self.blocked) {
+            if let Some(rank) = blocked.len().checked_sub(*calls as usize) {
+                start = start.max(blocked[rank]);
+            }
+        }
+        start
+    }
+
+    fn push(&mut self, made: Made) {
+        for ((_, period), blocked) in self.rules.iter().zip(&mut self.blocked) {
+            let until = made.end + if made.sent { *period } else { Duration::ZERO };
+            blocked.insert(blocked.partition_point(|other| *other < until), until);
+        }
+        self.made.push(made);
+    }
+}
+
+fn model(rules: Rules, wishes: &[Wish]) -> Vec<Made> {
+    let mut log = Log::new(rules);
+    for wish in wishes {
+        log.push(wish.made(log.earliest(wish.asked)));
+    }
+    log.made
+}
+
+/// Time in which calls last: whoever sleeps lets those end that end meanwhile, each at its moment.
+#[derive(Clone, Default)]
+struct Simulation(Arc<Simulated>);
+
+#[derive(Default)]
+struct Simulated {
+    now: Mutex<Duration>,
+    in_flight: Mutex<BTreeMap<(Duration, usize), Permit>>,
+}
+
+impl Simulation {
+    fn begin(&self, number: usize, end: Duration, permit: Permit) {
+        let mut in_flight = self.0.in_flight.lock().unwrap();
+        in_flight.insert((end, number), permit);
+    }
+
+    fn in_flight(&self) -> usize {
+        self.0.in_flight.lock().unwrap().len()
+    }
+
+    fn next_end(&self) -> Option<Duration> {
+        let in_flight = self.0.in_flight.lock().unwrap();
+        in_flight.keys().next().map(|(end, _)| *end)
+    }
+
+    fn pass_until(&self, moment: Duration) {
+        while let Some(end) = self.next_end().filter(|end| *end <= moment) {
+            *self.0.now.lock().unwrap() = end;
+            let ended = self.0.in_flight.lock().unwrap().pop_first();
+            drop(ended);
+        }
+        let mut now = self.0.now.lock().unwrap();
+        *now = moment.max(*now);
+    }
+
+    fn end_all(&self) {
+        while let Some(end) = self.next_end() {
+            self.pass_until(end);
+        }
+    }
+}
+
+impl fmt::Debug for Simulation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Simulation")
+    }
+}
+
+impl Clock for Simulation {
+    fn now(&self) -> Duration {
+        *self.0.now.lock().unwrap()
+    }
+
+    fn utc(&self) -> OffsetDateTime {
+        OffsetDateTime::UNIX_EPOCH
+    }
+
+    fn sleep(&self, duration: Duration) {
+        let until = self.now() + duration;
+        self.pass_until(until);
+    }
+}
+
+/// Callers that wait. While nothing but the end of a call can help, nobody could let time pass, so
+/// that is done for them.
+fn wait_for_all(rules: Rules, wishes: &[Wish]) -> Vec<Made> {
+    let time = Simulation::default();
+    let lane = lane(rules, &time);
+    let fewest = rules[0].0.min(rules[1].0) as usize;
+    let mut log = Vec::new();
+    for (number, wish) in wishes.iter().enumerate() {
+        time.pass_until(wish.asked);
+        while time.in_flight() >= fewest {
+            refusal(&lane, Duration::ZERO);
+            time.pass_until(time.next_end().unwrap());
+        }
+        let mut permit = take(&lane);
+        if wish.sent {
+            permit.start();
+        }
+        let made = wish.made(time.now());
+        time.begin(number, made.end, permit);
+        // A call of no length is over before the next one is wished for.
+        time.pass_until(made.start);
+        log.push(made);
+    }
+    time.end_all();
+    log
+}
+
+/// Callers that don't wait but come again: refused an instant before there is room, served then.
+fn ask_for_all(rules: Rules, wishes: &[Wish]) -> Vec<Made> {
+    let time = Simulation::default();
+    let lane = lane(rules, &time);
+    let fewest = rules[0].0.min(rules[1].0) as usize;
+    let mut log = Log::new(rules);
+    for (number, wish) in wishes.iter().enumerate() {
+        time.pass_until(wish.asked);
+        let earliest = log.earliest(wish.asked);
+        if earliest > time.now() {
+            let left = since(earliest, time.now());
+            let told = refusal(&lane, Duration::ZERO).retry_after().unwrap();
+            if wishes.iter().all(|wish| wish.sent) {
+                assert!(told <= left, "call {number}: {told:?} told, {left:?} left");
+                assert!(time.in_flight() >= fewest || told == left, "call {number}");
+            }
+            time.pass_until(since(earliest, INSTANT));
+            let told = refusal(&lane, Duration::ZERO).retry_after().unwrap();
+            assert!(told >= INSTANT);
+            time.pass_until(earliest);
+        }
+        let mut permit = take_within(&lane, Duration::ZERO).unwrap();
+        if wish.sent {
+            permit.start();
+        }
+        let made = wish.made(time.now());
+        time.begin(number, made.end, permit);
+        time.pass_until(made.start);
+        log.push(made);
+    }
+    time.end_all();
+    assert_eq!(lane.lock().in_flight, 0);
+    log.made
+}
+
+/// The service counts each call that was sent at some moment between its start and its end.
+fn never_above(rules: Rules, wishes: &[Wish], log: &[Made]) -> Result<(), TestCaseError> {
+    let mut counted = Vec::new();
+    for (wish, made) in wishes.iter().zip(log).filter(|(wish, _)| wish.sent) {
+        counted.push(made.start + since(made.end, made.start) * wish.counted / 1_000);
+    }
+    counted.sort();
+    for (calls, period) in rules {
+        prop_assert!(most_in_any_window(&counted, period) <= calls as usize);
+        // At the worst moment for each: all that are not over for a period when the last begins.
+        for (number, last) in log.iter().enumerate().filter(|(_, last)| last.sent) {
+            let longest = 2 * MINUTE;
+            let first = log.partition_point(|made| made.start + longest + period < last.start);
+            let together = log[first..=number]
+                .iter()
+                .filter(|made| made.sent && made.end + period > last.start)
+                .count();
+            prop_assert!(together <= calls as usize, "{together} of {calls}");
+        }
+    }
+    Ok(())
+}
+
+/// Milliseconds, often with a few nanoseconds more.
+fn time_up_to(milliseconds: u64) -> impl Strategy<Value = Duration> {
+    let milliseconds = prop_oneof![Just(0), 0..=milliseconds / 20, 0..=milliseconds];
+    (milliseconds, 0..3_u64).prop_map(|(milliseconds, nanoseconds)| {
+        Duration::from_millis(milliseconds) + Duration::from_nanos(nanoseconds)
+    })
+}
+
+/// Wishes in the order of asking, up to `pause` milliseconds apart, for calls of up to 90 seconds.
+fn wishes(
+    number: impl Into<proptest::collection::SizeRange>,
+    pause: u64,
+    all_sent: bool,
+) -> impl Strategy<Value = Vec<Wish>> {
+    let sent = prop_oneof![2 => Just(true), 1 => Just(all_sent)];
+    let one = (time_up_to(pause), time_up_to(90_000), sent, 0..=1_000_u32);
+    proptest::collection::vec(one, number).prop_map(|wishes| {
+        let mut asked = Duration::ZERO;
+        let wish = |(pause, lasts, sent, counted)| {
+            asked += pause;
+            Wish {
+                asked,
+                lasts,
+                sent,
+                counted,
+            }
+        };
+        wishes.into_iter().map(wish).collect()
+    })
+}
+
+/// Small limits make every pattern likely: 3 and 7, and all around them.
+fn small_rules() -> impl Strategy<Value = Rules> {
+    let long = prop_oneof![Just(2 * MINUTE), Just(5 * MINUTE), Just(10 * MINUTE)];
+    (1..=4_u32, 1..=9_u32, long).prop_map(|(few, many, long)| [(few, MINUTE), (many, long)])
+}
+
+/// Looks for a simple example of a fault only so long.
+fn cases(number: u32) -> ProptestConfig {
+    ProptestConfig {
+        max_shrink_time: 20_000,
+        ..ProptestConfig::with_cases(number)
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(256))]
+
+    #[test]
+    fn small_limits_are_kept_and_nobody_waits_longer_than_needed(
+        rules in small_rules(),
+        wishes in wishes(0..60, 40_000, true),
+    ) {
+        let log = wait_for_all(rules, &wishes);
+        never_above(rules, &wishes, &log)?;
+        prop_assert_eq!(log, model(rules, &wishes));
+    }
+
+    #[test]
+    fn permits_that_come_back_unused_make_room_at_once(
+        rules in small_rules(),
+        wishes in wishes(0..60, 40_000, false),
+    ) {
+        let log = ask_for_all(rules, &wishes);
+        never_above(rules, &wishes, &log)?;
+        prop_assert_eq!(log, model(rules, &wishes));
+    }
+
+    #[test]
+    fn a_refusal_tells_the_wait_that_is_left(
+        rules in small_rules(),
+        wishes in wishes(0..60, 40_000, true),
+    ) {
+        ask_for_all(rules, &wishes);
+    }
+
+    #[test]
+    fn who_sleeps_hears_of_a_permit_that_came_back_unused_within_a_second(
+        rules in small_rules(),
+        wishes in wishes(0..60, 40_000, false),
+    ) {
+        let log = wait_for_all(rules, &wishes);
+        never_above(rules, &wishes, &log)?;
+        let mut before = Log::new(rules);
+        for (wish, made) in wishes.iter().zip(log) {
+            let earliest = before.earliest(wish.asked);
+            prop_assert!(made.start >= earliest);
+            prop_assert!(made.start < earliest + STRETCH);
+            before.push(made);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(4))]
+
+    #[test]
+    fn the_documented_limits_are_kept_and_nobody_waits_longer_than_needed(
+        wishes in wishes(2_500..3_200_usize, 1_500, true),
+    ) {
+        let log = wait_for_all(DOCUMENTED, &wishes);
+        never_above(DOCUMENTED, &wishes, &log)?;
+        prop_assert_eq!(log, model(DOCUMENTED, &wishes));
+    }
+
+    #[test]
+    fn the_documented_limits_are_kept_when_permits_come_back_unused(
+        wishes in wishes(2_500..3_200_usize, 1_500, false),
+    ) {
+        let log = ask_for_all(DOCUMENTED, &wishes);
+        never_above(DOCUMENTED, &wishes, &log)?;
+        prop_assert_eq!(log, model(DOCUMENTED, &wishes));
+    }
+}
+
+// ---- Threads ----
+
+#[test]
+fn thirty_two_threads_never_exceed_the_limits_as_the_service_sees_them() {
+    let rules = [
+        (20, Duration::from_millis(250)),
+        (60, Duration::from_millis(900)),
+    ];
+    let lane = lane(rules, &SystemClock);
+    let counted = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for thread in 0..32_u64 {
+            let (lane, counted) = (&lane, &counted);
+            scope.spawn(move || {
+                for call in 0..5 {
+                    let mut permit = take(lane);
+                    permit.start();
+                    thread::sleep(Duration::from_millis((thread + call) % 4));
+                    counted.lock().unwrap().push(SystemClock.now());
+                    thread::sleep(Duration::from_millis((thread * 3 + call) % 7));
+                    drop(permit);
+                }
+            });
+        }
+    });
+    let mut counted = counted.into_inner().unwrap();
+    counted.sort();
+    assert_eq!(counted.len(), 160, "everybody was served");
+    for (calls, period) in rules {
+        let most = most_in_any_window(&counted, period);
+        assert!(most <= calls as usize, "{most} in {period:?}");
+    }
+}
+
+#[test]
+fn a_permit_that_comes_back_unused_wakes_those_who_wait_for_one() {
+    // Whoever is not woken looks again after a second: with 400 hand-overs that would be minutes.
+    let clock = FakeClock::new();
+    let lane = lane([(1, MINUTE), (1, HOUR)], &clock);
+    let begun = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..50 {
+                    let permit = take(&lane);
+                    thread::yield_now();
+                    drop(permit);
+                }
+            });
+        }
+    });
+    assert!(begun.elapsed() < secs(30), "took {:?}", begun.elapsed());
+    assert_eq!(clock.now(), Duration::ZERO, "and no time was slept away");
+}
+
+/// Time as one caller sees it: it tells that it was looked at, and panics on demand.
+#[derive(Clone, Debug, Default)]
+struct Watch {
+    clock: FakeClock,
+    looks: Arc<AtomicU64>,
+    broken: Arc<AtomicBool>,
+}
+
+impl Watch {
+    fn showing(clock: &FakeClock) -> Self {
+        Self {
+            clock: clock.clone(),
+            ..Self::default()
+        }
+    }
+
+    fn breaks(&self) {
+        self.broken.store(true, Ordering::SeqCst);
+    }
+
+    fn is_repaired(&self) {
+        self.broken.store(false, Ordering::SeqCst);
+    }
+
+    fn look(&self) {
+        self.looks.fetch_add(1, Ordering::SeqCst);
+        assert!(!self.broken.load(Ordering::SeqCst), "the watch is broken");
+    }
+}
+
+impl Clock for Watch {
+    fn now(&self) -> Duration {
+        self.look();
+        self.clock.now()
+    }
+
+    fn utc(&self) -> OffsetDateTime {
+        self.clock.utc()
+    }
+
+    fn sleep(&self, duration: Duration) {
+        self.look();
+        self.clock.sleep(duration);
+    }
+}
+
+/// Callers who queue up one after another behind a call in flight, on a lane of one call a minute.
+struct Queue<'scope, 'env> {
+    lane: &'scope Arc<Lane>,
+    scope: &'scope thread::Scope<'scope, 'env>,
+    clock: &'scope FakeClock,
+    served: &'scope Mutex<Vec<(&'static str, Duration)>>,
+}
+
+/// One of them.
+struct Caller<'scope> {
+    watch: Watch,
+    thread: thread::ScopedJoinHandle<'scope, Result<(), Error>>,
+}
+
+impl<'scope> Queue<'scope, '_> {
+    /// Comes back when the caller waits in the queue and has begun to count its time.
+    fn up(&self, name: &'static str, max_wait: Duration) -> Caller<'scope> {
+        let (lane, served) = (self.lane, self.served);
+        let watch = Watch::showing(self.clock);
+        let looks = Arc::clone(&watch.looks);
+        let before = queued(lane);
+        let clock = watch.clone();
+        let thread = self.scope.spawn(move || {
+            let mut permit = lane.acquire(&mut patience(&clock, max_wait))?;
+            permit.start();
+            served.lock().unwrap().push((name, lane.clock.now()));
+            Ok(())
+        });
+        wait_until(|| queued(lane) == before + 1 && looks.load(Ordering::SeqCst) > 2);
+        Caller { watch, thread }
+    }
+
+    fn shrinks_to(&self, length: usize) {
+        wait_until(|| {
+            // With a fake clock nobody wakes the sleepers when time has passed.
+            self.lane.changed.notify_all();
+            queued(self.lane) == length
+        });
+    }
+}
+
+/// Lets callers queue up behind a call, and tells who was served when.
+fn serve(callers: impl FnOnce(&Queue<'_, '_>)) -> Vec<(&'static str, Duration)> {
+    let clock = FakeClock::new();
+    let lane = lane([(1, MINUTE), (1_500, HOUR)], &clock);
+    let served = Mutex::new(Vec::new());
+    let mut in_flight = take(&lane);
+    in_flight.start();
+    thread::scope(|scope| {
+        callers(&Queue {
+            lane: &lane,
+            scope,
+            clock: &clock,
+            served: &served,
+        });
+        drop(in_flight);
+    });
+    assert_eq!(queued(&lane), 0);
+    assert_eq!(lane.lock().in_flight, 0);
+    served.into_inner().unwrap()
+}
+
+#[test]
+fn those_who_asked_first_are_served_first() {
+    const NAMES: [&str; 12] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
+    let served = serve(|queue| {
+        for name in NAMES {
+            queue.up(name, Duration::MAX);
+        }
+    });
+    let minutes = (1..).map(|minute| minute * MINUTE);
+    assert_eq!(served, NAMES.into_iter().zip(minutes).collect::<Vec<_>>());
+}
+
+#[test]
+fn nobody_overtakes_those_who_asked_first_though_there_is_room_for_all() {
+    let watch = Watch::default();
+    let lane = lane(DOCUMENTED, &watch);
+    let first = lane.queue_up();
+    thread::scope(|scope| {
+        let second = scope.spawn(|| drop(take(&lane)));
+        let looks = || watch.looks.load(Ordering::SeqCst);
+        wait_until(|| {
+            lane.changed.notify_all();
+            looks() > 5 || second.is_finished()
+        });
+        assert_eq!(queued(&lane), 2, "it looked, saw room, and waited");
+        drop(first);
+    });
+    assert_eq!(queued(&lane), 0);
+}
+
+#[test]
+fn who_leaves_the_queue_wakes_those_behind() {
+    // Whoever is not woken looks again after a second: for 60 queues that would be a minute.
+    let begun = Instant::now();
+    for _ in 0..60 {
+        let lane = lane(DOCUMENTED, &FakeClock::new());
+        let first = lane.queue_up();
+        thread::scope(|scope| {
+            for waiting in 1..=3 {
+                scope.spawn(|| take(&lane).start());
+                wait_until(|| queued(&lane) == 1 + waiting);
+            }
+            drop(first);
+        });
+        assert_eq!(cells(&lane), [3, 3]);
+    }
+    assert!(begun.elapsed() < secs(30), "took {:?}", begun.elapsed());
+}
+
+#[test]
+fn a_place_in_the_queue_is_given_up_alone() {
+    let lane = lane(DOCUMENTED, &FakeClock::new());
+    let [first, second, third] = [(); 3].map(|()| lane.queue_up());
+    let left = || lane.lock().queue.iter().copied().collect::<Vec<_>>();
+    let (one, two, three) = (first.number, second.number, third.number);
+    assert_eq!(left(), [one, two, three]);
+    drop(second);
+    assert_eq!(left(), [one, three]);
+    drop(third);
+    assert_eq!(left(), [one]);
+    drop(first);
+    assert!(left().is_empty());
+}
+
+#[test]
+fn who_gives_up_leaves_the_queue_and_blocks_nobody() {
+    let served = serve(|queue| {
+        let first = queue.up("first", secs(90));
+        queue.up("second", Duration::MAX);
+        // Behind two others it has to wait for several minutes, however it is counted.
+        let third = queue.up("third", secs(300));
+        queue.up("fourth", Duration::MAX);
+        // The call in flight still hasn't ended: from now on it is a minute at least.
+        queue.clock.advance(secs(31));
+        queue.shrinks_to(3);
+        queue.clock.advance(secs(210));
+        queue.shrinks_to(2);
+        for gone in [first, third] {
+            let error = gone.thread.join().unwrap().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::RateLimited);
+            assert!(error.retry_after() >= Some(MINUTE));
+        }
+        assert_eq!(queue.clock.now(), secs(241), "nobody slept");
+    });
+    assert_eq!(served, [("second", secs(301)), ("fourth", secs(361))]);
+}
+
+#[test]
+fn who_panics_while_waiting_leaves_the_queue_and_blocks_nobody() {
+    let served = serve(|queue| {
+        let first = queue.up("first", Duration::MAX);
+        queue.up("second", Duration::MAX);
+        let third = queue.up("third", Duration::MAX);
+        queue.up("fourth", Duration::MAX);
+        first.watch.breaks();
+        third.watch.breaks();
+        queue.shrinks_to(2);
+        assert!(first.thread.join().is_err());
+        assert!(third.thread.join().is_err());
+    });
+    assert_eq!(served, [("second", secs(60)), ("fourth", secs(120))]);
+}
+
+#[test]
+fn who_panics_while_sleeping_leaves_the_queue() {
+    /// Breaks when somebody sleeps.
+    #[derive(Clone, Debug)]
+    struct Sleepless(FakeClock);
+
+    impl Clock for Sleepless {
+        fn now(&self) -> Duration {
+            self.0.now()
+        }
+
+        fn utc(&self) -> OffsetDateTime {
+            self.0.utc()
+        }
+
+        fn sleep(&self, _: Duration) {
+            panic!("can't sleep");
+        }
+    }
+
+    let clock = FakeClock::new();
+    let lane = lane([(1, MINUTE), (2, HOUR)], &Sleepless(clock.clone()));
+    call(&lane);
+    assert!(panic::catch_unwind(AssertUnwindSafe(|| take(&lane))).is_err());
+    assert_eq!(queued(&lane), 0);
+    clock.advance(MINUTE);
+    assert!(take_within(&lane, Duration::ZERO).is_ok());
+}
+
+#[test]
+fn a_panic_while_holding_a_permit_gives_it_back() {
+    let clock = FakeClock::new();
+    for sent in [false, true] {
+        let lane = lane([(1, MINUTE), (1, HOUR)], &clock);
+        let panicked = panic::catch_unwind(AssertUnwindSafe(|| {
+            let mut permit = take(&lane);
+            if sent {
+                permit.start();
+            }
+            panic!("in the middle of the call");
+        }));
+        assert!(panicked.is_err());
+        assert_eq!(lane.lock().in_flight, 0);
+        assert_eq!(cells(&lane), [usize::from(sent); 2], "sent: {sent}");
+        assert_eq!(take_within(&lane, Duration::ZERO).is_ok(), !sent);
+    }
+}
+
+#[test]
+fn a_panic_under_the_lock_does_not_take_the_limiter_down() {
+    let clock = Watch::default();
+    let lane = lane(DOCUMENTED, &clock);
+    call(&lane);
+    clock.breaks();
+    let panicked = panic::catch_unwind(AssertUnwindSafe(|| {
+        lane.acquire(&mut patience(&clock.clock, Duration::MAX))
+    }));
+    assert!(panicked.is_err());
+    assert!(lane.state.is_poisoned(), "it did happen under the lock");
+    clock.is_repaired();
+    assert_eq!(queued(&lane), 0);
+    call(&lane);
+    assert_eq!(cells(&lane), [2, 2]);
+}
+
+#[test]
+fn each_of_those_who_wait_takes_the_next_place_that_gets_free() {
+    let clock = FakeClock::new();
+    let lane = lane([(4, MINUTE), (100, HOUR)], &clock);
+    for _ in 0..4 {
+        call(&lane);
+        clock.advance(secs(10));
+    }
+    // The calls ended at 0, 10, 20 and 30; now it is 40.
+    let mut before = Vec::new();
+    for left in [20, 30, 40, 50] {
+        let told = refusal(&lane, Duration::ZERO).retry_after();
+        assert_eq!(told, Some(secs(left)), "behind {}", before.len());
+        before.push(lane.queue_up());
+    }
+}
+
+#[test]
+fn those_who_wait_count_before_one_who_comes_later() {
+    let clock = FakeClock::new();
+    let lane = lane([(3, MINUTE), (10, HOUR)], &clock);
+    let before = [lane.queue_up(), lane.queue_up(), lane.queue_up()];
+    let error = refusal(&lane, secs(59));
+    assert_eq!(error.retry_after(), Some(MINUTE));
+    assert_eq!(queued(&lane), 3, "who is refused leaves");
+    drop(before);
+    assert!(take_within(&lane, Duration::ZERO).is_ok());
+}
+
+// ---- How long one waits ----
+
+#[test]
+fn a_wait_longer_than_max_wait_is_refused_at_once() {
+    let clock = FakeClock::new();
+    let lane = lane(DOCUMENTED, &clock);
+    for _ in 0..100 {
+        call(&lane);
+    }
+    let now = Duration::from_millis(10_500);
+    clock.advance(now);
+    for max_wait in [Duration::ZERO, secs(49), Duration::from_millis(49_499)] {
+        let error = refusal(&lane, max_wait);
+        assert_eq!(clock.now(), now, "nobody slept");
+        assert_eq!(error.retry_after(), Some(Duration::from_millis(49_500)));
+        assert!(error.is_retryable());
+        assert_eq!(error.attempts(), 0);
+    }
+    assert_eq!(queued(&lane), 0);
+    let text = refusal(&lane, secs(49)).to_string();
+    for part in [
+        "machines",
+        "100 calls in 60 s",
+        "50 s left",
+        "max_wait is 49 s",
+    ] {
+        assert!(text.contains(part), "{part:?} in {text:?}");
+    }
+    // The wait that was told is enough, and one that is just allowed is waited.
+    drop(take_within(&lane, Duration::from_millis(49_500)).unwrap());
+    assert_eq!(clock.now(), MINUTE);
+}
+
+#[test]
+fn a_refusal_names_the_window_that_keeps_the_caller_longest() {
+    let clock = FakeClock::new();
+    let lane = lane(DOCUMENTED, &clock);
+    for _ in 0..1_500 {
+        call(&lane);
+    }
+    assert_eq!(clock.now(), secs(840));
+    let error = refusal(&lane, secs(300));
+    assert_eq!(error.retry_after(), Some(secs(2_760)));
+    let text = error.to_string();
+    for part in ["1500 calls in 3600 s", "2760 s left", "max_wait is 300 s"] {
+        assert!(text.contains(part), "{part:?} in {text:?}");
+    }
+    assert_eq!(clock.now(), secs(840));
+    drop(take_within(&lane, secs(2_760)).unwrap());
+    assert_eq!(clock.now(), secs(3_600));
+}
+
+#[test]
+fn max_wait_bounds_the_whole_of_a_wait_and_not_its_stretches() {
+    // A call is in flight; when that ends late, a minute is still to come.
+    let served = serve(|queue| {
+        let caller = queue.up("only", secs(61));
+        queue.clock.advance(secs(1));
+        let looks = || caller.watch.looks.load(Ordering::SeqCst);
+        let before = looks();
+        wait_until(|| {
+            queue.lane.changed.notify_all();
+            looks() > before + 1
+        });
+        assert_eq!(queued(queue.lane), 1, "a minute and a second is allowed");
+        queue.clock.advance(INSTANT);
+        queue.shrinks_to(0);
+        assert!(caller.thread.join().unwrap().is_err());
+    });
+    assert_eq!(served, []);
+}
+
+#[test]
+fn the_longest_max_wait_there_is_overflows_nowhere() {
+    let clock = FakeClock::new();
+    clock.advance(secs(u64::from(u32::MAX)));
+    let lane = lane([(1, MINUTE), (2, HOUR)], &clock);
+    let begun = clock.now();
+    for _ in 0..3 {
+        drop(take_within(&lane, Duration::MAX).map(|mut permit| permit.start()));
+    }
+    assert_eq!(since(clock.now(), begun), HOUR);
+}
+
+// ---- What is kept ----
+
+#[test]
+fn no_more_cells_are_kept_than_the_limits_allow_calls() {
+    let clock = FakeClock::new();
+    let lane = lane(DOCUMENTED, &clock);
+    let capacity = |lane: &Arc<Lane>| {
+        let state = lane.lock();
+        [0, 1].map(|window| state.windows[window].ended.capacity())
+    };
+    assert_eq!(capacity(&lane), [0, 0], "none before there are calls");
+    for _ in 0..6_000 {
+        call(&lane);
+        let [minute, hour] = cells(&lane);
+        assert!(minute <= 100 && hour <= 1_500, "{minute}, {hour}");
+    }
+    let [minute, hour] = capacity(&lane);
+    assert!(minute <= 2 * 100 && hour <= 2 * 1_500, "{minute}, {hour}");
+    clock.advance(HOUR);
+    drop(take(&lane));
+    assert_eq!(cells(&lane), [0, 0], "old ones are forgotten");
+}
+
+#[test]
+fn the_largest_limits_neither_overflow_nor_allocate_in_advance() {
+    let clock: Arc<dyn Clock> = Arc::new(FakeClock::new());
+    let limits = RateLimits::new(u32::MAX, u32::MAX);
+    let limiter = RateLimiter::with_clock(limits, &clock).unwrap();
+    let lane = &limiter.lanes[0];
+    for window in &lane.lock().windows {
+        assert_eq!(window.calls, u32::MAX);
+        assert_eq!(window.ended.capacity(), 0);
+    }
+    let in_flight: Vec<Permit> = (0..1_000).map(|_| take(lane)).collect();
+    for _ in 0..1_000 {
+        call(lane);
+    }
+    drop(in_flight);
+    assert_eq!(cells(lane), [1_000, 1_000]);
+    assert_eq!(clock.now(), Duration::ZERO);
+}
+
+// ---- Limits, limiter, clock ----
+
+#[test]
+fn zero_limits_are_refused() {
+    for (per_minute, per_hour) in [(0, 0), (0, 1_500), (100, 0)] {
+        let error = RateLimiter::new(RateLimits::new(per_minute, per_hour)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+    }
+}
+
+#[test]
+fn each_api_has_windows_of_its_own_and_refusals_name_it() {
+    const APIS: [(Api, &str); 4] = [
+        (Api::Machines, "machines"),
+        (Api::ScanAgents, "scan agents"),
+        (Api::ScanDefinitions, "scan definitions"),
+        (Api::ScanHistory, "scan history"),
+    ];
+    let clock: Arc<dyn Clock> = Arc::new(FakeClock::new());
+    let limiter = RateLimiter::with_clock(RateLimits::new(1, 1), &clock).unwrap();
+    let shared = limiter.clone();
+    let mut at_once = patience(&*clock, Duration::ZERO);
+    for (api, _) in APIS {
+        limiter.acquire(api, &mut at_once).unwrap().start();
+    }
+    for (api, name) in APIS {
+        let mut at_once = patience(&*clock, Duration::ZERO);
+        let Err(error) = shared.acquire(api, &mut at_once) else {
+            panic!("clones share their windows");
+        };
+        assert!(error.to_string().contains(name), "{error}");
+    }
+    assert_eq!(clock.now(), Duration::ZERO);
+}
+
+#[test]
+fn system_clocks_count_from_one_moment() {
+    let first = SystemClock.now();
+    let second = thread::spawn(|| SystemClock.now()).join().unwrap();
+    let third = SystemClock.now();
+    assert!(first <= second && second <= third);
+}
