@@ -8,7 +8,19 @@
     reason = "a test that fails may panic"
 )]
 
+mod auth;
+mod config;
 mod day;
+mod decoding;
+mod errors;
+mod limits;
+mod logs;
+mod loopback;
 mod operations;
+mod paging;
+mod raw;
+mod requests;
 mod retries;
+mod secrets;
 mod support;
+mod tls;

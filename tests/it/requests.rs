@@ -1,0 +1,768 @@
+//! What is sent: method, path, query, headers and body, for each operation and each option.
+
+use std::io::Write as _;
+
+use defender_endpoint::machines::{HealthStatus, Machine, RiskScore, field};
+use defender_endpoint::{Client, ClientSecret, Cloud, ErrorKind, Filter, RateLimits};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use mockito::{Matcher, Server};
+use percent_encoding::percent_decode_str;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use serde_json::Value;
+
+use crate::loopback::{Act, Forbidden, Loopback, Seen, answer, json};
+use crate::support::{TOKEN, builder, client, fixture};
+
+const OWN_NAME: &str = concat!("defender-endpoint/", env!("CARGO_PKG_VERSION"));
+const NOTHING: &str = r#"{"value":[]}"#;
+const AGENT: &str = r#"{"id":"an-agent"}"#;
+const HISTORY: &str = "/api/DeviceAuthenticatedScanDefinitions/GetScanHistoryByScanDefinitionId";
+
+/// The only request that this sends to a server that has no rows.
+fn sent(act: impl FnOnce(&Client)) -> Seen {
+    let server = Loopback::sending(json(NOTHING));
+    act(&client(&server.url()));
+    server.only()
+}
+
+/// The kind and text of the error with which this is refused, before anything is sent.
+fn refused<T: std::fmt::Debug>(
+    act: impl FnOnce(&Client) -> Result<T, defender_endpoint::Error>,
+) -> String {
+    let server = Forbidden::new();
+    let client = client(&format!("http://{}", server.host()));
+    let error = act(&client).unwrap_err();
+    server.assert_untouched();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+    assert_eq!(error.attempts(), 0);
+    assert!(!error.is_retryable());
+    error.to_string()
+}
+
+/// Walks a list of nothing to its end.
+fn walk<T>(rows: impl IntoIterator<Item = Result<T, defender_endpoint::Error>>) {
+    assert_eq!(rows.into_iter().map(Result::unwrap).count(), 0);
+}
+
+fn first<T>(
+    rows: impl IntoIterator<Item = Result<T, defender_endpoint::Error>>,
+) -> Result<T, defender_endpoint::Error> {
+    rows.into_iter().next().expect("an item")
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.finish().unwrap()
+}
+
+// --- the operations, without options
+
+#[test]
+fn every_read_sends_these_headers_and_no_others() {
+    type Act = fn(&Client);
+    let acts: [(&str, Act); 4] = [
+        ("/api/machines", |client| walk(client.machines())),
+        ("/api/DeviceAuthenticatedScanAgents", |client| {
+            client.scan_agents().unwrap();
+        }),
+        ("/api/DeviceAuthenticatedScanAgents/an-id", |client| {
+            client.scan_agent("an-id").unwrap_err();
+        }),
+        ("/api/DeviceAuthenticatedScanDefinitions", |client| {
+            client.scan_definitions().unwrap();
+        }),
+    ];
+    for (path, act) in acts {
+        let server = Loopback::sending(json(NOTHING));
+        act(&client(&server.url()));
+        let seen = server.only();
+        assert_eq!(seen.line(), format!("GET {path} HTTP/1.1"));
+        assert_eq!(
+            seen.headers(),
+            [
+                "accept-encoding: gzip".to_owned(),
+                "accept: application/json".to_owned(),
+                format!("authorization: Bearer {TOKEN}"),
+                format!("host: {}", server.host()),
+                format!("user-agent: {OWN_NAME}"),
+            ],
+            "{path}"
+        );
+        assert!(seen.body.is_empty());
+    }
+}
+
+#[test]
+fn history_posts_the_ids_and_a_page_size() {
+    let server = Loopback::sending(json(NOTHING));
+    walk(client(&server.url()).scan_history(["one", "two"]));
+    let seen = server.only();
+    assert_eq!(seen.line(), format!("POST {HISTORY}?$top=4096 HTTP/1.1"));
+    assert_eq!(seen.text(), r#"{"ScanDefinitionIds":["one","two"]}"#);
+    assert_eq!(
+        seen.headers(),
+        [
+            "accept-encoding: gzip".to_owned(),
+            "accept: application/json".to_owned(),
+            format!("authorization: Bearer {TOKEN}"),
+            "content-length: 35".to_owned(),
+            "content-type: application/json".to_owned(),
+            format!("host: {}", server.host()),
+            format!("user-agent: {OWN_NAME}"),
+        ],
+    );
+}
+
+#[test]
+fn history_says_that_its_body_is_json() {
+    let seen = sent(|client| walk(client.scan_history(["an-id"])));
+    assert_eq!(
+        seen.header("content-type").as_deref(),
+        Some("application/json")
+    );
+}
+
+// --- machines: one test for each option
+
+#[test]
+fn machines_filter_is_sent_as_dollar_filter() {
+    let seen = sent(|client| {
+        let high = field::RISK_SCORE.eq(RiskScore::High);
+        walk(client.machines().filter(high));
+    });
+    assert_eq!(seen.query(), "$filter=riskScore%20eq%20%27High%27");
+}
+
+#[test]
+fn machines_filters_add_up() {
+    let seen = sent(|client| {
+        let high = field::RISK_SCORE.eq(RiskScore::High);
+        walk(client.machines().filter(high).filter(Filter::raw("a or b")));
+    });
+    assert_eq!(
+        seen.query(),
+        "$filter=riskScore%20eq%20%27High%27%20and%20%28a%20or%20b%29"
+    );
+}
+
+#[test]
+fn machines_top_is_sent_as_dollar_top() {
+    let seen = sent(|client| walk(client.machines().top(5)));
+    assert_eq!(seen.query(), "$top=5");
+}
+
+#[test]
+fn machines_top_beyond_a_page_asks_for_a_page() {
+    let seen = sent(|client| walk(client.machines().top(10_001)));
+    assert_eq!(seen.query(), "$top=10000");
+}
+
+#[test]
+fn machines_top_of_nothing_sends_nothing() {
+    let server = Forbidden::new();
+    walk(
+        client(&format!("http://{}", server.host()))
+            .machines()
+            .top(0),
+    );
+    server.assert_untouched();
+}
+
+#[test]
+fn machines_skip_is_sent_as_dollar_skip() {
+    let seen = sent(|client| walk(client.machines().skip(20_000)));
+    assert_eq!(seen.query(), "$skip=20000");
+}
+
+#[test]
+fn machines_skip_of_nothing_is_not_sent() {
+    let seen = sent(|client| walk(client.machines().skip(0)));
+    assert_eq!(seen.target(), "/api/machines");
+}
+
+#[test]
+fn machines_page_size_is_sent_as_dollar_top() {
+    for rows in [1, 10_000] {
+        let seen = sent(|client| walk(client.machines().page_size(rows)));
+        assert_eq!(seen.query(), format!("$top={rows}"));
+    }
+}
+
+#[test]
+fn machines_page_size_out_of_range_is_refused_with_the_range() {
+    for rows in [0, 10_001, u32::MAX] {
+        let text = refused(|client| first(client.machines().page_size(rows)));
+        assert!(text.contains("from 1 to 10000"), "{text}");
+    }
+}
+
+#[test]
+fn machines_top_below_the_page_size_is_what_is_asked_for() {
+    let seen = sent(|client| walk(client.machines().page_size(100).top(7)));
+    assert_eq!(seen.query(), "$top=7");
+}
+
+#[test]
+fn machines_query_option_is_sent_under_its_name() {
+    let seen = sent(|client| {
+        walk(
+            client
+                .machines()
+                .query_option("$orderby", "lastSeen desc")
+                .query_option("x y", "a&b=c#+"),
+        );
+    });
+    assert_eq!(
+        seen.query(),
+        "$orderby=lastSeen%20desc&x%20y=a%26b%3Dc%23%2B"
+    );
+}
+
+#[test]
+fn machines_query_option_is_no_way_round_the_methods() {
+    for name in [
+        "$top", "top", "$TOP", " $top ", "$skip", "$filter", "Filter",
+    ] {
+        let text = refused(|client| first(client.machines().query_option(name, "1")));
+        assert!(text.contains("query_option"), "{text}");
+    }
+}
+
+#[test]
+fn machines_query_option_needs_a_name() {
+    for name in ["", " ", "$", "a\nb"] {
+        refused(|client| first(client.machines().query_option(name, "1")));
+    }
+}
+
+#[test]
+fn machines_options_stand_together_in_one_query() {
+    let seen = sent(|client| {
+        let request = client
+            .machines()
+            .skip(3)
+            .top(5)
+            .page_size(2)
+            .query_option("$orderby", "id")
+            .filter(field::HEALTH_STATUS.ne(HealthStatus::Active));
+        walk(request);
+    });
+    let filter = "$filter=healthStatus%20ne%20%27Active%27";
+    assert_eq!(seen.query(), format!("{filter}&$orderby=id&$top=2&$skip=3"));
+}
+
+#[test]
+fn machines_in_pages_and_in_other_types_are_asked_for_alike() {
+    let plain = sent(|client| walk(client.machines().skip(3).top(5)));
+    let pages = sent(|client| walk(client.machines().skip(3).top(5).pages()));
+    let values = sent(|client| walk(client.machines().skip(3).top(5).deserialize::<Value>()));
+    assert_eq!(plain.line(), pages.line());
+    assert_eq!(plain.line(), values.line());
+}
+
+#[test]
+fn the_url_of_a_request_is_what_is_sent() {
+    let server = Loopback::sending(json(NOTHING));
+    let client = client(&server.url());
+    let filter = field::COMPUTER_DNS_NAME.eq("O'Brien & \u{fc}");
+    let machines = client
+        .machines()
+        .filter(filter)
+        .skip(1)
+        .page_size(9)
+        .query_option("$select", "id");
+    walk(&machines);
+    let history = client.scan_history(["a"]).skip(1).top(2).page_size(3);
+    walk(&history);
+    let targets: Vec<_> = server
+        .seen()
+        .iter()
+        .map(|seen| format!("{}{}", server.url(), seen.target()))
+        .collect();
+    assert_eq!(targets, [machines.url(), history.url()]);
+}
+
+#[test]
+fn a_filter_arrives_decoded_as_it_was_meant() {
+    let mut server = Server::new();
+    let filter = "computerDnsName eq 'O''Brien & Söhne #1 + 100%' and riskScore eq 'High'";
+    let call = server
+        .mock("GET", "/api/machines")
+        .match_query(Matcher::UrlEncoded("$filter".into(), filter.into()))
+        .with_body(NOTHING)
+        .expect(1)
+        .create();
+    let name = field::COMPUTER_DNS_NAME.eq("O'Brien & Söhne #1 + 100%");
+    walk(
+        client(&server.url())
+            .machines()
+            .filter(name & field::RISK_SCORE.eq(RiskScore::High)),
+    );
+    call.assert();
+}
+
+#[test]
+fn a_filter_that_cannot_be_sent_is_the_first_error() {
+    for filter in [
+        Filter::raw(""),
+        Filter::raw(" "),
+        Filter::raw("id eq 'a'\r\nX: y"),
+        field::ID.is_in([""; 0]),
+    ] {
+        let text = refused(|client| first(client.machines().filter(filter)));
+        assert!(text.contains("filter"), "{text}");
+    }
+}
+
+#[test]
+fn a_query_that_is_too_long_is_refused() {
+    let text = refused(|client| first(client.machines().filter(Filter::raw("x".repeat(20_000)))));
+    assert!(text.contains("16384"), "{text}");
+    let text = refused(|client| {
+        first(
+            client
+                .machines()
+                .query_option("$select", "x".repeat(20_000)),
+        )
+    });
+    assert!(text.contains("16384"), "{text}");
+}
+
+// --- scan history: one test for each option
+
+#[test]
+fn history_top_is_sent_as_dollar_top() {
+    let seen = sent(|client| walk(client.scan_history(["a"]).top(1)));
+    assert_eq!(seen.query(), "$top=1");
+}
+
+#[test]
+fn history_top_beyond_a_page_asks_for_a_page() {
+    let seen = sent(|client| walk(client.scan_history(["a"]).top(4_097)));
+    assert_eq!(seen.query(), "$top=4096");
+}
+
+#[test]
+fn history_top_of_nothing_sends_nothing() {
+    let server = Forbidden::new();
+    walk(
+        client(&format!("http://{}", server.host()))
+            .scan_history(["a"])
+            .top(0),
+    );
+    server.assert_untouched();
+}
+
+#[test]
+fn history_skip_is_sent_as_dollar_skip() {
+    let seen = sent(|client| walk(client.scan_history(["a"]).skip(1_000)));
+    assert_eq!(seen.query(), "$top=4096&$skip=1000");
+}
+
+#[test]
+fn history_page_size_is_sent_as_dollar_top() {
+    for rows in [1, 4_096] {
+        let seen = sent(|client| walk(client.scan_history(["a"]).page_size(rows)));
+        assert_eq!(seen.query(), format!("$top={rows}"));
+    }
+}
+
+#[test]
+fn history_page_size_out_of_range_is_refused_with_the_range() {
+    for rows in [0, 4_097] {
+        let text = refused(|client| first(client.scan_history(["a"]).page_size(rows)));
+        assert!(text.contains("from 1 to 4096"), "{text}");
+    }
+}
+
+#[test]
+fn history_sends_an_id_once_and_keeps_the_order() {
+    let seen = sent(|client| walk(client.scan_history(["b", "a", "b", "A", "a"])));
+    assert_eq!(seen.text(), r#"{"ScanDefinitionIds":["b","a","A"]}"#);
+}
+
+#[test]
+fn history_sends_any_id_as_one_json_string() {
+    let ids = [
+        "a\"],\"x\":[\"",
+        "b\\",
+        "\u{fc}\u{1f600}",
+        "{}",
+        "a\u{2028}b",
+    ];
+    let seen = sent(|client| walk(client.scan_history(ids)));
+    let body: Value = serde_json::from_slice(&seen.body).unwrap();
+    assert_eq!(body, serde_json::json!({ "ScanDefinitionIds": ids }));
+}
+
+#[test]
+fn history_takes_ten_thousand_ids() {
+    let ids: Vec<String> = (0..10_000).map(|number| number.to_string()).collect();
+    let seen = sent(|client| walk(client.scan_history(&ids)));
+    let body: Value = serde_json::from_slice(&seen.body).unwrap();
+    assert_eq!(body["ScanDefinitionIds"].as_array().unwrap().len(), 10_000);
+}
+
+#[test]
+fn history_without_ids_or_with_a_bad_one_is_refused() {
+    let text = refused(|client| first(client.scan_history([""; 0])));
+    assert!(text.contains("at least one"), "{text}");
+    for id in ["", " ", "a\nb", "\0", ".", ".."] {
+        refused(|client| first(client.scan_history(["good", id])));
+    }
+}
+
+#[test]
+fn history_sends_every_page_as_the_same_post() {
+    let server = Loopback::new(|seen| {
+        Act::Send(json(match seen.query() {
+            "$top=1" => r#"{"value":[{"ScanDefinitionIds":"a"}]}"#,
+            _ => NOTHING,
+        }))
+    });
+    let rows = client(&server.url()).scan_history(["a"]).page_size(1);
+    assert_eq!(rows.iter().map(Result::unwrap).count(), 1);
+    let seen = server.seen();
+    let queries: Vec<_> = seen.iter().map(Seen::query).collect();
+    assert_eq!(queries, ["$top=1", "$top=1&$skip=1"]);
+    assert_eq!(seen[0].text(), seen[1].text());
+    assert_eq!(seen[0].headers(), seen[1].headers());
+}
+
+// --- the scan agent's id
+
+#[test]
+fn an_agents_id_is_one_segment_of_the_path() {
+    for (id, segment) in [
+        ("47d41a0c-1dfe_eb663a27", "47d41a0c-1dfe_eb663a27"),
+        ("a/b", "a%2Fb"),
+        ("a?b", "a%3Fb"),
+        ("a#b", "a%23b"),
+        ("a%2Fb", "a%252Fb"),
+        ("%2e%2e", "%252e%252e"),
+        ("../machines", "..%2Fmachines"),
+        ("a\\b", "a%5Cb"),
+        ("a b", "a%20b"),
+        ("a+b", "a%2Bb"),
+        ("a'b\"c", "a%27b%22c"),
+        ("\u{fc}\u{1f600}", "%C3%BC%F0%9F%98%80"),
+        ("a;b=c,d", "a%3Bb%3Dc%2Cd"),
+        ("...", "..."),
+    ] {
+        let server = Loopback::sending(json(AGENT));
+        client(&server.url()).scan_agent(id).unwrap();
+        let expected = format!("GET /api/DeviceAuthenticatedScanAgents/{segment} HTTP/1.1");
+        assert_eq!(server.only().line(), expected);
+    }
+}
+
+#[test]
+fn an_id_that_is_no_segment_is_refused() {
+    for id in [
+        "",
+        " ",
+        "\t",
+        ".",
+        "..",
+        " .. ",
+        "a\0",
+        "a\r\nX: y",
+        "\u{7f}",
+        "\u{85}",
+    ] {
+        let text = refused(|client| client.scan_agent(id));
+        assert!(text.contains("id"), "{text}");
+    }
+}
+
+/// Strings that a careless hand would let out of their place, and all others.
+fn awkward() -> impl Strategy<Value = String> {
+    prop_oneof![
+        any::<String>(),
+        r#"[-./?#%&=+ '"\\$;:@a0]{0,12}"#,
+        "[\\x00-\\x20\\x7f-\\xa0\u{2028}\u{feff}.]{0,4}",
+        r"(\.|%2[eEfF]|/|%){0,6}",
+        r"('|''|%27|&\$top=1| or 1 eq 1 or |\+){0,5}",
+    ]
+}
+
+fn property<S: Strategy>(values: &S, test: impl Fn(S::Value) -> Result<(), TestCaseError>)
+where
+    S::Value: std::fmt::Debug,
+{
+    let config = Config {
+        cases: 400,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    TestRunner::new(config).run(values, test).unwrap();
+}
+
+/// A client that may call as often as it likes.
+fn unlimited(server: &Loopback) -> Client {
+    builder(&server.url())
+        .rate_limits(RateLimits::new(1_000_000, 1_000_000))
+        .build()
+        .unwrap()
+}
+
+#[test]
+fn any_agent_id_is_refused_or_arrives_as_exactly_that_one_segment() {
+    let server = Loopback::sending(json(AGENT));
+    let client = unlimited(&server);
+    property(&awkward(), |id| {
+        server.forget();
+        let outcome = client.scan_agent(&id);
+        let seen = server.seen();
+        if let Err(error) = outcome {
+            prop_assert_eq!(error.kind(), ErrorKind::InvalidInput, "{}", error);
+            prop_assert!(seen.is_empty());
+            return Ok(());
+        }
+        prop_assert_eq!(seen.len(), 1);
+        prop_assert_eq!(seen[0].line().split(' ').count(), 3);
+        let segment = seen[0]
+            .target()
+            .strip_prefix("/api/DeviceAuthenticatedScanAgents/")
+            .unwrap();
+        let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte);
+        prop_assert!(segment.bytes().all(harmless), "{}", segment);
+        prop_assert!(!matches!(segment, "" | "." | ".."));
+        prop_assert_eq!(percent_decode_str(segment).decode_utf8().unwrap(), id);
+        Ok(())
+    });
+}
+
+#[test]
+fn any_filter_value_arrives_as_exactly_that_literal() {
+    let server = Loopback::sending(json(NOTHING));
+    let client = unlimited(&server);
+    property(&awkward(), |value| {
+        server.forget();
+        walk(
+            client
+                .machines()
+                .filter(field::COMPUTER_DNS_NAME.eq(&value)),
+        );
+        let seen = server.seen();
+        prop_assert_eq!(seen.len(), 1);
+        prop_assert_eq!(seen[0].line().split(' ').count(), 3);
+        let filter = seen[0]
+            .target()
+            .strip_prefix("/api/machines?$filter=")
+            .unwrap();
+        let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte);
+        prop_assert!(filter.bytes().all(harmless), "{}", filter);
+        let filter = percent_decode_str(filter).decode_utf8().unwrap();
+        let literal = filter
+            .strip_prefix("computerDnsName eq '")
+            .and_then(|rest| rest.strip_suffix('\''))
+            .unwrap();
+        // Every quote inside is one of a pair, so that the literal ends where it should.
+        prop_assert!(!literal.replace("''", "").contains('\''), "{}", literal);
+        prop_assert_eq!(literal.replace("''", "'"), value);
+        Ok(())
+    });
+}
+
+// --- who says hello
+
+#[test]
+fn the_programs_name_stands_before_the_crates() {
+    let server = Loopback::sending(json(NOTHING));
+    let client = builder(&server.url())
+        .user_agent("asset-sync/1.4")
+        .build()
+        .unwrap();
+    walk(client.machines());
+    let name = server.only().header("user-agent");
+    assert_eq!(name, Some(format!("asset-sync/1.4 {OWN_NAME}")));
+}
+
+#[test]
+fn the_token_endpoint_is_sent_a_form_and_no_authorization() {
+    let login = Loopback::sending(json(r#"{"access_token":"t","expires_in":3599}"#));
+    let api = Loopback::sending(json(NOTHING));
+    let credential = ClientSecret::new("contoso.com", "an-app", "a-secret").unwrap();
+    let client = Client::builder(credential)
+        .cloud(
+            Cloud::COMMERCIAL
+                .with_api_url(api.url())
+                .with_authority(login.url()),
+        )
+        .no_proxy()
+        .build()
+        .unwrap();
+    walk(client.machines());
+    let seen = login.only();
+    assert_eq!(seen.line(), "POST /contoso.com/oauth2/v2.0/token HTTP/1.1");
+    assert_eq!(
+        seen.headers(),
+        [
+            "accept-encoding: gzip".to_owned(),
+            "accept: application/json".to_owned(),
+            format!("content-length: {}", seen.body.len()),
+            "content-type: application/x-www-form-urlencoded".to_owned(),
+            format!("host: {}", login.host()),
+            format!("user-agent: {OWN_NAME}"),
+        ],
+    );
+    assert_eq!(
+        api.only().header("authorization").as_deref(),
+        Some("Bearer t")
+    );
+}
+
+// --- connections, and what they bring back
+
+#[test]
+fn calls_one_after_the_other_share_a_connection() {
+    let server = Loopback::sending(json(NOTHING));
+    let client = client(&server.url());
+    for _ in 0..5 {
+        drop(client.scan_agents().unwrap());
+    }
+    assert_eq!((server.seen().len(), server.connections()), (5, 1));
+}
+
+#[test]
+fn a_clone_shares_the_connection() {
+    let server = Loopback::sending(json(NOTHING));
+    let client = client(&server.url());
+    drop(client.scan_agents().unwrap());
+    drop(client.clone().scan_agents().unwrap());
+    assert_eq!((server.seen().len(), server.connections()), (2, 1));
+}
+
+#[test]
+fn a_small_error_answer_leaves_the_connection_whole() {
+    let server = Loopback::sending(answer(403, &[], r#"{"error":{"code":"Forbidden"}}"#));
+    let client = client(&server.url());
+    for _ in 0..3 {
+        assert_eq!(
+            client.scan_agents().unwrap_err().kind(),
+            ErrorKind::Forbidden
+        );
+    }
+    assert_eq!(server.connections(), 1);
+}
+
+#[test]
+fn compressed_answers_are_read_with_and_without_their_header() {
+    for headers in [&[("Content-Encoding", "gzip")][..], &[]] {
+        let server = Loopback::new(move |seen| {
+            let text = match seen.target() {
+                "/api/machines" => fixture("machines.json"),
+                "/api/DeviceAuthenticatedScanAgents" => fixture("scan_agents.json"),
+                "/api/DeviceAuthenticatedScanDefinitions" => fixture("scan_definitions.json"),
+                target if target.starts_with(HISTORY) => fixture("scan_history.json"),
+                _ => fixture("scan_agent_by_id.json"),
+            };
+            Act::Send(answer(200, headers, gzip(&text)))
+        });
+        let client = client(&server.url());
+        let machines: Vec<Machine> = client.machines().iter().collect::<Result<_, _>>().unwrap();
+        assert_eq!(machines[0].id, "1e5bc9d7e413ddd7902c2932e418702b84d0cc07");
+        assert_eq!(client.scan_agents().unwrap().len(), 2);
+        assert_eq!(client.scan_definitions().unwrap().len(), 2);
+        assert_eq!(
+            client
+                .scan_history(["a"])
+                .top(3)
+                .iter()
+                .map(Result::unwrap)
+                .count(),
+            3
+        );
+        let id = "4ejh675b240118fbehiuiy5b64d704b4e53d15";
+        assert_eq!(
+            client.scan_agent(id).unwrap().machine_id.as_deref(),
+            Some(id)
+        );
+    }
+}
+
+#[test]
+fn a_compressed_refusal_is_read() {
+    let body = gzip(r#"{"error":{"code":"Forbidden","message":"No.","target":"a-target"}}"#);
+    for headers in [&[("Content-Encoding", "gzip")][..], &[]] {
+        let server = Loopback::sending(answer(403, headers, &body));
+        let error = client(&server.url()).scan_agents().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Forbidden);
+        let said = (error.code(), error.message(), error.request_id());
+        assert_eq!(said, (Some("Forbidden"), Some("No."), Some("a-target")));
+    }
+}
+
+#[test]
+fn a_compressed_refusal_that_is_cut_or_a_bomb_leaves_its_status() {
+    let bomb = gzip(&"x".repeat(50_000_000));
+    for body in [
+        &gzip("{}")[..12],
+        &gzip("{}")[..3],
+        b"\x1f\x8bno gzip",
+        &bomb,
+    ] {
+        let server = Loopback::sending(answer(503, &[("Content-Encoding", "gzip")], body));
+        let error = client(&server.url()).scan_agents().unwrap_err();
+        assert_eq!(error.status(), Some(503));
+        assert!(error.to_string().chars().count() < 500, "{error}");
+    }
+}
+
+#[test]
+fn a_compressed_token_and_its_refusal_are_read() {
+    let api = Loopback::sending(json(NOTHING));
+    let call = |status, body: &str| {
+        let login = Loopback::sending(answer(status, &[("Content-Encoding", "gzip")], gzip(body)));
+        let cloud = Cloud::COMMERCIAL
+            .with_api_url(api.url())
+            .with_authority(login.url());
+        let credential = ClientSecret::new("contoso.com", "an-app", "a-secret").unwrap();
+        Client::builder(credential)
+            .cloud(cloud)
+            .no_proxy()
+            .build()
+            .unwrap()
+            .scan_agents()
+    };
+    call(200, r#"{"access_token":"t","expires_in":3599}"#).unwrap();
+    assert_eq!(
+        api.only().header("authorization").as_deref(),
+        Some("Bearer t")
+    );
+    let error = call(
+        401,
+        r#"{"error":"invalid_client","error_description":"No."}"#,
+    )
+    .unwrap_err();
+    assert_eq!(
+        (error.code(), error.message()),
+        (Some("invalid_client"), Some("No."))
+    );
+}
+
+#[test]
+fn an_answer_in_chunks_is_read() {
+    let mut server = Server::new();
+    server
+        .mock("GET", "/api/machines")
+        .with_chunked_body(|out| {
+            for piece in fixture("machines.json").as_bytes().chunks(7) {
+                out.write_all(piece)?;
+            }
+            Ok(())
+        })
+        .create();
+    assert_eq!(
+        client(&server.url())
+            .machines()
+            .iter()
+            .map(Result::unwrap)
+            .count(),
+        1
+    );
+}
