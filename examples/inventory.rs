@@ -216,7 +216,7 @@ impl<W: Write> Write for BesideBar<W> {
 
 /// Six columns in the 80 characters that every terminal has.
 fn row(out: &mut impl Write, cells: [&str; 6]) -> io::Result<()> {
-    let widths = [25, 17, 9, 7, 8, 10];
+    let widths = [24, 17, 9, 7, 8, 10];
     let cells: Vec<String> = cells
         .into_iter()
         .zip(widths)
