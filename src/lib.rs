@@ -227,6 +227,7 @@ mod inflate;
 pub mod machines;
 mod page;
 mod paging;
+mod permissions;
 mod rate_limit;
 mod retry;
 pub mod scan_agents;

@@ -14,6 +14,7 @@ use crate::client::Client;
 use crate::filter::{Filter, IntoFilter};
 use crate::http::Method;
 use crate::paging::{Items, Listing, PageSizes, Pages};
+use crate::permissions;
 use crate::rate_limit::Api;
 
 pub use model::{
@@ -26,8 +27,7 @@ static LIST: Operation = Operation {
     method: Method::Get,
     path: "/api/machines",
     api: Api::Machines,
-    permissions: "the application permission Machine.Read.All or Machine.ReadWrite.All, or the \
-                  delegated permission Machine.Read or Machine.ReadWrite with the role 'View Data'",
+    permissions: permissions::MACHINES,
 };
 
 const SIZES: PageSizes = PageSizes::ServiceChooses { most: 10_000 };

@@ -17,7 +17,7 @@ use crate::http::too_large;
 use crate::inflate::Inflate;
 
 /// Bytes taken from the body at a time.
-const STRETCH: usize = 64 * 1024;
+const CHUNK: usize = 64 * 1024;
 /// An element that is cut and has this size is not parsed again before twice as much is there:
 /// otherwise a huge one would be parsed once a stretch.
 const DOUBLE_FROM: usize = 32 * 1024;
@@ -222,7 +222,7 @@ impl Window {
             source: Inflate::new(body),
             limit,
             inflated: 0,
-            step: STRETCH,
+            step: CHUNK,
             stretch: Vec::new(),
             carried: 0,
             text: String::new(),

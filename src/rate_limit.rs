@@ -21,7 +21,7 @@ use governor::state::{InMemoryState, NotKeyed};
 use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
 use crate::retry::LONGEST_PAUSE;
-use crate::wait::{Patience, STRETCH, Wait, WaitReason};
+use crate::wait::{Patience, TELL_EVERY, Wait, WaitReason};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -387,9 +387,9 @@ impl Lane {
             match wait {
                 Some(wait) if known => {
                     drop(state);
-                    self.clock.sleep(wait.left.min(STRETCH));
+                    self.clock.sleep(wait.left.min(TELL_EVERY));
                 }
-                _ => drop(self.changed.wait_timeout(state, STRETCH)),
+                _ => drop(self.changed.wait_timeout(state, TELL_EVERY)),
             }
         }
     }

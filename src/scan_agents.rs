@@ -11,26 +11,20 @@ use crate::encode::{check_id, encode};
 use crate::error::{Error, ErrorKind};
 use crate::http::Method;
 use crate::paging::{Listing, PageSizes};
+use crate::permissions;
 use crate::rate_limit::Api;
 
 pub use model::ScanAgent;
 
-pub(crate) static LIST: Operation = Operation {
+static LIST: Operation = Operation {
     method: Method::Get,
     path: "/api/DeviceAuthenticatedScanAgents",
     api: Api::ScanAgents,
-    permissions: PERMISSIONS,
+    permissions: permissions::SCANS,
 };
 
-/// The same for all of the scan family.
-pub(crate) const PERMISSIONS: &str = "the application permission Machine.Read.All, or the delegated \
-    permission Machine.Read.All with the role 'ViewData' or 'TvmViewData'";
-
-/// No paging is documented; a next link would be followed.
-pub(crate) const SIZES: PageSizes = PageSizes::ServiceChooses { most: 10_000 };
-
 pub(crate) fn list() -> Listing {
-    Listing::new(&LIST, SIZES)
+    Listing::new(&LIST, PageSizes::Undocumented)
 }
 
 /// What the service sends around the agent, of which it shows several forms.

@@ -4,9 +4,9 @@ mod model;
 
 use crate::call::Operation;
 use crate::http::Method;
-use crate::paging::Listing;
+use crate::paging::{Listing, PageSizes};
+use crate::permissions;
 use crate::rate_limit::Api;
-use crate::scan_agents::{PERMISSIONS, SIZES};
 
 pub use model::{
     AuthType, LatestScan, LatestScanStatus, RedactedMap, ScanAuthenticationParams, ScanDefinition,
@@ -17,9 +17,9 @@ static LIST: Operation = Operation {
     method: Method::Get,
     path: "/api/DeviceAuthenticatedScanDefinitions",
     api: Api::ScanDefinitions,
-    permissions: PERMISSIONS,
+    permissions: permissions::SCANS,
 };
 
 pub(crate) fn list() -> Listing {
-    Listing::new(&LIST, SIZES)
+    Listing::new(&LIST, PageSizes::Undocumented)
 }

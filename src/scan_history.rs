@@ -15,6 +15,7 @@ use crate::client::Client;
 use crate::encode::check_id;
 use crate::http::Method;
 use crate::paging::{Items, Listing, PageSizes, Pages};
+use crate::permissions;
 use crate::rate_limit::Api;
 
 pub use model::{ScanHistoryEntry, ScanStatus, ScannedTarget};
@@ -23,7 +24,7 @@ static BY_DEFINITION: Operation = Operation {
     method: Method::Post,
     path: "/api/DeviceAuthenticatedScanDefinitions/GetScanHistoryByScanDefinitionId",
     api: Api::ScanHistory,
-    permissions: super::scan_agents::PERMISSIONS,
+    permissions: permissions::SCANS,
 };
 
 const SIZES: PageSizes = PageSizes::CallerChooses { most: 4_096 };

@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind};
 use crate::rate_limit::Api;
 
 /// A wait is told when it begins, and again whenever this much of it has passed.
-pub(crate) const STRETCH: Duration = Duration::from_secs(1);
+pub(crate) const TELL_EVERY: Duration = Duration::from_secs(1);
 
 /// A wait as it stands, told to the callback of
 /// [`ClientBuilder::on_wait`](crate::ClientBuilder::on_wait).
@@ -187,7 +187,7 @@ impl<'a> Patience<'a> {
     /// and fails then. Tells the observer, who may break it off.
     pub(crate) fn bear(&mut self, wait: &Wait) -> Result<(), Error> {
         let now = self.clock.now();
-        if self.until.is_none() && wait.left > STRETCH {
+        if self.until.is_none() && wait.left > TELL_EVERY {
             log::info!("waiting: {wait}");
         }
         let room = self.room();
@@ -195,7 +195,7 @@ impl<'a> Patience<'a> {
         if now.saturating_add(wait.left) > until {
             return Err(self.too_long(wait));
         }
-        self.next_word = now.saturating_add(STRETCH);
+        self.next_word = now.saturating_add(TELL_EVERY);
         match self.observer.map(|observer| (observer.0)(wait)) {
             Some(ControlFlow::Break(())) => Err(Error::new(
                 ErrorKind::Cancelled,
@@ -219,7 +219,7 @@ impl<'a> Patience<'a> {
                 reason: WaitReason::BackOff,
                 left,
             })?;
-            self.clock.sleep(left.min(STRETCH));
+            self.clock.sleep(left.min(TELL_EVERY));
         }
     }
 

@@ -69,7 +69,7 @@ fn decode(body: impl AsRef<[u8]>, step: usize) -> Outcome<Value> {
 /// The error of a page that must have one, the same for several windows.
 fn failure(body: impl AsRef<[u8]>) -> Failure {
     let body = body.as_ref();
-    let [first, second, third] = [1, 7, STRETCH].map(|step| decode(body, step).end.unwrap_err());
+    let [first, second, third] = [1, 7, CHUNK].map(|step| decode(body, step).end.unwrap_err());
     assert_eq!(
         (first.kind, first.retryable),
         (third.kind, third.retryable),
@@ -286,7 +286,7 @@ fn wire() -> impl Strategy<Value = Wire> {
 }
 
 fn step() -> impl Strategy<Value = usize> {
-    prop_oneof![1..5_usize, 1..200_usize, Just(STRETCH)]
+    prop_oneof![1..5_usize, 1..200_usize, Just(CHUNK)]
 }
 
 fn with_mark(text: &str, mark: bool) -> Vec<u8> {
@@ -437,7 +437,7 @@ proptest! {
     #[test]
     fn the_window_makes_no_difference(page in page(), edits in edits(), mark in any::<bool>()) {
         let body = with_mark(&edited(&page.text, &edits), mark);
-        let whole = decode(&body, STRETCH);
+        let whole = decode(&body, CHUNK);
         for step in [1, 2, 3, 5, 17, 64] {
             let windowed = decode(&body, step);
             prop_assert_eq!(&windowed.rows, &whole.rows, "step {}", step);
@@ -555,7 +555,7 @@ fn a_known_key_that_comes_twice_is_an_error_behind_the_first_rows() {
         r#"{"@odata.nextLink":"x","value":[{"a":1}],"@odata.nextLink":"x"}"#,
         r#"{"@odata.nextLink":null,"value":[{"a":1}],"@odata.nextLink":"x"}"#,
     ] {
-        let outcome = decode(page, STRETCH);
+        let outcome = decode(page, CHUNK);
         assert_eq!(outcome.rows.len(), 1, "{page}");
         let failure = outcome.end.unwrap_err();
         assert_eq!(
@@ -581,11 +581,11 @@ fn a_key_may_be_written_with_escapes() {
 fn a_link_of_null_or_nothing_is_none_and_any_other_type_is_an_error() {
     for link in ["null", r#""""#] {
         let page = format!(r#"{{"value":[{{}}],"@odata.nextLink":{link}}}"#);
-        assert_eq!(decode(page, STRETCH).end, Ok(None), "{link}");
+        assert_eq!(decode(page, CHUNK).end, Ok(None), "{link}");
     }
     for link in ["1", "true", "[]", "{}", r#"["?$skip=1"]"#] {
         let page = format!(r#"{{"value":[{{}}],"@odata.nextLink":{link}}}"#);
-        assert_eq!(decode(&page, STRETCH).rows.len(), 1, "{link}");
+        assert_eq!(decode(&page, CHUNK).rows.len(), 1, "{link}");
         assert_eq!(failure(page).kind, ErrorKind::Decode, "{link}");
     }
 }
@@ -601,7 +601,7 @@ fn a_row_that_is_no_object_is_an_error_that_says_which() {
         "[1]", "[]", "null", "1", r#""a""#, "true", "[{}]", "x", ",", "-",
     ] {
         let page = format!(r#"{{"value":[{{"_id":1}},{row}]}}"#);
-        for step in [1, 3, STRETCH] {
+        for step in [1, 3, CHUNK] {
             let outcome = read::<Option<Row>>(open(page.as_bytes(), LIMIT, step));
             assert_eq!(outcome.rows.len(), 1, "{row}");
             let failure = outcome.end.unwrap_err();
@@ -650,7 +650,7 @@ fn what_is_no_json_is_an_error_that_says_where() {
         ("{\"value\":[{\"a\":\"\n\"}]}", "control character"),
         (r#"{"value":[{"a":"\x"}]}"#, "invalid escape"),
     ] {
-        for step in [1, 2, 7, STRETCH] {
+        for step in [1, 2, 7, CHUNK] {
             let failure = decode(page, step).end.unwrap_err();
             assert_eq!(
                 (failure.kind, failure.retryable),
@@ -759,7 +759,7 @@ fn nesting_is_skipped_at_any_depth_and_kept_to_a_bound() {
     // With a stack that a bomb would find its end in.
     let small = std::thread::Builder::new().stack_size(512 * 1024);
     let (skipped, kept) = small
-        .spawn(move || (decode(skipped, STRETCH), decode(kept, STRETCH)))
+        .spawn(move || (decode(skipped, CHUNK), decode(kept, CHUNK)))
         .unwrap()
         .join()
         .unwrap();
@@ -779,7 +779,7 @@ fn a_string_of_nine_megabytes_is_a_value_like_any_other() {
     let long = "ü".repeat(4_500_000);
     let page = format!(r#"{{"value":[{{"a":"x"}},{{"a":"{long}"}},{{"a":"y"}}]}}"#);
     for body in [page.clone().into_bytes(), gzip(page.as_bytes())] {
-        let mut rows = open(&body, LIMIT, STRETCH);
+        let mut rows = open(&body, LIMIT, CHUNK);
         assert_eq!(rows.next::<Text>().unwrap().unwrap().a, "x");
         assert_eq!(rows.next::<Text>().unwrap().unwrap().a, long);
         assert_eq!(rows.next::<Text>().unwrap().unwrap().a, "y");
@@ -795,7 +795,7 @@ fn a_list_of_a_million_is_a_value_like_any_other() {
     }
     let tags = vec!["\"ab\""; 1_000_000].join(",");
     let page = format!("{{\"value\":[{{\"tags\":[{tags}]}},{{\"tags\":[]}}]}}");
-    let mut rows = open(&gzip(page.as_bytes()), LIMIT, STRETCH);
+    let mut rows = open(&gzip(page.as_bytes()), LIMIT, CHUNK);
     let tags = rows.next::<Tags>().unwrap().unwrap().tags;
     assert!(tags.len() == 1_000_000 && tags.iter().all(|tag| tag == "ab"));
     assert!(rows.next::<Tags>().unwrap().unwrap().tags.is_empty());
@@ -828,7 +828,7 @@ fn a_body_of_exactly_the_limit_passes_and_of_one_byte_more_does_not() {
     let page = r#"{"value":[{"a":"é"},{"a":"b"}],"@odata.nextLink":null}"#;
     let size = u64::try_from(page.len()).unwrap();
     for body in [page.as_bytes().to_vec(), gzip(page.as_bytes())] {
-        for step in [1, 2, 3, 10, page.len(), STRETCH] {
+        for step in [1, 2, 3, 10, page.len(), CHUNK] {
             assert_eq!(
                 read::<Value>(open(&body, size, step)).end,
                 Ok(None),
@@ -855,13 +855,13 @@ fn what_inflates_beyond_the_limit_is_stopped_and_memory_stays_flat() {
     let row = format!("{{\"a\":\"{}\"}},", "x".repeat(10_000));
     let string = "x".repeat(1024 * 1024);
     for (head, filling, window) in [
-        (r#"{"value":["#, &blanks, 3 * STRETCH),
-        (r#"{"value":["#, &row, 4 * STRETCH),
+        (r#"{"value":["#, &blanks, 3 * CHUNK),
+        (r#"{"value":["#, &row, 4 * CHUNK),
         // An element that never ends is held, but no more of it than the limit.
         (
             r#"{"value":[{"a":""#,
             &string,
-            2 * 4 * 1024 * 1024 + 2 * STRETCH,
+            2 * 4 * 1024 * 1024 + 2 * CHUNK,
         ),
     ] {
         let mut deflating = GzEncoder::new(Vec::new(), Compression::fast());
@@ -873,7 +873,7 @@ fn what_inflates_beyond_the_limit_is_stopped_and_memory_stays_flat() {
         }
         let body = deflating.finish().unwrap();
         assert!(body.len() < 256 * 1024, "no bomb: {}", body.len());
-        let mut rows = open(&body, limit, STRETCH);
+        let mut rows = open(&body, limit, CHUNK);
         let error = loop {
             let next = rows.next::<IgnoredAny>().unwrap();
             let held = rows.window.text.capacity() + rows.window.stretch.capacity();
@@ -886,7 +886,7 @@ fn what_inflates_beyond_the_limit_is_stopped_and_memory_stays_flat() {
             (error.kind(), error.is_retryable()),
             (ErrorKind::TooLarge, false)
         );
-        assert!(rows.window.inflated <= limit + u64::try_from(STRETCH).unwrap());
+        assert!(rows.window.inflated <= limit + u64::try_from(CHUNK).unwrap());
         assert!(rows.next::<IgnoredAny>().is_none());
     }
 }
@@ -895,8 +895,8 @@ fn what_inflates_beyond_the_limit_is_stopped_and_memory_stays_flat() {
 fn no_more_of_a_body_is_inflated_than_the_rows_asked_for_need() {
     let row = format!("{{\"a\":\"{}\"}}", "x".repeat(1_000));
     let page = format!("{{\"value\":[{}]}}", vec![row; 2_000].join(","));
-    let mut rows = open(&gzip(page.as_bytes()), LIMIT, STRETCH);
-    let stretch = u64::try_from(STRETCH).unwrap();
+    let mut rows = open(&gzip(page.as_bytes()), LIMIT, CHUNK);
+    let stretch = u64::try_from(CHUNK).unwrap();
     for taken in 0..50_u64 {
         rows.next::<Text>().unwrap().unwrap();
         assert!(
@@ -910,15 +910,15 @@ fn no_more_of_a_body_is_inflated_than_the_rows_asked_for_need() {
 fn a_row_comes_out_although_the_page_is_broken_behind_it() {
     for damage in ["\u{FFFD}x", "{\"a\":\"\n\"}", "[1]", ""] {
         let page = format!("{{\"value\":[{{\"a\":\"x\"}},{{\"a\":\"y\"}},{damage}");
-        let outcome = decode(page, STRETCH);
+        let outcome = decode(page, CHUNK);
         assert_eq!(outcome.rows.len(), 2, "{damage}");
         assert!(outcome.end.is_err(), "{damage}");
     }
     // What is not UTF-8 is found a stretch at a time: rows of earlier ones are out by then.
-    let rows = "{\"a\":\"x\"},".repeat(2 * STRETCH / 10);
+    let rows = "{\"a\":\"x\"},".repeat(2 * CHUNK / 10);
     let body = [b"{\"value\":[", rows.as_bytes(), b"\xFF"].concat();
-    let outcome = decode(body, STRETCH);
-    assert!(outcome.rows.len() > STRETCH / 10, "{}", outcome.rows.len());
+    let outcome = decode(body, CHUNK);
+    assert!(outcome.rows.len() > CHUNK / 10, "{}", outcome.rows.len());
     assert_eq!(outcome.end.unwrap_err().kind, ErrorKind::Decode);
 }
 
@@ -957,7 +957,7 @@ fn a_huge_element_is_parsed_a_logarithmic_number_of_times() {
 #[test]
 fn rows_that_fit_the_window_are_parsed_once() {
     let page = format!("{{\"value\":[{}]}}", vec!["{\"a\":\"x\"}"; 5_000].join(","));
-    let mut rows = open(page.as_bytes(), LIMIT, STRETCH);
+    let mut rows = open(page.as_bytes(), LIMIT, CHUNK);
     let mut parses = 0;
     loop {
         PARSES.set(0);
@@ -1061,7 +1061,7 @@ fn types_that_buffer_what_they_read_decode_with_every_window() {
         rest: Either,
     }
     let page = r#"{"value":[{"id":12,"name":"ä"},{"x":[1,{"y":null}]},{"id":null,"name":3}]}"#;
-    let whole = read::<Flat>(open(page.as_bytes(), LIMIT, STRETCH));
+    let whole = read::<Flat>(open(page.as_bytes(), LIMIT, CHUNK));
     assert_eq!(whole.rows.len(), 3);
     assert_eq!(
         whole.rows[0].rest,
@@ -1103,7 +1103,7 @@ fn a_wrong_type_is_named_by_its_key_and_place_and_never_by_its_value() {
         let page = format!(
             "{{\"value\":[{{\"outer\":[]}},\n {{\"é\":\"x\",\"outer\":[{{\"number\":1}},\n  {{\"number\":{value}}}]}}]}}"
         );
-        for step in (1..60).chain([STRETCH]) {
+        for step in (1..60).chain([CHUNK]) {
             let outcome = read::<Row>(open(page.as_bytes(), LIMIT, step));
             assert_eq!(outcome.rows.len(), 1, "{value}");
             let text = outcome.end.unwrap_err().text;
@@ -1123,7 +1123,7 @@ fn a_wrong_type_is_named_by_its_key_and_place_and_never_by_its_value() {
 #[test]
 fn debug_of_a_page_shows_nothing_of_it() {
     let page = r#"{"@odata.nextLink":"PLANTED","value":[{"a":"PLANTED"},{"a":"PLANTED"}]}"#;
-    let mut rows = open(page.as_bytes(), LIMIT, STRETCH);
+    let mut rows = open(page.as_bytes(), LIMIT, CHUNK);
     rows.next::<Value>().unwrap().unwrap();
     let shown = format!("{rows:?} {rows:#?}");
     assert!(
@@ -1181,7 +1181,7 @@ fn a_type_that_makes_do_with_any_failure_gets_whole_rows_with_every_window() {
         }
     }
     let page = r#"{"value":[{"a":{},"b":[]},{"b":"x","a":[{}]},{}]}"#;
-    let whole = read::<Lenient>(open(page.as_bytes(), LIMIT, STRETCH));
+    let whole = read::<Lenient>(open(page.as_bytes(), LIMIT, CHUNK));
     assert!(
         whole.end.is_ok() && whole.rows.iter().all(|row| row.0.is_some()),
         "{whole:?}"

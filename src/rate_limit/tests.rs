@@ -551,7 +551,7 @@ proptest! {
         for (wish, made) in wishes.iter().zip(log) {
             let earliest = before.earliest(wish.asked);
             prop_assert!(made.start >= earliest);
-            prop_assert!(made.start < earliest + STRETCH);
+            prop_assert!(made.start < earliest + TELL_EVERY);
             before.push(made);
         }
     }

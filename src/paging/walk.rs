@@ -1,0 +1,324 @@
+//! From page to page: which one comes next, and when the walk is over.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use serde::de::{DeserializeOwned, IgnoredAny};
+
+use super::listing::{Listing, URL_LIMIT};
+use crate::call::{self, Call, Shared};
+use crate::cloud::Origin;
+use crate::error::{Error, ErrorKind};
+use crate::page::Rows;
+
+/// So many pages in a row may be empty and still name a next one.
+const EMPTY_PAGES: u32 = 3;
+/// What a query can't carry as it is. Everything else of a link's query goes back as it came.
+const NOT_IN_QUERY: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'<')
+    .add(b'>')
+    .add(b'#')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
+/// The position in a list and the way to the next page.
+#[derive(Debug)]
+pub(crate) struct Walk {
+    shared: Arc<Shared>,
+    listing: Listing,
+    next: Next,
+    /// Rows from the list's start: those skipped and those handed out.
+    pub(super) offset: u64,
+    /// How many of the rows wanted are still to come.
+    left: Option<u64>,
+    /// What the last call by `$top` asked for, and what it has brought, with the links after it.
+    asked: u64,
+    received: u64,
+    rows_of_page: u64,
+    /// Pages that were read to their end.
+    pub(super) pages: u64,
+    /// How many exchanges the present page took.
+    tries: u32,
+    /// Tells whether the page that was asked for by `$skip` is the one before it over again.
+    last_page: Option<u64>,
+    /// The query of the present page, which has been fetched a second time.
+    query: String,
+    refetched: bool,
+    full_page_seen: bool,
+    empty_pages: u32,
+    /// Hashes would do, but a walk has a hundred links at the most.
+    links_seen: HashSet<String>,
+    highest_skip: Option<u64>,
+    pub(super) not_found: bool,
+}
+
+#[derive(Debug)]
+enum Next {
+    ByOffset,
+    ByLink(String),
+    Nothing,
+}
+
+impl Walk {
+    pub(crate) fn new(shared: Arc<Shared>, listing: Listing) -> Self {
+        Self {
+            offset: listing.skip,
+            left: listing.top,
+            highest_skip: Some(listing.skip),
+            shared,
+            listing,
+            next: Next::ByOffset,
+            asked: 0,
+            received: 0,
+            rows_of_page: 0,
+            pages: 0,
+            tries: 0,
+            last_page: None,
+            query: String::new(),
+            refetched: false,
+            full_page_seen: false,
+            empty_pages: 0,
+            links_seen: HashSet::new(),
+            not_found: false,
+        }
+    }
+
+    /// Fetches the next page; `None` at the end of the list.
+    pub(super) fn fetch(&mut self) -> Result<Option<Rows>, Error> {
+        if self.left == Some(0) {
+            self.next = Next::Nothing;
+        }
+        self.listing.check()?;
+        let query = match &self.next {
+            Next::Nothing => return Ok(None),
+            Next::ByLink(query) => query.clone(),
+            Next::ByOffset => {
+                let rows = self.listing.page_rows(self.left);
+                self.asked = rows.unwrap_or(0);
+                self.received = 0;
+                self.highest_skip = Some(self.offset);
+                self.listing.query(self.offset, rows)
+            }
+        };
+        self.rows_of_page = 0;
+        self.refetched = false;
+        self.query = query;
+        self.send()
+    }
+
+    /// Sends the call for the present page.
+    fn send(&mut self) -> Result<Option<Rows>, Error> {
+        let call = Call {
+            operation: self.listing.operation,
+            path: self.listing.operation.path,
+            query: &self.query,
+            body: self.listing.body.as_deref(),
+            deadline: self.listing.deadline,
+        };
+        match call::send(&self.shared, &call) {
+            Ok(answer) => {
+                self.tries = answer.tries;
+                if matches!(self.next, Next::ByOffset) && !self.refetched {
+                    let page = answer.fingerprint();
+                    if self.last_page.replace(page) == Some(page) {
+                        return Err(
+                            self.lost("the same page came twice, as if $skip meant nothing")
+                        );
+                    }
+                }
+                Ok(Some(answer.rows()))
+            }
+            Err(error) if self.is_end(&error) => {
+                log::warn!(
+                    "{error}: taken as the end of the list after {} rows",
+                    self.offset
+                );
+                self.not_found = true;
+                self.next = Next::Nothing;
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Fetches a page that turned out to be damaged once more, and steps over the rows of it that
+    /// have been handed out.
+    fn refetch(&mut self, damage: &Error) -> Result<Option<Rows>, Error> {
+        log::warn!(
+            "{}: {damage}; the page is fetched once more",
+            self.request()
+        );
+        self.refetched = true;
+        let Some(mut page) = self.send()? else {
+            return Ok(None);
+        };
+        for _ in 0..self.rows_of_page {
+            match page.next::<IgnoredAny>() {
+                Some(row) => drop(row.map_err(|error| self.at_row(error))?),
+                // The list has become shorter: what comes next is asked for by its place in it.
+                None => break,
+            }
+        }
+        Ok(Some(page))
+    }
+
+    fn is_end(&self, error: &Error) -> bool {
+        self.listing.not_found_is_end
+            && error.kind() == ErrorKind::NotFound
+            && error.is_from_service()
+    }
+
+    /// Takes the next row of the page, counting it.
+    pub(super) fn take_row<T: DeserializeOwned>(
+        &mut self,
+        page: &mut Rows,
+    ) -> Option<Result<T, Error>> {
+        if self.left == Some(0) {
+            return None;
+        }
+        let mut row = page.next::<T>()?;
+        let damage = row.as_ref().err().filter(|damage| damage.is_damage());
+        if let Some(damage) = damage.filter(|_| self.may_refetch()) {
+            match self.refetch(damage) {
+                Ok(Some(fetched)) => {
+                    *page = fetched;
+                    row = page.next::<T>()?;
+                }
+                Ok(None) => return None,
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        if row.is_ok() {
+            self.rows_of_page += 1;
+            self.offset = self.offset.saturating_add(1);
+            self.left = self.left.map(|left| left.saturating_sub(1));
+        }
+        Some(row.map_err(|error| self.at_row(error)))
+    }
+
+    fn may_refetch(&self) -> bool {
+        !self.refetched && !self.shared.retry_policy.is_off()
+    }
+
+    /// A page has been read to its end: decides what comes after it.
+    pub(super) fn turn(&mut self, link: Option<&str>) -> Result<(), Error> {
+        let rows = self.rows_of_page;
+        self.pages = self.pages.saturating_add(1);
+        self.received = self.received.saturating_add(rows);
+        self.next = match link {
+            _ if self.left == Some(0) || self.not_found => Next::Nothing,
+            Some(link) => {
+                self.empty_pages = if rows == 0 { self.empty_pages + 1 } else { 0 };
+                if self.empty_pages > EMPTY_PAGES {
+                    return Err(self.lost(
+                        "more than three empty pages in a row, each with a link to a next one",
+                    ));
+                }
+                Next::ByLink(self.follow(link)?)
+            }
+            None if self.asked == 0 || self.received == 0 => Next::Nothing,
+            None if self.received >= self.asked => {
+                self.full_page_seen = true;
+                Next::ByOffset
+            }
+            // A page that is short after a full one is the last. A first short page proves
+            // nothing: a service that caps `$top` answers just like that.
+            None if self.full_page_seen => Next::Nothing,
+            None => Next::ByOffset,
+        };
+        if matches!(self.next, Next::ByOffset) && self.offset == u64::MAX {
+            return Err(self.lost("the list has more rows than can be counted"));
+        }
+        Ok(())
+    }
+
+    /// Checks a next link and returns its query. Nothing else of it is used: the request goes to
+    /// the configured origin and the operation's own path.
+    fn follow(&mut self, link: &str) -> Result<String, Error> {
+        let query = self.query_of(link)?;
+        let skip = skip_of(&query);
+        let stuck = match (skip, self.highest_skip) {
+            (Some(skip), Some(highest)) => skip <= highest,
+            _ => false,
+        };
+        if stuck || !self.links_seen.insert(query.clone()) {
+            return Err(self.lost("the next link leads back to rows that have been read"));
+        }
+        self.highest_skip = skip.or(self.highest_skip);
+        Ok(query)
+    }
+
+    fn query_of(&self, link: &str) -> Result<String, Error> {
+        let foreign =
+            |what: String| self.lost(&format!("the next link {what}, and nothing was sent there"));
+        // The query decides nothing, and may hold what an origin can't.
+        let (place, query) = link.split_at(link.find(['?', '#']).unwrap_or(link.len()));
+        let path = self.listing.operation.path;
+        let named = if place.is_empty() {
+            path
+        } else if place.starts_with('/') && !place.starts_with("//") {
+            place
+        } else {
+            let (origin, named) = Origin::split(place).map_err(|why| foreign(why.to_owned()))?;
+            if !origin.may_answer_for(&self.shared.origin) {
+                return Err(foreign(format!("names another host ({})", origin.host())));
+            }
+            named
+        };
+        if !named.eq_ignore_ascii_case(path) {
+            return Err(foreign("has another path".to_owned()));
+        }
+        let query = query.strip_prefix('?').unwrap_or_default();
+        let query = query.split('#').next().unwrap_or_default();
+        let query = utf8_percent_encode(query, NOT_IN_QUERY).to_string();
+        if query.is_empty() {
+            return Err(foreign("has no query".to_owned()));
+        }
+        if path.len() + query.len() > URL_LIMIT {
+            return Err(foreign(format!("is longer than {URL_LIMIT} bytes")));
+        }
+        Ok(query)
+    }
+
+    fn lost(&self, why: &str) -> Error {
+        Error::new(ErrorKind::Paging, format!("{why} (at row {})", self.offset))
+            .for_request(&self.request())
+    }
+
+    fn at_row(&self, error: Error) -> Error {
+        error
+            .in_row(self.offset)
+            .with_attempts(self.tries)
+            .for_request(&self.request())
+    }
+
+    fn request(&self) -> String {
+        format!(
+            "{} {}",
+            self.listing.operation.method.as_str(),
+            self.listing.operation.path
+        )
+    }
+}
+
+/// The value of `$skip` in a query.
+fn skip_of(query: &str) -> Option<u64> {
+    query.split('&').find_map(|option| {
+        let (name, value) = option.split_once('=')?;
+        let name = percent_encoding::percent_decode_str(name)
+            .decode_utf8()
+            .ok()?;
+        if name.eq_ignore_ascii_case("$skip") {
+            value.parse().ok()
+        } else {
+            None
+        }
+    })
+}
