@@ -53,6 +53,7 @@ const HOSTS: &[(&str, Cloud)] = &[
 /// # Ok::<(), defender_endpoint::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "a setting does nothing until a client is built with it"]
 pub struct Cloud {
     api_url: Cow<'static, str>,
     authority: Cow<'static, str>,

@@ -43,6 +43,7 @@ const HOUR: Duration = Duration::from_secs(3_600);
 /// assert_eq!((limits.per_minute(), limits.per_hour()), (33, 500));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "a setting does nothing until a client is built with it"]
 pub struct RateLimits {
     per_minute: u32,
     per_hour: u32,

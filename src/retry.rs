@@ -36,6 +36,7 @@ pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
 /// # Ok::<(), defender_endpoint::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "a setting does nothing until a client is built with it"]
 pub struct RetryPolicy {
     retries: u32,
     base_delay: Duration,

@@ -3,6 +3,7 @@
 use defender_endpoint::machines::{HealthStatus, Machine, RiskScore};
 use defender_endpoint::scan_definitions::ScanType;
 use defender_endpoint::scan_history::ScanStatus;
+use defender_endpoint::{Client, Cloud, ErrorKind, StaticToken};
 use mockito::{Matcher, Server};
 
 use crate::support::{TOKEN, client, fixture};
@@ -119,4 +120,72 @@ fn a_compressed_error_is_read_like_any_other() {
         (error.code(), error.request_id()),
         (Some("Forbidden"), Some("7"))
     );
+}
+
+#[test]
+fn a_service_that_ignores_skip_is_found_out() {
+    let mut server = Server::new();
+    let call = server
+        .mock("GET", "/api/machines")
+        .match_query(Matcher::Any)
+        .with_body(r#"{"value":[{"id":"a"},{"id":"b"}]}"#)
+        .expect(2)
+        .create();
+    let mut machines = client(&server.url()).machines().page_size(3).into_iter();
+    for id in ["a", "b"] {
+        assert_eq!(machines.next().unwrap().unwrap().id, id);
+    }
+    assert_eq!(
+        machines.next().unwrap().unwrap_err().kind(),
+        ErrorKind::Paging
+    );
+    assert!(machines.next().is_none());
+    assert_eq!(machines.offset(), 2);
+    call.assert();
+}
+
+#[test]
+fn an_error_of_some_other_server_is_no_empty_fleet() {
+    for body in [
+        r#"{"error":"Not Found","path":"/api/machines"}"#,
+        r#"{"error":null}"#,
+    ] {
+        let mut server = Server::new();
+        server
+            .mock("GET", "/api/machines")
+            .with_status(404)
+            .with_body(body)
+            .create();
+        let mut machines = client(&server.url()).machines().into_iter();
+        let error = machines.next().unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound, "{body}");
+        assert!(!machines.ended_by_not_found());
+    }
+}
+
+#[test]
+fn a_long_token_is_taken_out_of_a_text_before_that_is_cut() {
+    let token = "planted".repeat(200);
+    let mut server = Server::new();
+    for body in [
+        format!("you sent {token}, which is wrong"),
+        format!(r#"{{"error":{{"code":"{token}","message":"not {token}","target":"{token}"}}}}"#),
+    ] {
+        server
+            .mock("GET", "/api/DeviceAuthenticatedScanAgents")
+            .with_status(400)
+            .with_body(body)
+            .create();
+        let client = Client::builder(StaticToken::new(token.as_str()).unwrap())
+            .cloud(Cloud::COMMERCIAL.with_api_url(server.url()))
+            .no_proxy()
+            .build()
+            .unwrap();
+        let error = client.scan_agents().unwrap_err();
+        let texts = format!("{error} {error:?} {error:#?}");
+        assert!(
+            texts.contains("***") && !texts.contains("planted"),
+            "{texts}"
+        );
+    }
 }
