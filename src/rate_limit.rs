@@ -356,30 +356,30 @@ impl Lane {
     }
 
     fn acquire(self: &Arc<Self>, patience: &mut Patience<'_>) -> Result<Permit, Error> {
+        // Who would not wait so long hears of it before it stands in anybody's way.
+        if let Some(wait) = self
+            .present_wait()
+            .filter(|wait| wait.left > patience.room())
+        {
+            patience.bear(&wait)?;
+        }
         let ticket = self.queue_up();
         loop {
             let mut state = self.lock();
             let position = state.position(ticket.number);
             let room = state.room(position, self.clock.now());
-            let (wait, known) = match room {
-                Room::Now if position == 0 => {
-                    state.in_flight += 1;
-                    drop(state);
-                    return Ok(Permit {
-                        lane: Arc::clone(self),
-                        started: false,
-                    });
-                }
-                // There is room, but those who came first take it first.
-                Room::Now => (None, false),
-                Room::After { wait, reason } => (Some((wait, reason)), position == 0),
-                Room::WhenOneEnds { wait, reason } => (Some((wait, reason)), false),
-            };
-            let wait = wait.map(|(left, reason)| Wait {
-                api: self.api,
-                reason,
-                left,
-            });
+            if matches!(room, Room::Now) && position == 0 {
+                // Out of the queue and in flight at once: nobody counts this call twice.
+                state.queue.pop_front();
+                state.in_flight += 1;
+                return Ok(Permit {
+                    lane: Arc::clone(self),
+                    started: false,
+                });
+            }
+            // Where there is room, those who came first take it first.
+            let wait = self.wait_for(room);
+            let known = position == 0 && matches!(room, Room::After { .. });
             if let Some(wait) = wait.filter(|wait| patience.must_hear_of(wait)) {
                 drop(state);
                 patience.bear(&wait)?;
@@ -392,6 +392,24 @@ impl Lane {
                 }
                 _ => drop(self.changed.wait_timeout(state, TELL_EVERY)),
             }
+        }
+    }
+
+    /// What a caller would wait for that came now.
+    fn present_wait(&self) -> Option<Wait> {
+        let mut state = self.lock();
+        let waiting = state.queue.len();
+        self.wait_for(state.room(waiting, self.clock.now()))
+    }
+
+    fn wait_for(&self, room: Room) -> Option<Wait> {
+        match room {
+            Room::Now => None,
+            Room::After { wait, reason } | Room::WhenOneEnds { wait, reason } => Some(Wait {
+                api: self.api,
+                reason,
+                left: wait,
+            }),
         }
     }
 
@@ -431,7 +449,6 @@ impl State {
     /// When the caller with so many before it can go, by the window that keeps it longest.
     fn room(&mut self, before: usize, now: Duration) -> Room {
         self.time.pin(now);
-        let taken = self.in_flight.saturating_add(before);
         let mut longest = match self.gate.checked_sub(now) {
             Some(wait) if !wait.is_zero() => Room::After {
                 wait,
@@ -441,7 +458,7 @@ impl State {
         };
         for window in &mut self.windows {
             window.forget_old();
-            let room = window.room(taken, &self.time);
+            let room = window.room(self.in_flight, before, &self.time);
             if room.wait() >= longest.wait() && !matches!(room, Room::Now) {
                 longest = room;
             }
@@ -539,32 +556,42 @@ impl Window {
         }
     }
 
+    /// When there is room for a call that comes after those in flight and after `before` others.
+    /// Whoever comes a window's size later goes a period later.
+    ///
     /// Call after [`forget_old`](Self::forget_old), at the same pinned time: then no cell that is
     /// left can be taken, and checking one only tells when it can.
-    fn room(&self, taken: usize, time: &PinnedTime) -> Room {
-        let wanted = self.ended.len().saturating_add(taken).saturating_add(1);
-        let Some(to_expire) = wanted.checked_sub(self.size()).filter(|cells| *cells > 0) else {
-            return Room::Now;
-        };
+    fn room(&self, in_flight: usize, before: usize, time: &PinnedTime) -> Room {
+        let (rounds, before) = (before / self.size(), before % self.size());
+        let rounds = u32::try_from(rounds).unwrap_or(u32::MAX);
+        let later = self.period.saturating_mul(rounds);
         let reason = self.reason;
-        match self.ended.get(to_expire - 1).map(Cell::check) {
-            Some(Err(not_until)) => Room::After {
-                wait: not_until.wait_time_from(time.now()),
-                reason,
-            },
-            Some(Ok(())) => Room::Now,
-            None => {
-                // Each call in flight makes room a period after it ends, and with a long queue the
-                // calls after it do so again.
-                let ahead = to_expire - 1 - self.ended.len();
-                let rounds = u32::try_from(ahead / self.size())
-                    .unwrap_or(u32::MAX)
-                    .saturating_add(1);
-                Room::WhenOneEnds {
-                    wait: self.period.saturating_mul(rounds),
+        let taken = self
+            .ended
+            .len()
+            .saturating_add(in_flight)
+            .saturating_add(before);
+        // The oldest cell stands in the way if the window is full, the next one if it is overfull.
+        let Some(blocking) = taken.checked_sub(self.size()) else {
+            return if rounds == 0 {
+                Room::Now
+            } else {
+                Room::After {
+                    wait: later,
                     reason,
                 }
+            };
+        };
+        match self.ended.get(blocking).map(Cell::check) {
+            Some(Err(not_until)) => {
+                let wait = not_until.wait_time_from(time.now()).saturating_add(later);
+                Room::After { wait, reason }
             }
+            Some(Ok(())) => Room::Now,
+            None => Room::WhenOneEnds {
+                wait: self.period.saturating_add(later),
+                reason,
+            },
         }
     }
 

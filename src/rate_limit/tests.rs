@@ -1107,3 +1107,56 @@ fn system_clocks_count_from_one_moment() {
     let third = SystemClock.now();
     assert!(first <= second && second <= third);
 }
+
+#[test]
+fn nobody_is_refused_while_there_is_room_for_all_who_ask_at_once() {
+    for _ in 0..1_000 {
+        let lane = lane([(4, MINUTE), (4, HOUR)], &FakeClock::new());
+        let start = std::sync::Barrier::new(4);
+        thread::scope(|scope| {
+            let ask = || {
+                start.wait();
+                take_within(&lane, Duration::ZERO).unwrap().start();
+            };
+            for _ in 0..4 {
+                scope.spawn(ask);
+            }
+        });
+    }
+}
+
+#[test]
+fn who_is_refused_spoils_nobodys_wait() {
+    for _ in 0..500 {
+        let clock = FakeClock::new();
+        let lane = lane([(1, MINUTE), (20, HOUR)], &clock);
+        call(&lane);
+        clock.advance(secs(50));
+        let start = std::sync::Barrier::new(2);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                start.wait();
+                drop(take_within(&lane, Duration::ZERO));
+            });
+            scope.spawn(|| {
+                start.wait();
+                take_within(&lane, secs(30)).unwrap().start();
+            });
+        });
+    }
+}
+
+#[test]
+fn who_asks_behind_many_hears_at_once_how_long_it_takes() {
+    let clock = FakeClock::new();
+    let lane = lane([(2, MINUTE), (100, HOUR)], &clock);
+    call(&lane);
+    clock.advance(secs(10));
+    call(&lane);
+    let mut before = Vec::new();
+    for left in [50, 60, 110, 120, 170] {
+        let told = refusal(&lane, Duration::ZERO).retry_after();
+        assert_eq!(told, Some(secs(left)), "behind {}", before.len());
+        before.push(lane.queue_up());
+    }
+}
