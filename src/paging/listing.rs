@@ -82,6 +82,15 @@ impl Listing {
         Some(left.map_or(rows, |left| left.min(rows)))
     }
 
+    /// Only some columns of the rows are asked for, so that different rows may look alike.
+    pub(super) fn is_trimmed(&self) -> bool {
+        let mut names = self
+            .options
+            .iter()
+            .map(|(name, _)| name.trim_start_matches('$'));
+        names.any(|name| name.eq_ignore_ascii_case("select"))
+    }
+
     /// The query of the call that wants these rows.
     pub(crate) fn query(&self, skip: u64, top: Option<u64>) -> String {
         let mut query = String::new();

@@ -125,7 +125,10 @@ impl Walk {
         match call::send(&self.shared, &call) {
             Ok(answer) => {
                 self.tries = answer.tries;
-                if matches!(self.next, Next::ByOffset) && !self.refetched {
+                if matches!(self.next, Next::ByOffset)
+                    && !self.refetched
+                    && !self.listing.is_trimmed()
+                {
                     let page = answer.fingerprint();
                     if self.last_page.replace(page) == Some(page) {
                         return Err(
