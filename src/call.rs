@@ -236,7 +236,10 @@ impl Tries<'_> {
             return Err(page::empty());
         }
         Ok(Answer {
-            content_type: response.content_type,
+            // Said in an error, so it must not be what was sent.
+            content_type: response
+                .content_type
+                .filter(|kind| !kind.contains(bearer.expose())),
             body: response.body,
             body_limit: self.shared.http.body_limit(),
             tries: self.made,

@@ -1,13 +1,20 @@
 //! What serde_json has to say, made fit to be shown: its own texts quote the values they complain
 //! about, and a value may be a password.
 
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 
 use crate::error::{Error, ErrorKind};
+use crate::page;
 
 /// Decodes one JSON value that is complete.
-pub(crate) fn value<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
-    serde_json::from_str(text).map_err(|error| unfit(text, &error, "the answer"))
+pub(crate) fn value<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Error> {
+    serde_json::from_str(text).map_err(|error| {
+        if error.is_eof() {
+            page::damaged("it ends before its closing bracket")
+        } else {
+            unfit(text, &error, "the answer")
+        }
+    })
 }
 
 /// The error for JSON that does not fit: where, by key, line and column of `text`, and what was
@@ -201,7 +208,7 @@ mod tests {
     fn what_is_missing_or_twice_is_named() {
         assert!(message("{}").ends_with("missing field `id`"));
         assert!(message(r#"{"id":"a","id":"b"}"#).ends_with("duplicate field `id`"));
-        assert!(message(r#"{"id":"a""#).contains("EOF"));
+        assert!(message(r#"{"id":"a""#).contains("damaged"));
     }
 
     #[test]

@@ -16,12 +16,16 @@ pub(crate) fn encode(text: &str) -> String {
     utf8_percent_encode(text, ENCODED).to_string()
 }
 
+/// Ids of this service have about a hundred characters.
+const LONGEST_ID: usize = 1_024;
+
 /// Whether an id can be a path segment; if not, why.
 pub(crate) fn check_id(id: &str) -> Result<(), &'static str> {
     match id.trim() {
         "" => Err("the id is empty or blank"),
         // Dots are never encoded, and a URL's dot segments change its path.
         "." | ".." => Err("the id is a dot segment"),
+        _ if id.len() > LONGEST_ID => Err("the id is longer than 1,024 bytes"),
         _ if id.contains(char::is_control) => Err("the id contains a control character"),
         _ => Ok(()),
     }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -341,6 +342,11 @@ impl Error {
         };
         let mut error = Self::new(kind, status_line(status)).with_retryable(retryable);
         error.0.status = Some(status);
+        if (200..300).contains(&status) {
+            // A success of another kind: its body is data, which is no error's message.
+            error.0.text.push_str(", where only a 200 is an answer");
+            return error;
+        }
         match ServiceError::read(body, secret) {
             Some(said) => {
                 error.0.from_service = said.is_complete;
@@ -349,7 +355,7 @@ impl Error {
                 error.0.request_id = said.target;
             }
             None if body.iter().all(u8::is_ascii_whitespace) => error.0.from_service = true,
-            None => error.0.message = Some(excerpt(&String::from_utf8_lossy(body), secret)),
+            None => error.0.message = excerpt(&String::from_utf8_lossy(body), secret),
         }
         error
     }
@@ -364,17 +370,18 @@ impl Error {
         .with_retryable(matches!(status, 408 | 429 | 500 | 502 | 503 | 504));
         error.0.status = Some(status);
         if let Ok(said) = serde_json::from_slice::<TokenError>(body) {
-            let shown = |text: String| excerpt(&text, secret);
-            error.0.code = said.error.map(shown);
-            error.0.message = said.error_description.map(shown);
-            error.0.request_id = said.correlation_id.or(said.trace_id).map(shown);
+            let shown = |member: Value| member.as_str().and_then(|text| excerpt(text, secret));
+            error.0.code = said.error.and_then(shown);
+            error.0.message = said.error_description.and_then(shown);
+            let (correlation, trace) = (said.correlation_id, said.trace_id);
+            error.0.request_id = correlation.and_then(shown).or(trace.and_then(shown));
         }
         error
     }
 
     /// The id from a header, unless the body named one.
     pub(crate) fn or_request_id(mut self, id: Option<&str>, secret: &Secret) -> Self {
-        self.0.request_id = self.0.request_id.or(id.map(|id| excerpt(id, secret)));
+        self.0.request_id = self.0.request_id.or(id.and_then(|id| excerpt(id, secret)));
         self
     }
 }
@@ -459,12 +466,12 @@ impl ServiceError {
         let mut envelope: Value = serde_json::from_slice(body).ok()?;
         let error = envelope.get_mut("error")?;
         let mut take = |key: &str| match error.get_mut(key).map(Value::take) {
-            Some(Value::String(text)) if !text.trim().is_empty() => Some(excerpt(&text, secret)),
+            Some(Value::String(text)) => excerpt(&text, secret),
             Some(Value::Number(number)) => Some(number.to_string()),
             _ => None,
         };
         let (code, message, target) = (take("code"), take("message"), take("target"));
-        let bare = error.as_str().map(|text| excerpt(text, secret));
+        let bare = error.as_str().and_then(|text| excerpt(text, secret));
         Some(Self {
             is_complete: code.is_some(),
             code,
@@ -478,10 +485,10 @@ impl ServiceError {
 /// Entra's additions).
 #[derive(Deserialize)]
 struct TokenError {
-    error: Option<String>,
-    error_description: Option<String>,
-    correlation_id: Option<String>,
-    trace_id: Option<String>,
+    error: Option<Value>,
+    error_description: Option<Value>,
+    correlation_id: Option<Value>,
+    trace_id: Option<Value>,
 }
 
 /// A status with its reason phrase, which HTTP/2 and many gateways don't send.
@@ -518,21 +525,25 @@ fn repeats(status_line: &str, code: &str) -> bool {
 }
 
 /// Foreign text made fit for one line of a log: without the secret, which it may repeat, without
-/// control characters, runs of space folded, and cut, in this order.
-fn excerpt(text: &str, secret: &Secret) -> String {
+/// control characters, runs of space folded, and cut, in this order. Nothing if nothing is left.
+fn excerpt(text: &str, secret: &Secret) -> Option<String> {
+    /// Shorter ones stand in any text, and guard nothing.
+    const SHORTEST_SECRET: usize = 4;
     let secret = secret.expose();
-    let text = if secret.is_empty() {
-        text.to_owned()
+    let line = if secret.len() < SHORTEST_SECRET {
+        shortened(text)
     } else {
-        text.replace(secret, "***")
+        // As it is, and as it was sent in a form.
+        let encoded = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
+        shortened(&text.replace(secret, "***").replace(&encoded, "***"))
     };
-    shortened(&text)
+    Some(line).filter(|line| !line.is_empty())
 }
 
 /// The same for text that can't hold a secret.
 pub(crate) fn shortened(text: &str) -> String {
     let mut line = String::new();
-    let words = text.split(|c: char| c.is_whitespace() || c.is_control());
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control() || is_invisible(c));
     for word in words.filter(|word| !word.is_empty()) {
         if !line.is_empty() {
             line.push(' ');
@@ -545,4 +556,9 @@ pub(crate) fn shortened(text: &str) -> String {
         }
     }
     line
+}
+
+/// Marks that change how the text around them is shown.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
 }

@@ -324,7 +324,7 @@ fn read_headers(status: u16, headers: &HeaderMap) -> Response {
         content_type: text("content-type"),
         request_id: ["mise-correlation-id", "x-ms-request-id", "request-id"]
             .into_iter()
-            .find_map(text),
+            .find_map(|name| text(name).filter(|id| !id.trim().is_empty())),
         location_host: location.and_then(|url| {
             Origin::split(&url)
                 .map(|(origin, _)| origin.host().to_owned())

@@ -194,7 +194,7 @@ pub(crate) fn empty() -> Error {
 }
 
 /// The page did not arrive whole; fetched again, it may.
-fn damaged(why: &str) -> Error {
+pub(crate) fn damaged(why: &str) -> Error {
     Error::new(ErrorKind::Transport, format!("the body is damaged: {why}")).with_retryable(true)
 }
 

@@ -62,8 +62,7 @@ pub(crate) fn get(shared: &Shared, id: &str) -> Result<ScanAgent, Error> {
 /// The agent out of a bare entity, an entity in `value`, or a list in `value`. Of a list only the
 /// row that has the id is taken: another agent would be worse than none.
 fn pick(text: &str, id: &str) -> Result<ScanAgent, Error> {
-    let envelope: Envelope<'_> =
-        serde_json::from_str(text).map_err(|error| decode::unfit(text, &error, "the answer"))?;
+    let envelope: Envelope<'_> = decode::value(text)?;
     let Some(value) = envelope.value.map(RawValue::get) else {
         let mut agent: ScanAgent = decode::value(text)?;
         // The envelope's own key, which stands beside the agent's here.
@@ -123,13 +122,20 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_that_is_cut_may_be_whole_the_next_time() {
+        for end in 1..AGENT.len() {
+            let text = AGENT.get(..end).unwrap();
+            assert!(pick(text, "machine").unwrap_err().is_damage(), "{text}");
+        }
+    }
+
+    #[test]
     fn anything_else_is_a_decode_error() {
         for text in [
             r#"{"value":"x"}"#,
             r#"{"value":[[1]]}"#,
             r#"{"id":null}"#,
             "{}",
-            "{",
             r#"{"id":"a"}x"#,
         ] {
             assert_eq!(

@@ -13,6 +13,7 @@ mod config;
 mod day;
 mod decoding;
 mod errors;
+mod hostile;
 mod limits;
 mod logs;
 mod loopback;

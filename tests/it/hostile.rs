@@ -1,0 +1,213 @@
+//! What hostile or broken servers put where texts come from.
+
+use defender_endpoint::testing::FakeClock;
+use defender_endpoint::{Client, ClientSecret, Cloud, ErrorKind, RetryPolicy, StaticToken};
+
+use crate::loopback::{Act, Loopback, answer, json};
+use crate::support;
+
+const NOTHING: &str = r#"{"value":[]}"#;
+
+fn secret_client(secret: &str, login: &Loopback, api: &Loopback) -> Client {
+    let cloud = Cloud::COMMERCIAL
+        .with_api_url(api.url())
+        .with_authority(login.url());
+    Client::builder(ClientSecret::new("contoso.com", "an-app", secret).unwrap())
+        .cloud(cloud)
+        .clock(FakeClock::new())
+        .no_proxy()
+        .retry_policy(RetryPolicy::none())
+        .build()
+        .unwrap()
+}
+
+#[test]
+fn another_success_shows_no_data() {
+    for status in [201, 203, 206] {
+        let body =
+            r#"{"value":[{"id":"a","scanAuthenticationParams":{"authPassword":"hunter2"}}]}"#;
+        let server = Loopback::sending(answer(status, &[], body));
+        let error = support::client(&server.url())
+            .scan_definitions()
+            .unwrap_err();
+        assert_eq!(error.message(), None, "{error}");
+        assert!(
+            !format!("{error} {error:?} {error:#?}").contains("hunter2"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_secret_at_the_cut_is_not_shown() {
+    let secret = "aQwe8~hunter2hunter2hunter2";
+    let (login, api) = (
+        Loopback::sending(answer(
+            401,
+            &[],
+            format!(
+                r#"{{"error":"c","error_description":"{} {secret}"}}"#,
+                "x".repeat(285)
+            ),
+        )),
+        Loopback::sending(json(NOTHING)),
+    );
+    let error = secret_client(secret, &login, &api)
+        .scan_agents()
+        .unwrap_err();
+    assert!(!format!("{error:?}").contains("aQwe8~"), "{error}");
+}
+
+#[test]
+fn a_secret_in_form_encoding_is_not_shown() {
+    let secret = "aQwe8~hunter2~x";
+    let (login, api) = (
+        Loopback::new(|seen| {
+            Act::Send(answer(
+                400,
+                &[],
+                format!(
+                    r#"{{"error":"c","error_description":"cannot read: {}"}}"#,
+                    seen.text()
+                ),
+            ))
+        }),
+        Loopback::sending(json(NOTHING)),
+    );
+    let error = secret_client(secret, &login, &api)
+        .scan_agents()
+        .unwrap_err();
+    assert!(!format!("{error:?}").contains("hunter2"), "{error}");
+}
+
+#[test]
+fn a_cut_agent_without_length_is_worth_a_retry() {
+    let server = Loopback::new(|_| {
+        Act::SendAndClose(b"HTTP/1.1 200 OK\r\n\r\n{\"id\":\"an-id\",\"mach".to_vec())
+    });
+    let error = support::client(&server.url())
+        .scan_agent("an-id")
+        .unwrap_err();
+    assert_eq!(
+        (error.kind(), error.is_retryable()),
+        (ErrorKind::Transport, true),
+        "{error}"
+    );
+}
+
+#[test]
+fn an_id_that_makes_the_url_too_long_is_refused() {
+    let server = Loopback::sending(json(r#"{"id":"a"}"#));
+    let outcome = support::client(&server.url()).scan_agent("x".repeat(20_000));
+    assert_eq!(outcome.unwrap_err().kind(), ErrorKind::InvalidInput);
+}
+
+#[test]
+fn control_characters_are_no_message() {
+    for body in [
+        "\0",
+        "\u{1}\u{2}",
+        r#"{"error":{"code":"\u0000","message":"\u0001"}}"#,
+        "\u{feff}",
+    ] {
+        let server = Loopback::sending(answer(502, &[], body));
+        let error = support::client(&server.url()).scan_agents().unwrap_err();
+        assert_eq!(
+            (error.code(), error.message()),
+            (None, None),
+            "{body:?} {error:?}"
+        );
+    }
+}
+
+#[test]
+fn a_request_id_of_a_header_is_cut() {
+    let server = Loopback::sending(answer(500, &[("x-ms-request-id", &"x".repeat(20_000))], ""));
+    let error = support::client(&server.url()).scan_agents().unwrap_err();
+    assert!(error.request_id().unwrap().len() < 400);
+}
+
+#[test]
+fn an_empty_request_id_of_a_header_is_none() {
+    let server = Loopback::sending(answer(
+        500,
+        &[("x-ms-request-id", ""), ("request-id", "good")],
+        "",
+    ));
+    let error = support::client(&server.url()).scan_agents().unwrap_err();
+    assert_eq!(error.request_id(), Some("good"));
+}
+
+#[test]
+fn a_content_type_is_cut() {
+    let server = Loopback::sending(answer(
+        200,
+        &[("Content-Type", &format!("text/{}", "x".repeat(20_000)))],
+        "<html>",
+    ));
+    let error = support::client(&server.url()).scan_agents().unwrap_err();
+    assert!(
+        error.to_string().len() < 1000,
+        "{} long",
+        error.to_string().len()
+    );
+}
+
+#[test]
+fn a_content_type_does_not_show_the_token() {
+    let server = Loopback::sending(answer(
+        200,
+        &[("Content-Type", "text/hunter2hunter2")],
+        "<html>",
+    ));
+    let client = Client::builder(StaticToken::new("hunter2hunter2").unwrap())
+        .cloud(Cloud::COMMERCIAL.with_api_url(server.url()))
+        .no_proxy()
+        .retry_policy(RetryPolicy::none())
+        .build()
+        .unwrap();
+    let error = client.scan_agents().unwrap_err();
+    assert!(!format!("{error:?}").contains("hunter2"), "{error}");
+}
+
+#[test]
+fn a_refusal_with_an_odd_member_keeps_the_others() {
+    let (login, api) = (
+        Loopback::sending(answer(
+            401,
+            &[],
+            r#"{"error":"invalid_client","error_description":"No.","trace_id":5,"correlation_id":null}"#,
+        )),
+        Loopback::sending(json(NOTHING)),
+    );
+    let error = secret_client("s", &login, &api).scan_agents().unwrap_err();
+    assert_eq!(
+        (error.code(), error.message()),
+        (Some("invalid_client"), Some("No."))
+    );
+}
+
+#[test]
+fn direction_marks_are_no_part_of_a_line() {
+    let server = Loopback::sending(answer(500, &[], "a\u{202e}b\u{200b}c\u{2066}d"));
+    let error = support::client(&server.url()).scan_agents().unwrap_err();
+    assert!(
+        !error.to_string().contains(['\u{202e}', '\u{2066}']),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn a_one_letter_secret_leaves_texts_alone() {
+    // A one-letter secret must not turn every such letter into stars.
+    let (login, api) = (
+        Loopback::sending(answer(
+            401,
+            &[],
+            r#"{"error":"invalid_client","error_description":"AADSTS7000215: x"}"#,
+        )),
+        Loopback::sending(json(NOTHING)),
+    );
+    let error = secret_client("A", &login, &api).scan_agents().unwrap_err();
+    assert_eq!(error.message(), Some("AADSTS7000215: x"));
+}
