@@ -1,6 +1,7 @@
 //! Tokens: how they are asked for, kept, renewed, shared and refused.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -485,6 +486,17 @@ fn a_refusal_keeps_code_and_description_and_gives_a_hint() {
 }
 
 #[test]
+fn a_refusals_trace_id_serves_where_there_is_no_correlation_id() {
+    for correlation in ["", r#""correlation_id":null,"#] {
+        let body = format!(r#"{{"error":"invalid_client",{correlation}"trace_id":"a-trace"}}"#);
+        let error = refused_token(answer(400, &[("x-ms-request-id", "of-header")], body));
+        assert_eq!(error.request_id(), Some("a-trace"));
+    }
+    let error = refused_token(answer(400, &[("x-ms-request-id", "of-header")], ""));
+    assert_eq!(error.request_id(), Some("of-header"));
+}
+
+#[test]
 fn the_usual_refusals_have_a_hint_of_their_own() {
     for (code, word) in [
         ("AADSTS7000215", "value, not its id"),
@@ -966,14 +978,24 @@ fn a_credentials_token_is_checked_like_any_other() {
 
 const THREADS: usize = 32;
 
-/// Calls from all threads at once and returns what came of them.
-fn from_all_threads(client: &Client) -> Vec<Result<(), Error>> {
-    thread::scope(|scope| {
-        let calls: Vec<_> = (0..THREADS)
-            .map(|_| scope.spawn(|| client.scan_agents().map(drop)))
-            .collect();
-        calls.into_iter().map(|call| call.join().unwrap()).collect()
-    })
+/// What came of a call; `Err` holds nothing but that it panicked.
+type Outcome = Result<Result<(), Error>, ()>;
+
+/// Calls in a thread of its own, which reports when it is done.
+fn call_in_thread(client: &Client, report: &Sender<Outcome>) -> ThreadId {
+    let (client, report) = (client.clone(), report.clone());
+    let call = move || {
+        let outcome = catch_unwind(AssertUnwindSafe(|| client.scan_agents().map(drop)));
+        // Nobody listens any more if the test has failed.
+        let _ = report.send(outcome.map_err(drop));
+    };
+    thread::spawn(call).thread().id()
+}
+
+/// What came of all threads; hangs for no longer than the test is patient.
+fn outcomes(reports: &Receiver<Outcome>) -> Vec<Outcome> {
+    let report = |_| reports.recv_timeout(PATIENCE).expect("a thread hangs");
+    (0..THREADS).map(report).collect()
 }
 
 #[test]
@@ -981,7 +1003,13 @@ fn a_cold_cache_asks_once_for_32_threads_and_a_stale_one_once_more() {
     let (login, api, clock) = (login(3_600), api(), FakeClock::new());
     let client = secret_client(&login, &api, &clock);
     for round in 1..=3 {
-        assert!(from_all_threads(&client).iter().all(Result::is_ok));
+        let (report, reports) = channel();
+        for _ in 0..THREADS {
+            call_in_thread(&client, &report);
+        }
+        for outcome in outcomes(&reports) {
+            outcome.unwrap().unwrap();
+        }
         assert_eq!(login.seen().len(), round);
         let token = format!("token-{round}");
         assert_eq!(tokens(&api), vec![token; THREADS]);
@@ -1074,9 +1102,7 @@ fn hour() -> AccessToken {
 
 /// One thread asks for a token while all the others wait for it; then the credential does as it is
 /// told. Returns what came of each thread, and how often the credential was asked in all.
-fn while_the_others_wait(
-    told: impl IntoIterator<Item = Told>,
-) -> (Vec<thread::Result<Result<(), Error>>>, usize) {
+fn while_the_others_wait(told: impl IntoIterator<Item = Told>) -> (Vec<Outcome>, usize) {
     let (api, clock) = (api(), Watched::new());
     let (asked, asks) = channel();
     let (tell, orders) = channel();
@@ -1103,28 +1129,24 @@ fn while_the_others_wait(
     });
     assert!(looks > 0);
 
-    let spawn = || {
-        let client = client.clone();
-        thread::spawn(move || client.scan_agents().map(drop))
-    };
-    let mut calls = vec![spawn()];
-    assert_eq!(asks.recv_timeout(PATIENCE).unwrap(), calls[0].thread().id());
-    while calls.len() < THREADS {
-        let call = spawn();
+    let (report, reports) = channel();
+    let first = call_in_thread(&client, &report);
+    assert_eq!(asks.recv_timeout(PATIENCE).unwrap(), first);
+    for _ in 1..THREADS {
+        let thread = call_in_thread(&client, &report);
         let since = Instant::now();
-        while clock.looks(call.thread().id()) < looks {
+        while clock.looks(thread) < looks {
             assert!(
                 since.elapsed() < PATIENCE,
                 "a thread doesn't get as far as the token"
             );
             thread::yield_now();
         }
-        calls.push(call);
     }
     for order in told {
         tell.send(order).unwrap();
     }
-    let outcomes = calls.into_iter().map(thread::JoinHandle::join).collect();
+    let outcomes = outcomes(&reports);
     (outcomes, 1 + asks.try_iter().count())
 }
 
@@ -1157,6 +1179,30 @@ fn a_credential_that_panics_does_not_take_the_others_down() {
     assert_eq!(panicked.len(), 1);
     assert!(others.into_iter().all(|outcome| outcome.unwrap().is_ok()));
     assert_eq!(asked, 2);
+}
+
+#[test]
+fn a_token_that_expires_while_its_renewal_fails_is_not_sent() {
+    let (api, clock) = (api(), FakeClock::new());
+    let (asked, asks) = channel();
+    let (tell, orders) = channel();
+    let puppet = Puppet {
+        asked: Mutex::new(asked),
+        told: Mutex::new(orders),
+    };
+    let client = client_of(puppet, &api, clock.clone());
+    tell.send(Told::Give(hour())).unwrap();
+    client.scan_agents().unwrap();
+    asks.recv_timeout(PATIENCE).unwrap();
+    clock.advance(SECOND * 3_599);
+    thread::scope(|scope| {
+        let renewing = scope.spawn(|| client.scan_agents().unwrap_err());
+        asks.recv_timeout(PATIENCE).unwrap();
+        clock.advance(SECOND);
+        tell.send(Told::Fail).unwrap();
+        assert_eq!(renewing.join().unwrap().kind(), ErrorKind::Credential);
+    });
+    assert_eq!(api.seen().len(), 1);
 }
 
 #[test]

@@ -461,14 +461,15 @@ fn a_token_is_in_no_text_where_a_credential_looks_on() {
 }
 
 #[test]
-fn a_failed_renewal_is_logged_without_the_secret() {
-    let planted = Planted::new();
+fn a_failed_renewal_is_logged_without_secret_and_token() {
+    let (planted, token) = (Planted::new(), Planted::new());
     let clock = FakeClock::new();
     let secret = planted.secret.clone();
+    let first = format!(r#"{{"access_token":"{}","expires_in":3600}}"#, token.secret);
     let asked = AtomicUsize::new(0);
     let login = Loopback::new(move |_| {
         Act::Send(match asked.fetch_add(1, Ordering::SeqCst) {
-            0 => json(r#"{"access_token":"t","expires_in":3600}"#),
+            0 => json(&first),
             _ => answer(
                 418,
                 &[],
@@ -490,6 +491,7 @@ fn a_failed_renewal_is_logged_without_the_secret() {
     assert!(line.target.starts_with("defender_endpoint"), "{line:?}");
     assert!(line.text.contains("the old one is used"), "{line:?}");
     planted.look_at_text(&line.text);
+    token.look_at_text(&line.text);
 }
 
 /// A scan definition with a password wherever there can be one.
