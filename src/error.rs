@@ -279,7 +279,8 @@ impl Error {
 
     /// What came was not whole, and may be when it is fetched again.
     pub(crate) fn is_damage(&self) -> bool {
-        self.0.kind == ErrorKind::Transport && self.is_retryable()
+        let cut = self.0.kind == ErrorKind::Transport && self.is_retryable();
+        cut || self.0.retry == Retry::Once
     }
 
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {

@@ -475,10 +475,12 @@ fn a_slash_behind_the_authority_is_not_doubled() {
 // --- proxies
 
 /// A proxy that lets nobody through.
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
 fn proxy() -> Loopback {
     Loopback::new(|_| Act::SendAndClose(answer(403, &[], "")))
 }
 
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
 fn lines(server: &Loopback) -> Vec<String> {
     server
         .seen()
@@ -487,6 +489,7 @@ fn lines(server: &Loopback) -> Vec<String> {
         .collect()
 }
 
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
 #[test]
 fn the_proxy_of_the_environment_is_used() {
     for name in [
@@ -515,6 +518,7 @@ fn the_proxy_of_the_environment_is_used() {
     }
 }
 
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
 #[test]
 fn tokens_are_fetched_through_the_proxy_too() {
     let proxy = proxy();
@@ -546,6 +550,7 @@ fn plain_http_to_loopback_goes_past_every_proxy() {
     proxy.assert_untouched();
 }
 
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
 #[test]
 fn a_proxy_that_speaks_no_http_is_refused() {
     for url in ["socks5://127.0.0.1:1", "socks4://127.0.0.1:1"] {
@@ -579,6 +584,7 @@ fn no_proxy_ignores_the_environment() {
     proxy.assert_untouched();
 }
 
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
 #[test]
 fn the_exceptions_of_the_environment_are_kept() {
     for (exceptions, direct) in [
@@ -600,6 +606,7 @@ fn the_exceptions_of_the_environment_are_kept() {
     }
 }
 
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
 #[test]
 fn a_proxy_of_the_programs_own_outweighs_the_environment() {
     let (api, own, other) = (Forbidden::new(), proxy(), Forbidden::new());
@@ -615,6 +622,7 @@ fn a_proxy_of_the_programs_own_outweighs_the_environment() {
     other.assert_untouched();
 }
 
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
 #[test]
 fn a_proxys_password_in_the_environment_is_not_shown() {
     for status in [407, 502] {

@@ -550,6 +550,14 @@ fn a_token_endpoint_in_trouble_is_worth_a_retry() {
 }
 
 #[test]
+fn the_wait_that_a_token_endpoint_asks_for_is_kept() {
+    for status in [429, 503] {
+        let error = refused_token(answer(status, &[("Retry-After", "7")], ""));
+        assert_eq!(error.retry_after(), Some(SECOND * 7), "{error:?}");
+    }
+}
+
+#[test]
 fn a_token_endpoint_that_is_not_there_is_named_as_such() {
     let api = api();
     let host = deserted();
@@ -560,6 +568,7 @@ fn a_token_endpoint_that_is_not_there_is_named_as_such() {
     let client = Client::builder(credential)
         .cloud(cloud)
         .no_proxy()
+        .retry_policy(RetryPolicy::none())
         .build()
         .unwrap();
     let error = client.scan_agents().unwrap_err();

@@ -198,6 +198,37 @@ fn no_timeout_may_be_zero() {
 }
 
 #[test]
+fn no_timeout_may_be_longer_than_a_day() {
+    const DAY: Duration = Duration::from_secs(86_400);
+    // The longest would overflow the transport's clock.
+    for timeout in [DAY + Duration::from_nanos(1), Duration::MAX] {
+        refused(
+            |builder| builder.connect_timeout(timeout),
+            &["connect_timeout", "day"],
+        );
+        refused(
+            |builder| builder.read_timeout(timeout),
+            &["read_timeout", "day"],
+        );
+        refused(
+            |builder| builder.try_timeout(timeout),
+            &["try_timeout", "day"],
+        );
+    }
+    works(|builder| {
+        builder
+            .connect_timeout(DAY)
+            .read_timeout(DAY)
+            .try_timeout(DAY)
+    });
+}
+
+#[test]
+fn a_deadline_may_be_endless() {
+    works(|builder| builder.deadline(Duration::MAX));
+}
+
+#[test]
 fn a_body_limit_must_not_be_zero_and_may_be_anything_else() {
     refused(|builder| builder.body_limit(0), &["body_limit", "zero"]);
     works(|builder| builder.body_limit(u64::MAX));
@@ -257,7 +288,13 @@ fn a_wait_of_none_fails_at_once_where_there_is_no_room() {
 
 #[test]
 fn a_user_agent_must_fit_a_header() {
-    for name in ["a\nb", "a\r\nX-Injected: y", "a\0b", "a\u{7f}"] {
+    for name in [
+        "a\nb",
+        "a\r\nX-Injected: y",
+        "a\0b",
+        "a\u{7f}",
+        "b\u{fc}ro/1",
+    ] {
         refused(|builder| builder.user_agent(name), &["user agent"]);
     }
 }

@@ -1370,21 +1370,29 @@ fn every_page_of_a_walk_may_be_damaged_once_and_none_twice() {
     assert_eq!(server.calls(), 10);
 
     let bad = page(3..6);
-    for cut in 1..bad.len() {
-        let server = RawServer::script([Answer::json(linked(0..3, "?x=1")), damaged(&bad, cut)]);
-        let mut items = persistent(&server).into_iter();
-        let (numbers, failure) = walk(&mut items);
-        let error = failure.unwrap();
-        assert_eq!(
-            (error.kind(), error.is_retryable()),
-            (ErrorKind::Transport, true)
-        );
-        assert_eq!(
-            numbers,
-            (0..items.offset()).collect::<Vec<_>>(),
-            "cut at {cut}"
-        );
-        assert_eq!(server.calls(), 3, "cut at {cut}");
+    for first in [linked(0..3, "?x=1"), page(0..3)] {
+        for cut in 1..bad.len() {
+            // The second answer is damaged too, at the same place or only further on.
+            for second in [cut, bad.len() - 1] {
+                let server = RawServer::script([
+                    Answer::json(&first),
+                    damaged(&bad, cut),
+                    damaged(&bad, second),
+                    Answer::json(&bad),
+                ]);
+                let mut items = persistent(&server).page_size(3).into_iter();
+                let (numbers, failure) = walk(&mut items);
+                let error = failure.unwrap();
+                let told = (error.kind(), error.is_retryable());
+                assert_eq!(told, (ErrorKind::Transport, true), "cut at {cut}: {error}");
+                assert_eq!(
+                    numbers,
+                    (0..items.offset()).collect::<Vec<_>>(),
+                    "cut at {cut}"
+                );
+                assert_eq!(server.calls(), 3, "cut at {cut}");
+            }
+        }
     }
 }
 
@@ -1727,4 +1735,20 @@ fn the_largest_page_sizes_and_queries_and_many_ids_are_sent() {
     assert_eq!(body["ScanDefinitionIds"], ids[..5_000]);
     let queries = ["?$top=10000", "?$top=1"].map(|query| format!("{MACHINES}{query}"));
     assert_eq!(server.lines()[..2], queries);
+}
+
+#[test]
+fn a_blank_200_is_tried_once_more() {
+    for blank in [" ", "\r\n", "\u{FEFF}"] {
+        let server = RawServer::script([Answer::json(blank), Answer::json(page(0..1))]);
+        assert_eq!(whole(persistent(&server)), [0], "{blank:?}");
+        let server = RawServer::script([Answer::json(blank)]);
+        let (_, failure) = walk(persistent(&server));
+        assert_eq!(
+            (failure.unwrap().kind(), server.calls()),
+            (ErrorKind::Decode, 2)
+        );
+    }
+    let server = RawServer::script([Answer::gzip(""), Answer::json(page(0..1))]);
+    assert_eq!(whole(persistent(&server)), [0]);
 }

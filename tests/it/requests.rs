@@ -1,6 +1,7 @@
 //! What is sent: method, path, query, headers and body, for each operation and each option.
 
 use std::io::Write as _;
+use std::time::Duration;
 
 use defender_endpoint::machines::{HealthStatus, Machine, RiskScore, field};
 use defender_endpoint::{Client, ClientSecret, Cloud, ErrorKind, Filter, RateLimits};
@@ -635,6 +636,19 @@ fn a_clone_shares_the_connection() {
     drop(client.scan_agents().unwrap());
     drop(client.clone().scan_agents().unwrap());
     assert_eq!((server.seen().len(), server.connections()), (2, 1));
+}
+
+#[test]
+fn a_deadline_does_not_cost_the_connection() {
+    let server = Loopback::sending(json(NOTHING));
+    let client = builder(&server.url())
+        .deadline(Duration::from_secs(60))
+        .build()
+        .unwrap();
+    for _ in 0..3 {
+        drop(client.scan_agents().unwrap());
+    }
+    assert_eq!(server.connections(), 1);
 }
 
 #[test]
