@@ -543,6 +543,10 @@ impl ClientBuilder {
         if self.body_limit == 0 {
             return Err(Error::config("body_limit is zero"));
         }
+        let product = self.user_agent.as_deref();
+        if product.is_some_and(|product| product.trim().is_empty()) {
+            return Err(Error::config("the user agent is empty"));
+        }
         let own_name = concat!("defender-endpoint/", env!("CARGO_PKG_VERSION"));
         let http = Http::new(&Settings {
             user_agent: match &self.user_agent {

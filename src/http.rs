@@ -237,8 +237,13 @@ impl Http {
 
     /// Says what happened in words of our own: ureq's texts may hold a URL with its query.
     fn failure(&self, error: ureq::Error, url: &str, time: Duration) -> Error {
+        let by_proxy = || {
+            let uri = url.parse::<ureq::http::Uri>().ok();
+            let both = self.agent.config().proxy().zip(uri);
+            both.is_some_and(|(proxy, uri)| !proxy.is_no_proxy(&uri))
+        };
         let host = match (Origin::split(url), &self.proxy) {
-            (Ok((origin, _)), Some(proxy)) if origin.is_https() => {
+            (Ok((origin, _)), Some(proxy)) if origin.is_https() && by_proxy() => {
                 format!("{} through the proxy {proxy}", origin.authority())
             }
             (Ok((origin, _)), _) => origin.authority(),
@@ -393,9 +398,25 @@ fn environments_proxy() -> Result<Option<ureq::Proxy>, Error> {
         return Ok(None);
     };
     match proxy.protocol() {
-        ureq::ProxyProtocol::Http | ureq::ProxyProtocol::Https => Ok(Some(proxy)),
+        ureq::ProxyProtocol::Http | ureq::ProxyProtocol::Https if has_place(&proxy) => {
+            Ok(Some(proxy))
+        }
         _ => Err(Error::config("the proxy that the environment names is no HTTP proxy")
             .with_hint("the first of ALL_PROXY, HTTPS_PROXY and HTTP_PROXY counts; `proxy` and `no_proxy` go before it")),
+    }
+}
+
+/// Whether it says where: ureq accepts no host, and takes the default for a port that is no number.
+fn has_place(proxy: &ureq::Proxy) -> bool {
+    let authority = proxy.uri().authority().map_or("", |all| all.as_str());
+    let place = authority.rsplit('@').next().unwrap_or_default();
+    let port = match place.strip_prefix(proxy.host()) {
+        Some(rest) if !proxy.host().is_empty() => rest,
+        _ => return false,
+    };
+    match port.strip_prefix(':') {
+        Some(number) => number.parse::<u16>().is_ok_and(|number| number > 0),
+        None => port.is_empty(),
     }
 }
 
@@ -406,7 +427,7 @@ fn proxy(url: &Secret) -> Result<ureq::Proxy, Error> {
     };
     let proxy = ureq::Proxy::new(url.expose()).map_err(|_| fault())?;
     match proxy.protocol() {
-        ureq::ProxyProtocol::Http | ureq::ProxyProtocol::Https => Ok(proxy),
+        ureq::ProxyProtocol::Http | ureq::ProxyProtocol::Https if has_place(&proxy) => Ok(proxy),
         _ => Err(fault()),
     }
 }

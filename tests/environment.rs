@@ -603,6 +603,7 @@ fn the_exceptions_of_the_environment_are_kept() {
         let said = run("token", &variables);
         assert!(said.contains("<Transport> "), "{said}");
         assert_eq!(proxy.seen().is_empty(), direct, "{exceptions}");
+        assert_eq!(said.contains("through the proxy"), !direct, "{said}");
     }
 }
 

@@ -43,6 +43,11 @@ pub(super) fn ask(
     let error = Error::from_token_status(answer.status, &secret_answer, secret)
         .or_request_id(answer.request_id.as_deref(), secret)
         .with_retry_after(answer.asked_wait(request.now()));
+    if let (300..=399, Some(host)) = (answer.status, &answer.location_host) {
+        return Err(error.with_hint(format!(
+            "it points to {host}; redirects are never followed: check the login authority and the proxy"
+        )));
+    }
     Err(match hint(error.message().unwrap_or_default()) {
         Some(hint) => error.with_hint(hint),
         None => error,

@@ -161,7 +161,11 @@ fn a_content_type_does_not_show_the_token() {
         "<html>",
     ));
     let client = Client::builder(StaticToken::new("hunter2hunter2").unwrap())
-        .cloud(Cloud::COMMERCIAL.with_api_url(server.url()))
+        .cloud(
+            Cloud::COMMERCIAL
+                .with_api_url(server.url())
+                .with_authority(server.url()),
+        )
         .no_proxy()
         .retry_policy(RetryPolicy::none())
         .build()
@@ -210,4 +214,43 @@ fn a_one_letter_secret_leaves_texts_alone() {
     );
     let error = secret_client("A", &login, &api).scan_agents().unwrap_err();
     assert_eq!(error.message(), Some("AADSTS7000215: x"));
+}
+
+#[test]
+fn a_proxy_url_without_a_host_or_with_a_bad_port_is_refused() {
+    for url in [
+        "http://h:99999",
+        "http://u:p@h:x",
+        "http://:80",
+        "http://u:p@:80",
+        "http://h:0",
+    ] {
+        let error = support::builder("http://127.0.0.1:1").proxy(url).build();
+        assert!(error.is_err(), "{url} is accepted");
+    }
+}
+
+#[test]
+fn a_redirect_of_the_token_endpoint_names_its_host() {
+    let (login, api) = (
+        Loopback::sending(answer(
+            302,
+            &[("Location", "https://portal.example/x?y")],
+            "",
+        )),
+        Loopback::sending(json(NOTHING)),
+    );
+    let error = secret_client("s", &login, &api).scan_agents().unwrap_err();
+    assert!(format!("{error:?}").contains("portal.example"), "{error:?}");
+}
+
+#[test]
+fn a_blank_user_agent_is_refused() {
+    for name in ["", " "] {
+        let error = support::builder("http://127.0.0.1:1")
+            .user_agent(name)
+            .build()
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+    }
 }

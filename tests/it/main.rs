@@ -24,4 +24,5 @@ mod requests;
 mod retries;
 mod secrets;
 mod support;
+#[cfg(feature = "rustls")]
 mod tls;

@@ -177,7 +177,11 @@ fn a_long_token_is_taken_out_of_a_text_before_that_is_cut() {
             .with_body(body)
             .create();
         let client = Client::builder(StaticToken::new(token.as_str()).unwrap())
-            .cloud(Cloud::COMMERCIAL.with_api_url(server.url()))
+            .cloud(
+                Cloud::COMMERCIAL
+                    .with_api_url(server.url())
+                    .with_authority(server.url()),
+            )
             .no_proxy()
             .build()
             .unwrap();
