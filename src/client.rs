@@ -428,7 +428,8 @@ impl ClientBuilder {
     /// [`ControlFlow::Break`] ends it, and the call fails with
     /// [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled). Defaults to none.
     ///
-    /// Called on the thread that waits, without any lock held; it must not block. Waiting for the
+    /// Called on the thread that waits, without any lock held. It must return soon, since those
+    /// who wait behind this call wait for it, and must not call the API itself. Waiting for the
     /// token that another thread fetches, and for answers, is not told.
     ///
     /// # Example

@@ -390,7 +390,20 @@ impl Lane {
                     drop(state);
                     self.clock.sleep(wait.left.min(TELL_EVERY));
                 }
-                _ => drop(self.changed.wait_timeout(state, TELL_EVERY)),
+                _ => {
+                    let woken = self.changed.wait_timeout(state, TELL_EVERY);
+                    let (state, timeout) = woken.unwrap_or_else(PoisonError::into_inner);
+                    drop(state);
+                    // There is room, and yet for a second nobody before this caller has moved.
+                    if wait.is_none() && timeout.timed_out() {
+                        let (reason, left) = (WaitReason::Queue, TELL_EVERY);
+                        patience.bear(&Wait {
+                            api: self.api,
+                            reason,
+                            left,
+                        })?;
+                    }
+                }
             }
         }
     }

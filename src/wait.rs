@@ -60,6 +60,8 @@ pub enum WaitReason {
     Throttled,
     /// A try failed, and the next one comes after a pause.
     BackOff,
+    /// There is room, but a call that asked earlier has not taken it yet.
+    Queue,
 }
 
 impl fmt::Display for Wait {
@@ -81,6 +83,7 @@ impl fmt::Display for WaitReason {
             Self::HourWindow { calls } => write!(f, "{calls} calls in 3600 s are spent"),
             Self::Throttled => f.write_str("the service asked for a pause"),
             Self::BackOff => f.write_str("a try failed"),
+            Self::Queue => f.write_str("an earlier call goes first"),
         }
     }
 }

@@ -1325,3 +1325,39 @@ fn who_asks_behind_many_hears_at_once_how_long_it_takes() {
         before.push(lane.queue_up());
     }
 }
+
+#[test]
+fn max_wait_holds_for_one_who_stands_behind_a_busy_head() {
+    let clock = FakeClock::new();
+    let lane = lane([(2, MINUTE), (100, HOUR)], &clock);
+    call(&lane);
+    call(&lane);
+    let (go_on, stays) = std::sync::mpsc::channel::<()>();
+    let (stays, busy) = (Mutex::new(stays), Arc::new(AtomicBool::new(false)));
+    let told = Arc::clone(&busy);
+    // As `on_wait` may well do: it blocks, say on a full pipe.
+    let observer = Observer::new(move |_| {
+        told.store(true, Ordering::SeqCst);
+        let _ = stays.lock().unwrap().recv();
+        ControlFlow::Continue(())
+    });
+    thread::scope(|scope| {
+        let head = scope.spawn(|| {
+            let never = Deadline::after(None, &clock);
+            let mut patience = Patience::new(&clock, Duration::MAX, never, Some(&observer));
+            lane.acquire(&mut patience).map(drop)
+        });
+        wait_until(|| busy.load(Ordering::SeqCst));
+        clock.advance(MINUTE); // room for both
+        let second = scope.spawn(|| take_within(&lane, Duration::ZERO).map(drop));
+        let begun = Instant::now();
+        while !second.is_finished() && begun.elapsed() < secs(5) {
+            clock.advance(Duration::from_millis(10));
+            thread::sleep(Duration::from_millis(10));
+        }
+        let unanswered = !second.is_finished();
+        drop(go_on);
+        head.join().unwrap().unwrap();
+        assert!(!unanswered, "max_wait was nothing");
+    });
+}
