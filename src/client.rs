@@ -354,7 +354,8 @@ impl ClientBuilder {
         self
     }
 
-    /// A limiter that other clients use too, instead of one of its own. Defaults to none.
+    /// A limiter that other clients use too, instead of one of its own. It keeps the clock that it
+    /// was made with. Defaults to none.
     pub fn rate_limiter(mut self, limiter: RateLimiter) -> Self {
         self.limiter = Some(limiter);
         self
@@ -410,6 +411,8 @@ impl ClientBuilder {
     /// call. Defaults to none; a request's own, such as
     /// [`ListMachines::deadline`](crate::machines::ListMachines::deadline), goes before it.
     ///
+    /// A page that arrives damaged and is fetched again is another call.
+    ///
     /// Nobody waits for what would come too late: a wait beyond the deadline fails at once, with
     /// the last real error of the call if there was one.
     pub fn deadline(mut self, deadline: Duration) -> Self {
@@ -458,8 +461,9 @@ impl ClientBuilder {
     }
 
     /// An HTTP proxy, `http://[user:password@]host:port`, for the API and for tokens. Defaults to
-    /// the one that `ALL_PROXY`, `HTTPS_PROXY` or `HTTP_PROXY` names, with the exceptions of
-    /// `NO_PROXY`.
+    /// the one that `ALL_PROXY`, `HTTPS_PROXY` or `HTTP_PROXY` names, the first of these that is
+    /// set, with the exceptions of `NO_PROXY` (names and addresses, separated by commas without
+    /// spaces). Plain `http` to a loopback address never goes through a proxy.
     pub fn proxy(mut self, url: impl Into<Secret>) -> Self {
         self.proxy = Proxy::Url(url.into());
         self

@@ -67,7 +67,8 @@ pub enum ErrorKind {
     Config,
     /// An argument was refused before anything was sent.
     InvalidInput,
-    /// No token could be had.
+    /// No token could be had: the credential has none, or the token endpoint refused. Where that
+    /// could not be reached at all, the kind says how: `Timeout`, `Transport` or `Tls`.
     Credential,
     /// The service answered 401: the token is not accepted, or the tenant has no licence.
     Unauthorized,

@@ -13,9 +13,9 @@ use crate::inflate;
 use crate::retry;
 use crate::secret::Secret;
 
-/// Of an answer that is no success, this much is read: enough for any error JSON, and small bodies
-/// are read to their end, which keeps the connection.
-const ERROR_BODY: u64 = 64 * 1024;
+/// Of an answer that is no success or is a token, this much is read: enough for any error JSON, and
+/// small bodies are read to their end, which keeps the connection.
+const SMALL_BODY: u64 = 64 * 1024;
 
 /// What the transport is told once, when the client is built.
 #[derive(Clone, Debug)]
@@ -109,10 +109,11 @@ impl Response {
         retry::asked_wait(self.retry_after.as_deref(), self.date.as_deref(), now)
     }
 
-    /// The body of a small answer, inflated, as far as it is there.
+    /// The body of a small answer, inflated, as far as it is there. What is longer is cut, and then
+    /// counts as not whole.
     pub(crate) fn small_body(&mut self) -> Vec<u8> {
-        let (body, whole) = inflate::beginning(std::mem::take(&mut self.body), ERROR_BODY);
-        self.whole &= whole;
+        let (body, whole) = inflate::beginning(std::mem::take(&mut self.body), SMALL_BODY);
+        self.whole &= whole && u64::try_from(body.len()).is_ok_and(|length| length < SMALL_BODY);
         body
     }
 }
@@ -180,14 +181,14 @@ impl Http {
         let limit = if status == 200 {
             self.body_limit
         } else {
-            ERROR_BODY
+            SMALL_BODY
         };
         let mut reader = answer.body_mut().as_reader().take(limit.saturating_add(1));
         let read = reader.read_to_end(&mut response.body);
         match read {
             Ok(_) if status != 200 => response
                 .body
-                .truncate(usize::try_from(ERROR_BODY).unwrap_or(0)),
+                .truncate(usize::try_from(SMALL_BODY).unwrap_or(0)),
             Ok(read) if u64::try_from(read).is_ok_and(|read| read <= limit) => {}
             Ok(_) => return Err(too_large(limit)),
             // The status says more than the rest of an error page that didn't arrive.

@@ -131,7 +131,7 @@
 //! A call that would have to wait longer than [`max_wait`](ClientBuilder::max_wait) (5 minutes)
 //! fails at once with [`ErrorKind::RateLimited`]; a daemon sets `Duration::MAX`. Several processes
 //! on one app registration share its quota: [`RateLimits::divided_by`]. Several clients in one
-//! process share a [`RateLimiter`].
+//! process share a [`RateLimiter`] if they are given it.
 //!
 //! Nobody waits in silence: [`on_wait`](ClientBuilder::on_wait) is told when a wait begins and every
 //! second while it lasts, with the reason and the time left, and can end it.
@@ -171,7 +171,8 @@
 //! certificates off.
 //!
 //! The proxy is the one that the environment names (`ALL_PROXY`, `HTTPS_PROXY`, `HTTP_PROXY`,
-//! `NO_PROXY`), [`proxy`](ClientBuilder::proxy), or [none](ClientBuilder::no_proxy). Where a proxy
+//! `NO_PROXY`), [`proxy`](ClientBuilder::proxy), or [none](ClientBuilder::no_proxy); it must speak
+//! HTTP, and `build()` refuses any other. Where a proxy
 //! inspects TLS, give its root with `root_certificates`, or use the system's certificates with the
 //! feature `platform-verifier` or `native-tls` and the setter of the same name.
 //!
@@ -180,9 +181,9 @@
 //! Through the [`log`](https://docs.rs/log) facade, with the crate's name as target: `debug` for each
 //! answer (method, path, status, number of the try), `info` for a wait of more than a second, `warn`
 //! for a failure that is tried again, a page that is fetched again, a token that could not be
-//! renewed, and a list that ended with 404. No line holds a query, a token or another secret; what the
-//! service says of a failed call is in the warning about it. The transport underneath, `ureq`, logs under its own name; its
-//! level `trace` shows raw bytes, tokens included: keep it off.
+//! renewed, and a list that ended with 404. No line holds a query, a token or another secret; what
+//! the service says of a failed call is in the warning about it. The transport underneath, `ureq`,
+//! logs under its own name; its level `trace` shows raw bytes, tokens included: keep it off.
 //!
 //! # Features
 //!

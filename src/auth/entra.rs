@@ -38,7 +38,11 @@ pub(super) fn ask(
         .map_err(|error| error.for_request("token request"))?;
     let secret_answer = Zeroizing::new(answer.small_body());
     if answer.status == 200 {
-        return read(&secret_answer).map_err(|error| error.for_request("token request"));
+        return read(&secret_answer).map_err(|error| {
+            // One that is cut here, for its length, is cut the next time too.
+            let retryable = error.is_retryable() && answer.whole;
+            error.with_retryable(retryable).for_request("token request")
+        });
     }
     let error = Error::from_token_status(answer.status, &secret_answer, secret)
         .or_request_id(answer.request_id.as_deref(), secret)
@@ -77,8 +81,11 @@ struct TokenAnswer {
 
 /// Nothing of the answer itself is shown: a parser's error text would quote the token.
 fn read(body: &[u8]) -> Result<AccessToken, Error> {
-    let answer: TokenAnswer = serde_json::from_slice(body)
-        .map_err(|_| Error::credential("the answer is not the JSON of a token"))?;
+    let answer: TokenAnswer = serde_json::from_slice(body).map_err(|error| {
+        // What is cut may be whole the next time.
+        let text = "the answer is not the JSON of a token";
+        Error::credential(text).with_retryable(error.is_eof())
+    })?;
     if answer
         .token_type
         .is_some_and(|kind| !kind.eq_ignore_ascii_case("bearer"))
@@ -277,6 +284,11 @@ mod tests {
                 "{body}"
             );
         }
+        assert!(
+            read(br#"{"access_token":"PLA"#).unwrap_err().is_retryable(),
+            "cut"
+        );
+        assert!(!read(b"<html>").unwrap_err().is_retryable());
         let long = format!(r#"{{"access_token":"{}"}}"#, "x".repeat(100_000));
         assert!(read(long.as_bytes()).is_err());
     }

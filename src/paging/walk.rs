@@ -48,8 +48,9 @@ pub(crate) struct Walk {
     tries: u32,
     /// Tells whether the page that was asked for by `$skip` is the one before it over again.
     last_page: Option<u64>,
-    /// The query of the present page, which has been fetched a second time.
+    /// The query of the present page.
     query: String,
+    /// The present page was damaged and has been fetched a second time.
     refetched: bool,
     full_page_seen: bool,
     empty_pages: u32,
@@ -113,16 +114,20 @@ impl Walk {
         self.send()
     }
 
-    /// Sends the call for the present page.
-    fn send(&mut self) -> Result<Option<Rows>, Error> {
-        let call = Call {
+    /// The call for the present page.
+    fn call(&self) -> Call<'_> {
+        Call {
             operation: self.listing.operation,
             path: self.listing.operation.path,
             query: &self.query,
             body: self.listing.body.as_deref(),
             deadline: self.listing.deadline,
-        };
-        match call::send(&self.shared, &call) {
+        }
+    }
+
+    /// Sends the call for the present page.
+    fn send(&mut self) -> Result<Option<Rows>, Error> {
+        match call::send(&self.shared, &self.call()) {
             Ok(answer) => {
                 self.tries = answer.tries;
                 if matches!(self.next, Next::ByOffset)
@@ -156,7 +161,7 @@ impl Walk {
     fn refetch(&mut self, damage: &Error) -> Result<Option<Rows>, Error> {
         log::warn!(
             "{}: {damage}; the page is fetched once more",
-            self.request()
+            self.call().name()
         );
         self.refetched = true;
         let Some(mut page) = self.send()? else {
@@ -292,22 +297,15 @@ impl Walk {
 
     fn lost(&self, why: &str) -> Error {
         Error::new(ErrorKind::Paging, format!("{why} (at row {})", self.offset))
-            .for_request(&self.request())
+            .with_attempts(self.tries)
+            .for_request(&self.call().name())
     }
 
     fn at_row(&self, error: Error) -> Error {
         error
             .in_row(self.offset)
             .with_attempts(self.tries)
-            .for_request(&self.request())
-    }
-
-    fn request(&self) -> String {
-        format!(
-            "{} {}",
-            self.listing.operation.method.as_str(),
-            self.listing.operation.path
-        )
+            .for_request(&self.call().name())
     }
 }
 

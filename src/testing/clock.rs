@@ -8,7 +8,8 @@ use time::OffsetDateTime;
 use crate::clock::Clock;
 
 /// A clock for tests: it stands still, but for [`advance`](FakeClock::advance) and for whoever
-/// sleeps on it, which moves it on at once. Clones show the same time.
+/// sleeps on it, which moves it on at once. Clones show the same time. A thread that waits behind
+/// another looks up once a real second: only for it does time that is moved on by hand pass late.
 ///
 /// Give it to a client with [`ClientBuilder::clock`](crate::ClientBuilder::clock), and a test that
 /// waits for the rate limit takes no time.
