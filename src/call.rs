@@ -1,11 +1,12 @@
 //! One call, in a straight line: a permit, a token, an exchange, and what its status means.
 
-use std::collections::hash_map::{DefaultHasher, RandomState};
-use std::hash::{BuildHasher, BuildHasherDefault};
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::auth::{TokenCache, TokenRequest};
+use crate::body::Body;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
 use crate::http::{Http, Method, Request, Response};
@@ -68,7 +69,7 @@ impl Shared {
 /// The answer to a call that went well: status 200. No `Debug`: the body is the tenant's data.
 pub(crate) struct Answer {
     content_type: Option<String>,
-    body: Vec<u8>,
+    body: Body,
     body_limit: u64,
     /// How many exchanges it took.
     pub(crate) tries: u32,
@@ -81,8 +82,8 @@ impl Answer {
     }
 
     /// Differs, in all likelihood, where the body does.
-    pub(crate) fn fingerprint(&self) -> u64 {
-        BuildHasherDefault::<DefaultHasher>::new().hash_one(&self.body)
+    pub(crate) fn fingerprint(&self) -> (u64, u32) {
+        self.body.fingerprint()
     }
 
     /// The body as the text of one entity.
@@ -231,7 +232,7 @@ impl Tries<'_> {
                 &*self.shared.clock,
             ));
         }
-        if response.body.is_empty() {
+        if response.body.size() == 0 {
             return Err(page::empty());
         }
         Ok(Answer {

@@ -1,12 +1,13 @@
 //! One HTTP exchange. The only file that names ureq.
 
-use std::io::{self, Read};
+use std::io::{self, Read as _};
 use std::time::Duration;
 
 use time::OffsetDateTime;
 use ureq::http::{HeaderMap, HeaderValue, header};
 use ureq::{Agent, Timeout};
 
+use crate::body::{self, Body};
 use crate::cloud::Origin;
 use crate::error::{Error, ErrorKind, Retry};
 use crate::inflate;
@@ -15,7 +16,7 @@ use crate::secret::Secret;
 
 /// Of an answer that is no success or is a token, this much is read: enough for any error JSON, and
 /// small bodies are read to their end, which keeps the connection.
-const SMALL_BODY: u64 = 64 * 1024;
+const SMALL_BODY: u64 = body::PIECE as u64;
 
 /// What the transport is told once, when the client is built.
 #[derive(Clone, Debug)]
@@ -98,7 +99,7 @@ pub(crate) struct Response {
     /// `Retry-After` and `Date` as they were sent.
     retry_after: Option<String>,
     date: Option<String>,
-    pub(crate) body: Vec<u8>,
+    pub(crate) body: Body,
     /// Nothing of the body was lost. Only an answer that is no success may lack some of it.
     pub(crate) whole: bool,
 }
@@ -184,13 +185,11 @@ impl Http {
             SMALL_BODY
         };
         let mut reader = answer.body_mut().as_reader().take(limit.saturating_add(1));
-        let read = reader.read_to_end(&mut response.body);
-        match read {
-            Ok(_) if status != 200 => response
-                .body
-                .truncate(usize::try_from(SMALL_BODY).unwrap_or(0)),
-            Ok(read) if u64::try_from(read).is_ok_and(|read| read <= limit) => {}
-            Ok(_) => return Err(too_large(limit)),
+        match response.body.fill(&mut reader) {
+            Ok(()) if status == 200 && response.body.size() > limit => {
+                return Err(too_large(limit));
+            }
+            Ok(()) => {}
             // The status says more than the rest of an error page that didn't arrive.
             Err(_) if status != 200 => response.whole = false,
             Err(error) => {
@@ -338,7 +337,7 @@ fn read_headers(status: u16, headers: &HeaderMap) -> Response {
         }),
         retry_after: text("retry-after"),
         date: text("date"),
-        body: Vec::new(),
+        body: Body::default(),
         whole: true,
     }
 }

@@ -1,22 +1,22 @@
 //! Bodies as they came off the wire, read as what they say.
 
-use std::io::{self, Cursor, Read};
+use std::io::{self, Read};
 
 use flate2::bufread::MultiGzDecoder;
 
+use crate::body::Body;
+
 /// Reads a body, inflating it if need be.
 pub(crate) enum Inflate {
-    Plain(Cursor<Vec<u8>>),
-    Gzip(Box<MultiGzDecoder<Cursor<Vec<u8>>>>),
+    Plain(Body),
+    Gzip(Box<MultiGzDecoder<Body>>),
 }
 
 impl Inflate {
     /// By the bytes and not by the header: the transport may have inflated the body already, where
     /// another crate of the build has turned that on.
-    pub(crate) fn new(body: Vec<u8>) -> Self {
-        let gzip = body.starts_with(&[0x1F, 0x8B]);
-        let body = Cursor::new(body);
-        if gzip {
+    pub(crate) fn new(body: Body) -> Self {
+        if body.is_gzip() {
             Self::Gzip(Box::new(MultiGzDecoder::new(body)))
         } else {
             Self::Plain(body)
@@ -27,7 +27,7 @@ impl Inflate {
 impl Read for Inflate {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
-            Self::Plain(bytes) => bytes.read(buffer),
+            Self::Plain(body) => body.read(buffer),
             Self::Gzip(inflating) => inflating.read(buffer),
         }
     }
@@ -35,16 +35,16 @@ impl Read for Inflate {
 
 /// The beginning of a small body, such as an error's. What is broken or beyond the limit is left
 /// out: the status says more than the rest of the text. And whether nothing was broken.
-pub(crate) fn beginning(mut body: Vec<u8>, limit: u64) -> (Vec<u8>, bool) {
-    let mut inflate = match Inflate::new(std::mem::take(&mut body)) {
+pub(crate) fn beginning(body: Body, limit: u64) -> (Vec<u8>, bool) {
+    let mut inflate = match Inflate::new(body) {
         Inflate::Gzip(inflating) => inflating,
-        Inflate::Plain(bytes) => {
-            // Without a copy: it may hold a token, and its owner wipes it.
-            let mut body = bytes.into_inner();
+        Inflate::Plain(body) => {
+            let mut body = body.into_first_piece();
             body.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
             return (body, true);
         }
     };
+    let mut body = Vec::new();
     // What was read before an error is there, and all that there is.
     let whole = inflate.by_ref().take(limit).read_to_end(&mut body).is_ok();
     (body, whole)

@@ -215,6 +215,7 @@
 )]
 
 mod auth;
+mod body;
 mod call;
 mod client;
 mod clock;

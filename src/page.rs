@@ -11,6 +11,7 @@ use std::io::{self, Read};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Deserializer;
 
+use crate::body::Body;
 use crate::decode;
 use crate::error::{Error, ErrorKind, Retry, shortened};
 use crate::http::too_large;
@@ -52,7 +53,7 @@ enum Part {
 
 impl Rows {
     /// `limit` bounds the inflated size; `content_type` is only for the error text.
-    pub(crate) fn new(body: Vec<u8>, limit: u64, content_type: Option<&str>) -> Self {
+    pub(crate) fn new(body: Body, limit: u64, content_type: Option<&str>) -> Self {
         Self {
             window: Window::new(body, limit, content_type),
             part: Part::Start,
@@ -217,7 +218,7 @@ struct Window {
 }
 
 impl Window {
-    fn new(body: Vec<u8>, limit: u64, content_type: Option<&str>) -> Self {
+    fn new(body: Body, limit: u64, content_type: Option<&str>) -> Self {
         Self {
             source: Inflate::new(body),
             limit,
@@ -309,6 +310,7 @@ impl Window {
         } else {
             left.saturating_add(1)
         };
+        let wanted = wanted.min(ELEMENT_LIMIT + 1);
         while self.text.len() < wanted && !self.ended {
             self.take_stretch()?;
         }
@@ -412,7 +414,7 @@ fn not_utf8() -> Error {
 
 /// The whole of a body that is one entity and no page, as text.
 pub(crate) fn whole_text(
-    body: Vec<u8>,
+    body: Body,
     limit: u64,
     content_type: Option<&str>,
 ) -> Result<String, Error> {

@@ -7,7 +7,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{DeserializeSeed, Error, Expected, MapAccess, Unexpected, Visitor};
+use serde::de::{DeserializeSeed, Error, Expected, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Number;
 
@@ -118,7 +118,8 @@ where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
 {
-    Option::<Vec<T>>::deserialize(deserializer).map(Option::unwrap_or_default)
+    let list = deserializer.deserialize_option(Nullable(ListVisitor(PhantomData)))?;
+    Ok(list.unwrap_or_default())
 }
 
 /// Null, or what the visitor inside takes.
@@ -197,6 +198,29 @@ impl<'de, T: From<String> + for<'a> From<&'a str>> Visitor<'de> for TextVisitor<
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
         number(map, &self).map(|number| T::from(number.to_string()))
+    }
+}
+
+/// Lists of this API are short: one address or two, a tag or none. `Vec` makes room for four at
+/// the first push, which for addresses is half of what a machine costs in memory.
+struct ListVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a sequence")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Vec<T>, A::Error> {
+        let mut list = Vec::new();
+        while let Some(element) = elements.next_element()? {
+            if list.is_empty() {
+                list.reserve_exact(2);
+            }
+            list.push(element);
+        }
+        Ok(list)
     }
 }
 

@@ -47,7 +47,7 @@ pub(crate) struct Walk {
     /// How many exchanges the present page took.
     tries: u32,
     /// Tells whether the page that was asked for by `$skip` is the one before it over again.
-    last_page: Option<u64>,
+    last_page: Option<(u64, u32)>,
     /// The query of the present page.
     query: String,
     /// The present page was damaged and has been fetched a second time.
