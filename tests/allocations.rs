@@ -1,0 +1,160 @@
+//! What machines cost in memory, through the public API. A binary of its own, since counting
+//! replaces the allocator of the whole program.
+//!
+//! Counted are the allocations of the thread that walks the list, as requested: a buffer that grows
+//! counts again with its new size. The fake tenant compresses and sends in threads of its own, whose
+//! allocations don't count.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    reason = "a test that fails may panic"
+)]
+
+use std::hint::black_box;
+
+use allocation_counter::{AllocationInfo, measure};
+use defender_endpoint::machines::Machine;
+use defender_endpoint::testing::Tenant;
+use defender_endpoint::{Client, Items};
+use serde_json::{Value, json};
+
+/// A machine with every documented key, three tags and two network addresses.
+fn machine(number: u64) -> Value {
+    // Spread over 64 bits, so that a page compresses no better than a real one.
+    let noise = (number + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let [.., a, b, c] = noise.to_be_bytes();
+    let address = format!("10.{a}.{b}.{c}");
+    let minute = number % 60;
+    json!({
+        "id": format!("{noise:016x}{:024x}", noise.rotate_left(17)),
+        "mergedIntoMachineId": null,
+        "isPotentialDuplication": false,
+        "isExcluded": false,
+        "exclusionReason": null,
+        "computerDnsName": format!("ws-{number:05}.corp.contoso.com"),
+        "firstSeen": format!("2024-11-05T08:{minute:02}:44.{:07}Z", noise % 10_000_000),
+        "lastSeen": format!("2025-03-18T22:{minute:02}:09.{:07}Z", noise % 9_999_991),
+        "osPlatform": "Windows11",
+        "osVersion": null,
+        "osProcessor": "x64",
+        "version": "23H2",
+        "lastIpAddress": address,
+        "lastExternalIpAddress": format!("203.0.113.{c}"),
+        "agentVersion": "10.8790.19045.5608",
+        "osBuild": 22_631,
+        "healthStatus": "Active",
+        "deviceValue": "Normal",
+        "rbacGroupId": number % 40,
+        "rbacGroupName": format!("Group {}", number % 40),
+        "riskScore": "Medium",
+        "exposureLevel": "Low",
+        "isAadJoined": true,
+        "aadDeviceId": format!("{:08x}-4a59-4687-9c8d-{:012x}", noise >> 32, noise >> 16),
+        "machineTags": ["workstation", format!("site-{}", number % 17), "ring-2"],
+        "defenderAvStatus": "Updated",
+        "onboardingStatus": "Onboarded",
+        "osArchitecture": "64-bit",
+        "managedBy": "Intune",
+        "managedByStatus": "Success",
+        "ipAddresses": [
+            {
+                "ipAddress": address,
+                "macAddress": format!("00155D{a:02X}{b:02X}{c:02X}"),
+                "type": "Ethernet",
+                "operationalStatus": "Up",
+            },
+            {
+                "ipAddress": "127.0.0.1",
+                "macAddress": null,
+                "type": "SoftwareLoopback",
+                "operationalStatus": "Up",
+            },
+        ],
+        "vmMetadata": null,
+    })
+}
+
+/// A tenant with so many machines, and a client that has its token and a connection already.
+fn tenant(machines: u64, page_size: usize) -> (Tenant, Client) {
+    let tenant = Tenant::builder()
+        .machines((0..machines).map(machine))
+        .page_size(page_size)
+        .start()
+        .unwrap();
+    let client = tenant.client().unwrap();
+    client.scan_agents().unwrap();
+    (tenant, client)
+}
+
+/// What a page of so many machines takes: to be fetched, up to its first row, and to have the others
+/// decoded.
+fn page_of(machines: u64) -> (AllocationInfo, AllocationInfo) {
+    let (_tenant, client) = tenant(machines, 10_000);
+    let mut rows = client.machines().into_iter();
+    let mut first = None;
+    let fetching = measure(|| first = rows.next());
+    first.unwrap().unwrap();
+    let decoding = measure(|| read(&mut rows, usize::MAX));
+    assert_eq!(rows.offset(), machines);
+    (fetching, decoding)
+}
+
+/// Takes so many rows, if there are as many, and drops them one by one.
+fn read(rows: &mut Items<Machine>, most: usize) {
+    for row in rows.take(most) {
+        black_box(row.unwrap());
+    }
+}
+
+/// From a page of 1,000 machines to one of 3,000: what one machine more costs, without what every
+/// page costs.
+fn each<T: Into<i128>>(small: T, large: T) -> f64 {
+    f64::from(i32::try_from(large.into() - small.into()).unwrap()) / 2_000.0
+}
+
+#[test]
+fn a_machine_costs_what_its_own_fields_hold() {
+    let plain: usize = (0..1_000).map(|n| machine(n).to_string().len()).sum();
+    assert!((1_000_000..1_200_000).contains(&plain), "{plain}");
+    let (small_body, small) = page_of(1_000);
+    let (large_body, large) = page_of(3_000);
+
+    // Of the bytes, 480 are for the addresses: `Vec` makes room for four where there are two. Of the
+    // allocations, 20 are the fields' own; the rest are for rows that the window cut, parsed twice.
+    let bytes = each(small.bytes_total, large.bytes_total);
+    let allocations = each(small.count_total, large.count_total);
+    println!("decoding: {bytes} bytes and {allocations} allocations a machine");
+    assert!(bytes <= 850.0, "{bytes} bytes a machine");
+    assert!(allocations <= 20.5, "{allocations} allocations a machine");
+
+    // The body, as it came off the wire: the buffer that holds it has up to twice its size, and all
+    // the smaller ones that it outgrew have as much again together.
+    let held = each(small_body.bytes_current, large_body.bytes_current);
+    let bytes = each(small_body.bytes_total, large_body.bytes_total);
+    println!("the body: {held} bytes a machine, {bytes} with the buffers it outgrew");
+    assert!(held <= 550.0, "{held} bytes, of 1,100 in plain text");
+    assert!(bytes <= 1_100.0, "{bytes} bytes a machine");
+}
+
+#[test]
+fn a_walk_holds_one_page_and_a_window() {
+    let (_tenant, client) = tenant(8_000, 2_000);
+    let mut rows = client.machines().into_iter();
+    let first = measure(|| read(&mut rows, 2_000));
+    println!("the first page: {} bytes at most", first.bytes_max);
+    assert!(first.bytes_max <= 2_000 * 550, "{first:?}");
+    // What the first page needed beyond what it ended with, and some kilobytes.
+    let peak = i128::from(first.bytes_max) - i128::from(first.bytes_current) + 8_192;
+    let mut held = first.bytes_current;
+    for page in 2..=4 {
+        let next = measure(|| read(&mut rows, 2_000));
+        println!("page {page}: {} bytes more", next.bytes_current);
+        // A walk remembers its links, and the limiter its calls; and what the transport gives back
+        // in a thread of its own, which looks names up, doesn't count as given back.
+        assert!(next.bytes_current <= 4_096, "page {page} keeps {next:?}");
+        assert!(i128::from(next.bytes_max) <= peak, "page {page}: {next:?}");
+        held += next.bytes_current;
+    }
+    held += measure(|| assert!(rows.next().is_none())).bytes_current;
+    assert!(held <= 8_192, "the last page is still held: {held} bytes");
+}
