@@ -301,8 +301,9 @@ fn whole(value: f64) -> Option<i64> {
     }
 }
 
-/// A number that arrives as a map, as every number does for `deserialize_any` once some crate in
-/// the tree turns on `serde_json`'s `arbitrary_precision`. Any other map is an error.
+/// A number that arrives as a map, as each that is no integer of 64 bits does for `deserialize_any`
+/// once some crate in the tree turns on `serde_json`'s `arbitrary_precision`. Any other map is an
+/// error.
 fn number<'de, A: MapAccess<'de>>(map: A, expected: &dyn Expected) -> Result<Number, A::Error> {
     Number::deserialize(MapAccessDeserializer::new(map))
         .map_err(|_| A::Error::invalid_type(Unexpected::Map, expected))

@@ -1,0 +1,215 @@
+//! What the SDK promises, where other crates of the build have turned on the features of its
+//! dependencies that could get in the way; `Cargo.toml` lists them.
+
+#[path = "../../it/loopback.rs"]
+mod loopback;
+
+use std::fmt::Debug;
+use std::io::Write;
+use std::time::Duration;
+
+use defender_endpoint::machines::Machine;
+use defender_endpoint::testing::{Clock, FakeClock, Fault, Tenant};
+use defender_endpoint::{Client, ClientBuilder, ErrorKind, RetryPolicy, StaticToken};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::{Value, json};
+
+use loopback::{Act, Loopback};
+
+/// A client for a server on loopback, in a time of its own.
+fn builder(server: &Loopback) -> ClientBuilder {
+    Client::builder(StaticToken::new("a-token").unwrap())
+        .cloud(loopback::cloud(server.url()))
+        .clock(FakeClock::new())
+        .no_proxy()
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// 200 with JSON, compressed.
+fn compressed(body: impl AsRef<[u8]>) -> Vec<u8> {
+    let headers = [
+        ("Content-Type", "application/json"),
+        ("Content-Encoding", "gzip"),
+    ];
+    loopback::answer(200, &headers, body)
+}
+
+/// A page of machines with nothing but ids of 40 digits.
+fn page(machines: usize) -> String {
+    let rows: Vec<_> = (0..machines)
+        .map(|number| json!({ "id": format!("{number:040}") }))
+        .collect();
+    json!({ "value": rows }).to_string()
+}
+
+/// The rows as they are written again.
+fn written<T: serde::Serialize, E: Debug>(
+    rows: impl IntoIterator<Item = Result<T, E>>,
+) -> Vec<String> {
+    rows.into_iter()
+        .map(|row| serde_json::to_string(&row.unwrap()).unwrap())
+        .collect()
+}
+
+#[test]
+fn the_limits_hold() {
+    let clock = FakeClock::new();
+    let tenant = Tenant::builder().clock(clock.clone()).start().unwrap();
+    let client = tenant.client_builder().unwrap().clock(clock.clone());
+    let client = client.max_wait(Duration::MAX).build().unwrap();
+    for _ in 0..1_501 {
+        client.scan_agents().unwrap();
+    }
+    let mut calls = tenant.exchanges();
+    calls.retain(|call| !call.is_token_request());
+    for (number, done) in [
+        (100, 0),
+        (101, 60),
+        (245, 120),
+        (1_500, 840),
+        (1_501, 3_600),
+    ] {
+        assert_eq!(
+            calls[number - 1].at(),
+            Duration::from_secs(done),
+            "call {number}"
+        );
+    }
+    assert_eq!(clock.now(), Duration::from_secs(3_600));
+}
+
+#[test]
+fn a_walk_over_compressed_pages_brings_the_same_rows() {
+    let walk = |gzip| {
+        let tenant = Tenant::demo_builder().gzip(gzip).start().unwrap();
+        let client = tenant.client().unwrap();
+        let ids = client.scan_definitions().unwrap();
+        let ids: Vec<_> = ids.into_iter().map(|definition| definition.id).collect();
+        [
+            written(client.machines()),
+            written::<_, ()>(client.scan_agents().unwrap().into_iter().map(Ok)),
+            written::<_, ()>(client.scan_definitions().unwrap().into_iter().map(Ok)),
+            written(client.scan_history(ids)),
+        ]
+    };
+    let (plain, compressed) = (walk(false), walk(true));
+    assert_eq!(plain.each_ref().map(Vec::len), [347, 5, 8, 60]);
+    assert_eq!(plain, compressed);
+}
+
+#[test]
+fn numbers_are_read_as_ever_and_unknown_ones_keep_their_digits() {
+    let row = r#"{
+        "id": 17, "version": 9.5, "osBuild": 22631.0, "rbacGroupId": 140, "riskScore": 4.5,
+        "zoned": 12345678901234567890.5, "area": {"y": 1e+400, "x": [-0.10]}
+    }"#;
+    let server = Loopback::sending(compressed(gzip(&format!(r#"{{"value":[{row}]}}"#))));
+    let client = builder(&server).build().unwrap();
+    let machine = client.machines().into_iter().next().unwrap().unwrap();
+    assert_eq!(machine.id, "17");
+    assert_eq!(machine.version.as_deref(), Some("9.5"));
+    assert_eq!(
+        (machine.os_build, machine.rbac_group_id),
+        (Some(22_631), Some(140))
+    );
+    assert_eq!(machine.risk_score.as_ref().map(AsRef::as_ref), Some("4.5"));
+
+    let text = serde_json::to_string(&machine).unwrap();
+    for kept in [
+        r#""zoned":12345678901234567890.5"#,
+        r#""area":{"y":1e+400,"x":[-0.10]}"#,
+    ] {
+        assert!(text.contains(kept), "{text}");
+    }
+    assert_eq!(serde_json::from_str::<Machine>(&text).unwrap(), machine);
+    let tree: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(serde_json::from_value::<Machine>(tree).unwrap(), machine);
+}
+
+#[test]
+fn the_body_limit_counts_what_was_inflated() {
+    let (page, limit) = (page(10_000), 100_000);
+    let body = gzip(&page);
+    assert!(page.len() > limit && body.len() < limit, "{}", body.len());
+    let server = Loopback::sending(compressed(body));
+    let rows = |limit: usize| {
+        let client = builder(&server).body_limit(u64::try_from(limit).unwrap());
+        client.build().unwrap().machines().into_iter()
+    };
+    for limit in [limit, page.len() - 1] {
+        // Before the first row: no more than the limit is taken in.
+        let error = rows(limit).next().unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TooLarge);
+    }
+    assert_eq!(rows(page.len()).filter(Result::is_ok).count(), 10_000);
+}
+
+#[test]
+fn a_compressed_page_that_breaks_off_is_fetched_again() {
+    let tenant = Tenant::demo().unwrap();
+    tenant.fail(Fault::cut_body().path("/api/machines").on_call(2));
+    let client = tenant.client_builder().unwrap().clock(FakeClock::new());
+    let machines = client.build().unwrap().machines().into_iter();
+    let ids: Vec<_> = machines.map(|machine| machine.unwrap().id).collect();
+    assert_eq!(ids.len(), 347);
+    assert_eq!(tenant.calls("/api/machines"), 5);
+}
+
+/// The answer is whole, what is in it isn't.
+#[test]
+fn damage_in_the_compressed_data_is_fetched_again() {
+    let whole = gzip(&page(1_000));
+    let half = whole[..whole.len() / 2].to_vec();
+    let mut spoilt = whole.clone();
+    *spoilt.last_mut().unwrap() ^= 1; // of the length that the data should have
+    for damaged in [half, spoilt] {
+        let body = damaged.clone();
+        let always = Loopback::sending(compressed(&body));
+        let client = builder(&always).retry_policy(RetryPolicy::none());
+        let error = client
+            .build()
+            .unwrap()
+            .machines()
+            .into_iter()
+            .find_map(Result::err);
+        let error = error.unwrap();
+        assert_eq!(error.kind(), ErrorKind::Transport);
+        assert!(error.is_retryable());
+        // The transport's word for it: here it inflates, and not the SDK.
+        assert!(
+            error.to_string().contains("the compressed body is damaged"),
+            "{error}"
+        );
+
+        let bodies = std::sync::Mutex::new(vec![whole.clone(), damaged]);
+        let once =
+            Loopback::new(move |_| Act::Send(compressed(bodies.lock().unwrap().pop().unwrap())));
+        let machines = builder(&once).build().unwrap().machines();
+        let ids: Vec<_> = machines
+            .into_iter()
+            .map(|machine| machine.unwrap().id)
+            .collect();
+        assert_eq!((ids.len(), once.seen().len()), (1_000, 2));
+    }
+}
+
+#[test]
+fn only_what_the_sdk_reads_is_offered_and_only_http_proxies_are_taken() {
+    let server = Loopback::sending(loopback::json(page(1)));
+    let client = builder(&server).build().unwrap();
+    assert_eq!(client.machines().into_iter().count(), 1);
+    assert_eq!(
+        server.only().header("accept-encoding").as_deref(),
+        Some("gzip")
+    );
+    for url in ["socks4://127.0.0.1:1080", "socks5://127.0.0.1:1080"] {
+        let error = builder(&server).proxy(url).build().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config, "{url}");
+    }
+}
