@@ -197,6 +197,10 @@
 //! Features add, they never choose: turning one on changes nothing for other crates of a build.
 //! Without any TLS feature only loopback addresses can be talked to, and `build()` says so.
 //!
+//! Features of the dependencies may be on as well, since cargo builds each of them once for the whole
+//! program. Where another crate turns on `gzip` of `ureq`, pages are inflated on arrival: a page then
+//! costs its plain size in memory, about 11 MB for 10,000 machines, and `body_limit` still bounds it.
+//!
 //! # Versions
 //!
 //! Needs Rust 1.85. A newer minimum is a minor release, never a patch. No type of the HTTP library,
