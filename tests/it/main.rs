@@ -19,6 +19,7 @@ mod logs;
 mod loopback;
 mod operations;
 mod paging;
+mod pipeline;
 mod raw;
 mod requests;
 mod retries;
