@@ -1065,6 +1065,46 @@ fn a_refusal_names_the_window_that_keeps_the_caller_longest() {
     assert_eq!(clock.now(), secs(3_600));
 }
 
+/// As the manual says it.
+fn in_words(time: Duration) -> String {
+    let minutes = time.as_secs() / 60;
+    match (minutes / 60, minutes % 60) {
+        (0, 0) => "none".to_owned(),
+        (0, minutes) => format!("{minutes} min"),
+        (hours, minutes) => format!("{hours} h {minutes} min"),
+    }
+}
+
+fn in_groups(number: usize) -> String {
+    let digits = number.to_string();
+    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().collect();
+    String::from_utf8(groups.join(&b',')).unwrap()
+}
+
+#[test]
+fn how_long_a_large_tenant_takes() {
+    let clock = FakeClock::new();
+    let lane = lane(DOCUMENTED, &clock);
+    let made = |_| {
+        call(&lane);
+        clock.now()
+    };
+    let calls: Vec<Duration> = (0..100_000).map(made).collect();
+    let waits = calls.windows(2).map(|pair| since(pair[1], pair[0]));
+    assert_eq!(waits.max(), Some(secs(46 * 60)));
+
+    let manual = include_str!("../lib.rs");
+    for machines in [1_000_000, 10_000_000] {
+        for page in [10_000, 1_000, 100] {
+            let pages = machines / page;
+            let [of, on, number] = [machines, page, pages].map(in_groups);
+            let time = in_words(calls[pages - 1]);
+            let row = format!("//! | {of} | {on} | {number} | {time} |\n");
+            assert!(manual.contains(&row), "{row}");
+        }
+    }
+}
+
 #[test]
 fn max_wait_bounds_the_whole_of_a_wait_and_not_its_stretches() {
     // A call is in flight; when that ends late, a minute is still to come.
