@@ -2,42 +2,69 @@
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, Read};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use flate2::Crc;
 
-/// Bytes of a piece. Allocators keep blocks of this size for the next page, where one block for a
-/// whole page would go back to the system and come again, page by page.
+/// Bytes of a piece.
 pub(crate) const PIECE: usize = 64 * 1024;
 
-/// Nothing moves while it grows, and each piece is given back once it has been read.
-/// No `Debug`: it is the tenant's data, or a token.
+/// Pieces that have been read and wait for the next body. Without them every page would be built
+/// from memory that the system hands out anew, which takes longer than to read into it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Spares(Arc<Mutex<Vec<Vec<u8>>>>);
+
+impl Spares {
+    fn take(&self) -> Vec<u8> {
+        self.lock().pop().unwrap_or_else(|| vec![0; PIECE])
+    }
+
+    /// Keeps a piece; one that was cut is given back to the system.
+    fn give(&self, piece: Vec<u8>) {
+        if piece.len() == PIECE {
+            self.lock().push(piece);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Nothing moves while it grows. No `Debug`: it is the tenant's data, or a token.
 #[derive(Default)]
 pub(crate) struct Body {
     pieces: VecDeque<Vec<u8>>,
     /// What of the first piece has been read.
     at: usize,
     size: u64,
+    spares: Spares,
 }
 
 impl Body {
-    /// Takes in all that there is. What came before an error stays.
-    pub(crate) fn fill(&mut self, source: &mut impl Read) -> io::Result<()> {
-        loop {
-            let mut piece = Vec::with_capacity(PIECE);
-            let read = source.take(PIECE as u64).read_to_end(&mut piece);
-            let full = piece.len() == PIECE;
-            self.push(piece);
-            read?;
-            if !full {
-                return Ok(());
-            }
+    pub(crate) fn new(spares: &Spares) -> Self {
+        Self {
+            spares: spares.clone(),
+            ..Self::default()
         }
     }
 
-    fn push(&mut self, piece: Vec<u8>) {
-        self.size += piece.len() as u64;
-        if !piece.is_empty() {
-            self.pieces.push_back(piece);
+    /// Takes in all that there is. What came before an error stays.
+    pub(crate) fn fill(&mut self, source: &mut impl Read) -> io::Result<()> {
+        loop {
+            let mut piece = self.spares.take();
+            let (filled, outcome) = fill(&mut piece, source);
+            piece.truncate(filled);
+            self.size += filled as u64;
+            if filled > 0 {
+                self.pieces.push_back(piece);
+            } else {
+                self.spares.give(piece);
+            }
+            outcome?;
+            if filled < PIECE {
+                return Ok(());
+            }
         }
     }
 
@@ -50,12 +77,11 @@ impl Body {
         self.rest().starts_with(&[0x1F, 0x8B])
     }
 
-    /// Differs, in all likelihood, where the body does.
+    /// Differs, in all likelihood, where the rows do: of pages that aren't the same, the first rows
+    /// aren't, and there are hundreds of them in a piece.
     pub(crate) fn fingerprint(&self) -> (u64, u32) {
         let mut crc = Crc::new();
-        for piece in &self.pieces {
-            crc.update(piece);
-        }
+        crc.update(self.rest());
         (self.size, crc.sum())
     }
 
@@ -81,8 +107,10 @@ impl BufRead for Body {
     fn consume(&mut self, amount: usize) {
         self.at = self.at.saturating_add(amount);
         if self.rest().is_empty() {
-            self.pieces.pop_front();
             self.at = 0;
+            if let Some(piece) = self.pieces.pop_front() {
+                self.spares.give(piece);
+            }
         }
     }
 }
@@ -95,10 +123,24 @@ impl Read for Body {
     }
 }
 
+/// Reads until the piece is full or there is no more; and how much that was.
+fn fill(piece: &mut [u8], source: &mut impl Read) -> (usize, io::Result<()>) {
+    let mut filled = 0;
+    while let Some(free) = piece.get_mut(filled..).filter(|free| !free.is_empty()) {
+        match source.read(free) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return (filled, Err(error)),
+        }
+    }
+    (filled, Ok(()))
+}
+
 #[cfg(test)]
 impl<T: AsRef<[u8]>> From<T> for Body {
     fn from(bytes: T) -> Self {
-        let mut body = Self::default();
+        let mut body = Self::new(&Spares::default());
         body.fill(&mut bytes.as_ref()).unwrap();
         body
     }
@@ -152,20 +194,35 @@ mod tests {
             let mut expected = Vec::new();
             source(size, 13).read_to_end(&mut expected).unwrap();
             for step in [1_000, PIECE, 3 * PIECE] {
-                let mut body = Body::default();
+                let mut body = Body::new(&Spares::default());
                 body.fill(&mut source(size, step)).unwrap();
                 assert_eq!(body.size(), size as u64);
                 let mut read = Vec::new();
                 body.read_to_end(&mut read).unwrap();
                 assert!(read == expected, "{size} bytes in steps of {step}");
-                assert!(body.pieces.is_empty(), "what has been read is given back");
+                assert!(body.pieces.is_empty());
             }
         }
     }
 
     #[test]
+    fn what_was_read_is_room_for_the_next_body() {
+        let spares = Spares::default();
+        for size in [3 * PIECE + 9, 2 * PIECE, 5, PIECE + 1, 4 * PIECE] {
+            let mut body = Body::new(&spares);
+            body.fill(&mut source(size, 5_000)).unwrap();
+            let (mut expected, mut read) = (Vec::new(), Vec::new());
+            source(size, 13).read_to_end(&mut expected).unwrap();
+            body.read_to_end(&mut read).unwrap();
+            assert!(read == expected, "{size} bytes");
+        }
+        assert_eq!(spares.lock().len(), 4);
+        assert!(spares.lock().iter().all(|piece| piece.len() == PIECE));
+    }
+
+    #[test]
     fn what_came_before_an_error_stays() {
-        let mut body = Body::default();
+        let mut body = Body::new(&Spares::default());
         let broken = Source {
             error: true,
             ..source(PIECE + 10, 4_096)
@@ -180,7 +237,7 @@ mod tests {
         let of = |bytes: &[u8]| Body::from(bytes).fingerprint();
         let page = vec![b'x'; 2 * PIECE + 5];
         let mut other = page.clone();
-        other[PIECE + 1] = b'y';
+        other[PIECE - 1] = b'y';
         assert_eq!(of(&page), of(&page));
         assert_ne!(of(&page), of(&other));
         assert_ne!(of(b""), of(b"\0"));

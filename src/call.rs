@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::auth::{TokenCache, TokenRequest};
-use crate::body::Body;
+use crate::body::{Body, Spares};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
 use crate::http::{Http, Method, Request, Response};
@@ -39,6 +39,8 @@ pub(crate) struct Call<'a> {
     pub(crate) body: Option<&'a [u8]>,
     /// For everything: waiting, token, tries and body. The client's own if there is none.
     pub(crate) deadline: Option<Duration>,
+    /// Room for the answer's body.
+    pub(crate) spares: &'a Spares,
 }
 
 /// What all calls of a client and its clones share.
@@ -173,6 +175,7 @@ impl Tries<'_> {
             content_type: call.body.map(|_| "application/json"),
             body: call.body.unwrap_or_default(),
             time_left: self.deadline.left(&*shared.clock),
+            spares: call.spares,
         });
         // 4. The call's age in the windows starts here, when it has ended.
         drop(permit);

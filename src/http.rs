@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use ureq::http::{HeaderMap, HeaderValue, header};
 use ureq::{Agent, Timeout};
 
-use crate::body::{self, Body};
+use crate::body::{self, Body, Spares};
 use crate::cloud::Origin;
 use crate::error::{Error, ErrorKind, Retry};
 use crate::inflate;
@@ -87,6 +87,8 @@ pub(crate) struct Request<'a> {
     pub(crate) body: &'a [u8],
     /// What is left of the call's deadline.
     pub(crate) time_left: Option<Duration>,
+    /// Room for the answer's body.
+    pub(crate) spares: &'a Spares,
 }
 
 /// One answer, its body as it came off the wire. No `Debug`: the body may hold a token.
@@ -178,7 +180,8 @@ impl Http {
         };
         let mut answer = answer.map_err(|error| self.failure(error, request.url, time))?;
         let status = answer.status().as_u16();
-        let mut response = read_headers(status, answer.headers());
+        let body = Body::new(request.spares);
+        let mut response = read_headers(status, answer.headers(), body);
         let limit = if status == 200 {
             self.body_limit
         } else {
@@ -316,7 +319,7 @@ pub(crate) fn too_large(limit: u64) -> Error {
     .with_hint("ask for fewer rows a page (`page_size`) or raise the client's `body_limit`")
 }
 
-fn read_headers(status: u16, headers: &HeaderMap) -> Response {
+fn read_headers(status: u16, headers: &HeaderMap, body: Body) -> Response {
     let text = |name: &str| {
         headers
             .get(name)
@@ -337,7 +340,7 @@ fn read_headers(status: u16, headers: &HeaderMap) -> Response {
         }),
         retry_after: text("retry-after"),
         date: text("date"),
-        body: Body::default(),
+        body,
         whole: true,
     }
 }

@@ -1,15 +1,18 @@
 //! Bodies as they came off the wire, read as what they say.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Read};
 
 use flate2::bufread::MultiGzDecoder;
 
 use crate::body::Body;
 
+/// Bytes that are inflated at a time.
+pub(crate) const CHUNK: usize = 64 * 1024;
+
 /// Reads a body, inflating it if need be.
 pub(crate) enum Inflate {
     Plain(Body),
-    Gzip(Box<MultiGzDecoder<Body>>),
+    Gzip(BufReader<MultiGzDecoder<Body>>),
 }
 
 impl Inflate {
@@ -17,19 +20,35 @@ impl Inflate {
     /// another crate of the build has turned that on.
     pub(crate) fn new(body: Body) -> Self {
         if body.is_gzip() {
-            Self::Gzip(Box::new(MultiGzDecoder::new(body)))
+            Self::Gzip(BufReader::with_capacity(CHUNK, MultiGzDecoder::new(body)))
         } else {
             Self::Plain(body)
         }
     }
 }
 
+impl Inflate {
+    fn reader(&mut self) -> &mut dyn BufRead {
+        match self {
+            Self::Plain(body) => body,
+            Self::Gzip(inflating) => inflating,
+        }
+    }
+}
+
 impl Read for Inflate {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(body) => body.read(buffer),
-            Self::Gzip(inflating) => inflating.read(buffer),
-        }
+        self.reader().read(buffer)
+    }
+}
+
+impl BufRead for Inflate {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.reader().fill_buf()
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.reader().consume(amount);
     }
 }
 

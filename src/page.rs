@@ -6,7 +6,7 @@
 //! structs, and its first row is there before the rest has been looked at.
 
 use std::fmt;
-use std::io::{self, Read};
+use std::io::{self, BufRead};
 
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Deserializer;
@@ -15,10 +15,8 @@ use crate::body::Body;
 use crate::decode;
 use crate::error::{Error, ErrorKind, Retry, shortened};
 use crate::http::too_large;
-use crate::inflate::Inflate;
+use crate::inflate::{CHUNK, Inflate};
 
-/// Bytes taken from the body at a time.
-const CHUNK: usize = 64 * 1024;
 /// An element that is cut and has this size is not parsed again before twice as much is there:
 /// otherwise a huge one would be parsed once a stretch.
 const DOUBLE_FROM: usize = 32 * 1024;
@@ -206,9 +204,8 @@ struct Window {
     inflated: u64,
     /// How much is taken from the body at a time.
     step: usize,
-    stretch: Vec<u8>,
-    /// Bytes at the front of `stretch` that begin a character whose end has not come yet.
-    carried: usize,
+    /// Bytes that begin a character whose end has not come yet.
+    carried: Vec<u8>,
     text: String,
     at: usize,
     /// The first text is there, and a byte order mark has been taken off it.
@@ -224,8 +221,7 @@ impl Window {
             limit,
             inflated: 0,
             step: CHUNK,
-            stretch: Vec::new(),
-            carried: 0,
+            carried: Vec::new(),
             text: String::new(),
             at: 0,
             begun: false,
@@ -318,52 +314,45 @@ impl Window {
     }
 
     fn take_stretch(&mut self) -> Result<(), Error> {
-        // Room for the carried bytes too, of which there are three at the most.
-        self.stretch.resize(self.step.saturating_add(4), 0);
-        let space = self.carried..self.carried.saturating_add(self.step);
-        let free = self.stretch.get_mut(space).unwrap_or_default();
-        let read = match self.source.read(free) {
-            Ok(read) => read,
+        let bytes = match self.source.fill_buf() {
+            Ok(bytes) => bytes.get(..self.step).unwrap_or(bytes),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             Err(error) => {
                 return Err(damaged("the compressed data is broken or cut").with_source(error));
             }
         };
-        self.ended = read == 0;
-        if self.ended && self.carried > 0 {
+        self.ended = bytes.is_empty();
+        if self.ended && !self.carried.is_empty() {
             return Err(damaged("it ends within a character"));
         }
-        self.inflated = self
-            .inflated
-            .saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
+        // A character that was begun is completed byte by byte: it has four of them at the most.
+        let bytes = if self.carried.is_empty() {
+            bytes
+        } else {
+            bytes.get(..1).unwrap_or_default()
+        };
+        let taken = bytes.len();
+        self.inflated = self.inflated.saturating_add(taken as u64);
         if self.inflated > self.limit {
             return Err(too_large(self.limit));
         }
-        let filled = self.carried + read;
-        let bytes = self.stretch.get(..filled).unwrap_or_default();
-        let valid = match std::str::from_utf8(bytes) {
-            Ok(text) => {
-                self.text.push_str(text);
-                filled
-            }
-            Err(error) if error.error_len().is_some() => return Err(not_utf8()),
-            Err(error) => {
-                let valid = error.valid_up_to();
-                let text = bytes
-                    .get(..valid)
-                    .and_then(|bytes| std::str::from_utf8(bytes).ok());
-                self.text.push_str(text.unwrap_or_default());
-                valid
-            }
-        };
+        if self.carried.is_empty() {
+            let (text, rest) = split_text(bytes)?;
+            self.text.push_str(text);
+            self.carried.extend_from_slice(rest);
+        } else {
+            self.carried.extend_from_slice(bytes);
+            let (text, rest) = split_text(&self.carried)?;
+            self.text.push_str(text);
+            self.carried.drain(..self.carried.len() - rest.len());
+        }
+        self.source.consume(taken);
         if !self.begun && !self.text.is_empty() {
             self.begun = true;
             if self.text.starts_with('\u{FEFF}') {
                 self.text.drain(..'\u{FEFF}'.len_utf8());
             }
         }
-        self.stretch.copy_within(valid..filled, 0);
-        self.carried = filled - valid;
         Ok(())
     }
 
@@ -393,7 +382,7 @@ impl Window {
             Part::AfterRow => "`,` or `]` after a row",
             _ => "`:`, `,` or `}` in the page's object",
         };
-        let read = u64::try_from(self.rest().len() + self.carried).unwrap_or(0);
+        let read = u64::try_from(self.rest().len() + self.carried.len()).unwrap_or(0);
         let at = self.inflated.saturating_sub(read);
         Error::new(
             ErrorKind::Decode,
@@ -408,8 +397,17 @@ fn is_closed(text: &str) -> bool {
     text.ends_with(['}', ']', '"']) && serde_json::from_str::<IgnoredAny>(text).is_ok()
 }
 
-fn not_utf8() -> Error {
-    Error::new(ErrorKind::Decode, "the body is not valid UTF-8")
+/// The text in these bytes, and at their end those of a character that is not complete.
+fn split_text(bytes: &[u8]) -> Result<(&str, &[u8]), Error> {
+    let error = match std::str::from_utf8(bytes) {
+        Ok(text) => return Ok((text, &[])),
+        Err(error) => error,
+    };
+    let (text, rest) = bytes.split_at(error.valid_up_to());
+    match std::str::from_utf8(text) {
+        Ok(text) if error.error_len().is_none() => Ok((text, rest)),
+        _ => Err(Error::new(ErrorKind::Decode, "the body is not valid UTF-8")),
+    }
 }
 
 /// The whole of a body that is one entity and no page, as text.

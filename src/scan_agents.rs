@@ -5,6 +5,7 @@ mod model;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::body::Spares;
 use crate::call::{self, Call, Operation, Shared};
 use crate::decode;
 use crate::encode::{check_id, encode};
@@ -45,6 +46,7 @@ pub(crate) fn get(shared: &Shared, id: &str) -> Result<ScanAgent, Error> {
         query: "",
         body: None,
         deadline: None,
+        spares: &Spares::default(),
     };
     let mut refetch = !shared.retry_policy.is_off();
     loop {

@@ -8,6 +8,7 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::auth::{AccessToken, TokenRequest, check_token};
+use crate::body::Spares;
 use crate::error::Error;
 use crate::http::{Method, Request};
 use crate::secret::Secret;
@@ -34,6 +35,7 @@ pub(super) fn ask(
             content_type: Some("application/x-www-form-urlencoded"),
             body: body.as_bytes(),
             time_left: request.time_left(),
+            spares: &Spares::default(),
         })
         .map_err(|error| error.for_request("token request"))?;
     let secret_answer = Zeroizing::new(answer.small_body());

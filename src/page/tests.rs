@@ -875,7 +875,7 @@ fn what_inflates_beyond_the_limit_is_stopped_and_memory_stays_flat() {
         let mut rows = Rows::new(body.into(), limit, None);
         let error = loop {
             let next = rows.next::<IgnoredAny>().unwrap();
-            let held = rows.window.text.capacity() + rows.window.stretch.capacity();
+            let held = rows.window.text.capacity() + rows.window.carried.capacity();
             assert!(held <= window, "{held} bytes are held");
             if let Err(error) = next {
                 break error;

@@ -7,6 +7,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::listing::{Listing, URL_LIMIT};
+use crate::body::Spares;
 use crate::call::{self, Call, Shared};
 use crate::cloud::Origin;
 use crate::error::{Error, ErrorKind};
@@ -44,6 +45,8 @@ pub(crate) struct Walk {
     rows_of_page: u64,
     /// Pages that were read to their end.
     pub(super) pages: u64,
+    /// Of the pages before, for the next one.
+    spares: Spares,
     /// How many exchanges the present page took.
     tries: u32,
     /// Tells whether the page that was asked for by `$skip` is the one before it over again.
@@ -80,6 +83,7 @@ impl Walk {
             received: 0,
             rows_of_page: 0,
             pages: 0,
+            spares: Spares::default(),
             tries: 0,
             last_page: None,
             query: String::new(),
@@ -98,7 +102,10 @@ impl Walk {
         }
         self.listing.check()?;
         let query = match &self.next {
-            Next::Nothing => return Ok(None),
+            Next::Nothing => {
+                self.spares = Spares::default();
+                return Ok(None);
+            }
             Next::ByLink(query) => query.clone(),
             Next::ByOffset => {
                 let rows = self.listing.page_rows(self.left);
@@ -122,6 +129,7 @@ impl Walk {
             query: &self.query,
             body: self.listing.body.as_deref(),
             deadline: self.listing.deadline,
+            spares: &self.spares,
         }
     }
 
