@@ -1,6 +1,7 @@
 //! A body as it came off the wire, held in pieces.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::io::{self, BufRead, Read};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,7 +12,7 @@ pub(crate) const PIECE: usize = 64 * 1024;
 
 /// Pieces that have been read and wait for the next body. Without them every page would be built
 /// from memory that the system hands out anew, which takes longer than to read into it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Spares(Arc<Mutex<Vec<Vec<u8>>>>);
 
 impl Spares {
@@ -19,16 +20,28 @@ impl Spares {
         self.lock().pop().unwrap_or_else(|| vec![0; PIECE])
     }
 
-    /// Keeps a piece; one that was cut is given back to the system.
-    fn give(&self, piece: Vec<u8>) {
-        if piece.len() == PIECE {
-            self.lock().push(piece);
-        }
+    fn give(&self, mut piece: Vec<u8>) {
+        piece.resize(PIECE, 0);
+        self.lock().push(piece);
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Without what they hold: it is the tenant's data.
+impl fmt::Debug for Spares {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Spares").finish_non_exhaustive()
+    }
+}
+
+/// Tells pages apart: of two that aren't the same, the first rows aren't, and a piece holds hundreds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fingerprint {
+    size: u64,
+    first_piece: u32,
 }
 
 /// Nothing moves while it grows. No `Debug`: it is the tenant's data, or a token.
@@ -44,8 +57,10 @@ pub(crate) struct Body {
 impl Body {
     pub(crate) fn new(spares: &Spares) -> Self {
         Self {
+            pieces: VecDeque::new(),
+            at: 0,
+            size: 0,
             spares: spares.clone(),
-            ..Self::default()
         }
     }
 
@@ -77,12 +92,14 @@ impl Body {
         self.rest().starts_with(&[0x1F, 0x8B])
     }
 
-    /// Differs, in all likelihood, where the rows do: of pages that aren't the same, the first rows
-    /// aren't, and there are hundreds of them in a piece.
-    pub(crate) fn fingerprint(&self) -> (u64, u32) {
+    /// Differs, in all likelihood, where the rows do.
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
         let mut crc = Crc::new();
         crc.update(self.rest());
-        (self.size, crc.sum())
+        Fingerprint {
+            size: self.size,
+            first_piece: crc.sum(),
+        }
     }
 
     /// The first piece, itself and no copy: it may hold a token, and its owner wipes it.
@@ -216,7 +233,8 @@ mod tests {
             body.read_to_end(&mut read).unwrap();
             assert!(read == expected, "{size} bytes");
         }
-        assert_eq!(spares.lock().len(), 4);
+        // The four of the largest body, and one for the look behind it that there is no more.
+        assert_eq!(spares.lock().len(), 5);
         assert!(spares.lock().iter().all(|piece| piece.len() == PIECE));
     }
 

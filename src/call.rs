@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::auth::{TokenCache, TokenRequest};
-use crate::body::{Body, Spares};
+use crate::body::{Body, Fingerprint, Spares};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
 use crate::http::{Http, Method, Request, Response};
@@ -83,8 +83,8 @@ impl Answer {
         Rows::new(self.body, self.body_limit, self.content_type.as_deref())
     }
 
-    /// Differs, in all likelihood, where the body does.
-    pub(crate) fn fingerprint(&self) -> (u64, u32) {
+    /// Differs, in all likelihood, where the rows do.
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
         self.body.fingerprint()
     }
 

@@ -115,7 +115,7 @@ impl Response {
     /// The body of a small answer, inflated, as far as it is there. What is longer is cut, and then
     /// counts as not whole.
     pub(crate) fn small_body(&mut self) -> Vec<u8> {
-        let (body, whole) = inflate::beginning(std::mem::take(&mut self.body), SMALL_BODY);
+        let (body, whole) = inflate::beginning(std::mem::take(&mut self.body));
         self.whole &= whole && u64::try_from(body.len()).is_ok_and(|length| length < SMALL_BODY);
         body
     }

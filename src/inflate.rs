@@ -4,10 +4,10 @@ use std::io::{self, BufRead, BufReader, Read};
 
 use flate2::bufread::MultiGzDecoder;
 
-use crate::body::Body;
+use crate::body::{Body, PIECE};
 
 /// Bytes that are inflated at a time.
-pub(crate) const CHUNK: usize = 64 * 1024;
+pub(crate) const CHUNK: usize = PIECE;
 
 /// Reads a body, inflating it if need be.
 pub(crate) enum Inflate {
@@ -25,9 +25,7 @@ impl Inflate {
             Self::Plain(body)
         }
     }
-}
 
-impl Inflate {
     fn reader(&mut self) -> &mut dyn BufRead {
         match self {
             Self::Plain(body) => body,
@@ -52,19 +50,17 @@ impl BufRead for Inflate {
     }
 }
 
-/// The beginning of a small body, such as an error's. What is broken or beyond the limit is left
-/// out: the status says more than the rest of the text. And whether nothing was broken.
-pub(crate) fn beginning(body: Body, limit: u64) -> (Vec<u8>, bool) {
-    let mut inflate = match Inflate::new(body) {
-        Inflate::Gzip(inflating) => inflating,
-        Inflate::Plain(body) => {
-            let mut body = body.into_first_piece();
-            body.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-            return (body, true);
-        }
+/// The first 64 KiB of a small body, such as an error's. What is broken or beyond is left out: the
+/// status says more than the rest of the text. And whether nothing was broken.
+///
+/// Where the body may hold a token, this is the one place where its text is: the caller wipes it.
+pub(crate) fn beginning(body: Body) -> (Vec<u8>, bool) {
+    let inflating = match Inflate::new(body) {
+        Inflate::Gzip(inflating) => inflating.into_inner(),
+        Inflate::Plain(body) => return (body.into_first_piece(), true),
     };
-    let mut body = Vec::new();
+    let mut body = Vec::with_capacity(PIECE);
     // What was read before an error is there, and all that there is.
-    let whole = inflate.by_ref().take(limit).read_to_end(&mut body).is_ok();
+    let whole = inflating.take(PIECE as u64).read_to_end(&mut body).is_ok();
     (body, whole)
 }

@@ -88,8 +88,7 @@ impl<T: DeserializeOwned> Iterator for Items<T> {
                 Ok(None) => {}
                 Ok(Some(row)) => return Some(Ok(row)),
                 Err(error) => {
-                    self.done = true;
-                    self.page = None;
+                    self.finish();
                     return Some(Err(error));
                 }
             }
@@ -99,11 +98,19 @@ impl<T: DeserializeOwned> Iterator for Items<T> {
 }
 
 impl<T: DeserializeOwned> Items<T> {
+    fn finish(&mut self) {
+        self.done = true;
+        self.page = None;
+        self.walk.finish();
+    }
+
     /// Fetches a page, takes a row of it, or turns it over.
     fn step(&mut self) -> Result<Option<T>, Error> {
         let Some(page) = &mut self.page else {
             self.page = self.walk.fetch()?;
-            self.done = self.page.is_none();
+            if self.page.is_none() {
+                self.finish();
+            }
             return Ok(None);
         };
         if let Some(row) = self.walk.take_row(page) {
@@ -229,7 +236,10 @@ impl<T: DeserializeOwned> Iterator for Pages<T> {
             return None;
         }
         let page = self.page().transpose();
-        self.done = !matches!(page, Some(Ok(_)));
+        if !matches!(page, Some(Ok(_))) {
+            self.done = true;
+            self.walk.finish();
+        }
         page
     }
 }

@@ -3,6 +3,7 @@
 //! Each error made here is one of serde's standard ones, which end in what was expected. The part
 //! before may quote the value that was found, so whoever shows such an error cuts that part off.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -86,7 +87,8 @@ macro_rules! open_enum {
 
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                deserializer.deserialize_any($crate::wire::TextVisitor::new())
+                let text = deserializer.deserialize_any($crate::wire::TextVisitor)?;
+                Ok(Self::known(&text).unwrap_or_else(|| Self::Other(text.into_owned())))
             }
         }
     };
@@ -104,7 +106,8 @@ pub(crate) fn key<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, 
 
 /// Reads text that may be null, and that the service also sends as a number.
 pub(crate) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    deserializer.deserialize_option(Nullable(TextVisitor::new()))
+    let text = deserializer.deserialize_option(Nullable(TextVisitor))?;
+    Ok(text.map(Cow::into_owned))
 }
 
 /// Reads an integer that may be null, and that the service also sends as text.
@@ -153,51 +156,51 @@ impl<'de, V: Visitor<'de>> DeserializeSeed<'de> for Nullable<V> {
     }
 }
 
-/// Text, or a number or truth value as text, into a `String` or an open enum.
-pub(crate) struct TextVisitor<T>(PhantomData<T>);
+/// Text, or a number or truth value as text. Borrowed where it can be, and the same for every type
+/// that is made of it: a generic visitor would be compiled once more for each of them.
+pub(crate) struct TextVisitor;
 
-impl<T> TextVisitor<T> {
-    pub(crate) fn new() -> Self {
-        Self(PhantomData)
-    }
-}
-
-impl<'de, T: From<String> + for<'a> From<&'a str>> Visitor<'de> for TextVisitor<T> {
-    type Value = T;
+impl<'de> Visitor<'de> for TextVisitor {
+    type Value = Cow<'de, str>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("text or a number")
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
-        Ok(T::from(text))
+    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(text))
     }
 
-    fn visit_string<E: Error>(self, text: String) -> Result<T, E> {
-        Ok(T::from(text))
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        self.visit_string(text.to_owned())
     }
 
-    fn visit_bool<E: Error>(self, value: bool) -> Result<T, E> {
-        Ok(T::from(if value { "true" } else { "false" }))
+    fn visit_string<E: Error>(self, text: String) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(text))
     }
 
-    fn visit_i64<E: Error>(self, value: i64) -> Result<T, E> {
-        Ok(T::from(value.to_string()))
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(if value { "true" } else { "false" }))
     }
 
-    fn visit_u64<E: Error>(self, value: u64) -> Result<T, E> {
-        Ok(T::from(value.to_string()))
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Self::Value, E> {
+        self.visit_string(value.to_string())
     }
 
-    fn visit_f64<E: Error>(self, value: f64) -> Result<T, E> {
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Self::Value, E> {
+        self.visit_string(value.to_string())
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Self::Value, E> {
         // JSON's own way of writing it: `10.0` stays `10.0`.
-        Number::from_f64(value)
-            .map(|number| T::from(number.to_string()))
-            .ok_or_else(|| E::invalid_value(Unexpected::Float(value), &self))
+        match Number::from_f64(value) {
+            Some(number) => self.visit_string(number.to_string()),
+            None => Err(E::invalid_value(Unexpected::Float(value), &self)),
+        }
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
-        number(map, &self).map(|number| T::from(number.to_string()))
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        number(map, &self).map(|number| Cow::Owned(number.to_string()))
     }
 }
 

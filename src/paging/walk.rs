@@ -7,7 +7,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::listing::{Listing, URL_LIMIT};
-use crate::body::Spares;
+use crate::body::{Fingerprint, Spares};
 use crate::call::{self, Call, Shared};
 use crate::cloud::Origin;
 use crate::error::{Error, ErrorKind};
@@ -50,7 +50,7 @@ pub(crate) struct Walk {
     /// How many exchanges the present page took.
     tries: u32,
     /// Tells whether the page that was asked for by `$skip` is the one before it over again.
-    last_page: Option<(u64, u32)>,
+    last_page: Option<Fingerprint>,
     /// The query of the present page.
     query: String,
     /// The present page was damaged and has been fetched a second time.
@@ -95,6 +95,11 @@ impl Walk {
         }
     }
 
+    /// There is nothing more to come: gives back the room that was kept for it.
+    pub(super) fn finish(&mut self) {
+        self.spares = Spares::default();
+    }
+
     /// Fetches the next page; `None` at the end of the list.
     pub(super) fn fetch(&mut self) -> Result<Option<Rows>, Error> {
         if self.left == Some(0) {
@@ -102,10 +107,7 @@ impl Walk {
         }
         self.listing.check()?;
         let query = match &self.next {
-            Next::Nothing => {
-                self.spares = Spares::default();
-                return Ok(None);
-            }
+            Next::Nothing => return Ok(None),
             Next::ByLink(query) => query.clone(),
             Next::ByOffset => {
                 let rows = self.listing.page_rows(self.left);

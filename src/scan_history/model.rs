@@ -1,5 +1,6 @@
 //! What the scan history call returns: [`ScanHistoryEntry`] and its parts.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -205,11 +206,11 @@ impl<'de> Visitor<'de> for OneId {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut ids: A) -> Result<Self::Value, A::Error> {
-        let Some(id) = ids.next_element_seed(Nullable(TextVisitor::new()))? else {
+        let Some(id) = ids.next_element_seed(Nullable(TextVisitor))? else {
             return Ok(None);
         };
-        match ids.next_element_seed(Nullable(TextVisitor::<String>::new()))? {
-            None => Ok(id),
+        match ids.next_element_seed(Nullable(TextVisitor))? {
+            None => Ok(id.map(Cow::into_owned)),
             Some(_) => Err(A::Error::invalid_length(2, &self)),
         }
     }
