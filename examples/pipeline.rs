@@ -11,6 +11,7 @@ mod shared;
 use std::collections::{BTreeMap, HashSet};
 use std::error::Error;
 use std::io::{self, BufWriter, Write};
+use std::num::NonZeroU8;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
@@ -94,7 +95,9 @@ fn options() -> Result<Option<Options>, lexopt::Error> {
     while let Some(argument) = arguments.next()? {
         match argument {
             Long("read-ahead") => way = Way::ReadAhead,
-            Long("parallel") => way = Way::Parallel(arguments.value()?.parse::<u8>()?.into()),
+            Long("parallel") => {
+                way = Way::Parallel(arguments.value()?.parse::<NonZeroU8>()?.get().into())
+            }
             Long("page-size") => page_size = Some(arguments.value()?.parse()?),
             Long("skip") => skip = arguments.value()?.parse()?,
             Short('h') | Long("help") => return Ok(None),
@@ -109,7 +112,7 @@ fn options() -> Result<Option<Options>, lexopt::Error> {
 }
 
 /// For comparison: while a page is stored nothing is fetched.
-fn one_by_one(
+pub(crate) fn one_by_one(
     pages: Pages<Machine>,
     mut store: impl FnMut(Vec<Machine>, u64) -> io::Result<()>,
 ) -> Result<(), Box<dyn Error>> {

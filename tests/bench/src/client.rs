@@ -21,12 +21,14 @@ pub enum Client {
     Requests,
     /// This crate on a fake clock.
     Million,
+    /// This crate, reading ahead or in parallel.
+    Overlap,
 }
 
 impl Client {
     pub fn name(self) -> &'static str {
         match self {
-            Self::Sdk | Self::Million => "this crate",
+            Self::Sdk | Self::Million | Self::Overlap => "this crate",
             Self::ByHand => "by hand",
             Self::Reqwest => "reqwest",
             Self::Requests => "requests",
@@ -38,6 +40,7 @@ impl Client {
         match self {
             Self::Sdk => Some("sdk"),
             Self::Million => Some("million"),
+            Self::Overlap => Some("overlap"),
             Self::ByHand => Some("by-hand"),
             Self::Reqwest => Some("with-reqwest"),
             Self::Requests => None,
@@ -55,14 +58,32 @@ impl Client {
     }
 }
 
+pub fn cargo() -> Command {
+    Command::new(env::var("CARGO").unwrap_or_else(|_| "cargo".into()))
+}
+
 /// One build, in a call of its own, so that no features of others get in.
 pub fn cargo_build(package: &str, profile: &str, target: &Path) -> Result<(), Box<dyn Error>> {
-    let status = Command::new(env::var("CARGO").unwrap_or_else(|_| "cargo".into()))
-        .args(["build", "--quiet", "--locked", "--package", package, "--profile", profile])
+    let status = cargo()
+        .args([
+            "build",
+            "--quiet",
+            "--locked",
+            "--package",
+            package,
+            "--profile",
+            profile,
+        ])
         .current_dir(home())
         .env("CARGO_TARGET_DIR", target)
+        // A cache would take what is measured away.
+        .env("RUSTC_WRAPPER", "")
         .status()?;
-    if status.success() { Ok(()) } else { Err(format!("{package} does not build").into()) }
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("{package} does not build").into())
+    }
 }
 
 pub fn binary(package: &str, profile: &str, target: &Path) -> PathBuf {
@@ -75,7 +96,9 @@ pub fn home() -> &'static Path {
 }
 
 pub fn target() -> PathBuf {
-    env::var_os("CARGO_TARGET_DIR").map_or_else(|| home().join("target"), PathBuf::from)
+    let folder =
+        env::var_os("CARGO_TARGET_DIR").map_or_else(|| home().join("target"), PathBuf::from);
+    std::path::absolute(&folder).unwrap_or(folder)
 }
 
 /// A virtual environment with the pinned `requests`, made when it is needed first.
@@ -83,14 +106,24 @@ fn python() -> Result<Option<Vec<PathBuf>>, Box<dyn Error>> {
     let folder = target().join("python");
     let (python, scripts) = (folder.join("bin/python"), home().join("clients/requests"));
     if !python.exists() {
-        let made = Command::new("python3").args(["-m", "venv"]).arg(&folder).status();
+        let made = Command::new("python3")
+            .args(["-m", "venv"])
+            .arg(&folder)
+            .status();
         if !made.is_ok_and(|status| status.success()) {
             println!("skipped: requests (no python3 with venv)");
             return Ok(None);
         }
     }
     let installed = Command::new(&python)
-        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
+        .args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "-r",
+        ])
         .arg(scripts.join("requirements.txt"))
         .status()?;
     if !installed.success() {
@@ -110,21 +143,35 @@ pub fn run(
     server: &Server,
     what: &str,
 ) -> Result<(Outcome, String), Box<dyn Error>> {
-    let line: Vec<_> = before.iter().map(Path::new).chain(program.iter().map(PathBuf::as_path)).collect();
+    let line: Vec<_> = before
+        .iter()
+        .map(Path::new)
+        .chain(program.iter().map(PathBuf::as_path))
+        .collect();
     let (first, rest) = line.split_first().ok_or("no program")?;
     let mut command = Command::new(first);
-    command.args(rest).env("BENCH_URL", &server.url).env("BENCH_WHAT", what);
+    command
+        .args(rest)
+        .env("BENCH_URL", &server.url)
+        .env("BENCH_WHAT", what);
     for name in ["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY"] {
-        command.env_remove(name).env_remove(name.to_ascii_lowercase());
+        command
+            .env_remove(name)
+            .env_remove(name.to_ascii_lowercase());
     }
     if let Some(ca) = &server.ca {
         let file = target().join("ca.pem");
         std::fs::write(&file, ca)?;
         command.env("BENCH_CA", file);
     }
-    let output = command.stdout(Stdio::piped()).stderr(Stdio::piped()).output()?;
-    let (said, complained) =
-        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let output = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .output()?;
+    let (said, complained) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
     if !output.status.success() {
         return Err(format!("{program:?} {what}: {said}{complained}").into());
     }

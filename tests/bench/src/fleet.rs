@@ -8,7 +8,9 @@ struct Numbers(u64);
 
 impl Numbers {
     fn of(row: usize, salt: u64) -> Self {
-        Self((row as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ salt)
+        // Through the mixer once: the streams of neighbours would overlap otherwise.
+        let mut seed = Self(row as u64 ^ (salt << 32));
+        Self(seed.next())
     }
 
     fn next(&mut self) -> u64 {
@@ -43,7 +45,13 @@ pub fn machine(text: &mut String, row: usize) {
         format!("{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{fraction:07}Z")
     };
     let (first, last) = (day(n), day(n));
-    let platform = n.one_of(&["Windows11", "Windows10", "WindowsServer2022", "Ubuntu", "macOS"]);
+    let platform = n.one_of(&[
+        "Windows11",
+        "Windows10",
+        "WindowsServer2022",
+        "Ubuntu",
+        "macOS",
+    ]);
     let version = n.one_of(&["24H2", "23H2", "22H2", "1809"]);
     let build = n.one_of(&["26100", "22631", "19045", "20348"]);
     let agent = n.below(9_000);
@@ -52,13 +60,29 @@ pub fn machine(text: &mut String, row: usize) {
     let group = n.below(40);
     let risk = n.one_of(&["None", "Informational", "Low", "Medium", "High"]);
     let exposure = n.one_of(&["None", "Low", "Medium", "High"]);
-    let tags = n.one_of(&["", "\"test\"", "\"test\",\"managed\"", "\"tier 0\",\"pci\",\"ring 1\""]);
+    let tags = n.one_of(&[
+        "",
+        "\"test\"",
+        "\"test\",\"managed\"",
+        "\"tier 0\",\"pci\",\"ring 1\"",
+    ]);
     let managed = n.one_of(&["Intune", "MicrosoftDefenderForEndpoint", "Unknown"]);
     let mac = n.next() & 0xFFFF_FFFF_FFFF;
+    let more = [
+        format!("10.{x}.{y}.{z}"),
+        format!("fe80::{y:x}:{z:x}"),
+        "127.0.0.1".to_owned(),
+        "::1".to_owned(),
+    ];
+    let count = [1, 2, 2, 2, 2, 2, 3, 4][n.below(8) as usize];
+    let addresses = more.map(|address| {
+        format!(r#"{{"ipAddress":"{address}","macAddress":"{mac:012X}","type":"Ethernet","operationalStatus":"Up"}}"#)
+    });
+    let addresses = addresses[..count].join(",");
     let aad = n.next();
     let _ = write!(
         text,
-        r#"{{"id":"{a:016x}{b:016x}{c:08x}","mergedIntoMachineId":null,"isPotentialDuplication":false,"isExcluded":false,"exclusionReason":null,"computerDnsName":"{kind}-{host:05}.{site}.contoso.com","firstSeen":"2024-{first}","lastSeen":"2026-{last}","osPlatform":"{platform}","osVersion":null,"osProcessor":"x64","version":"{version}","lastIpAddress":"10.{x}.{y}.{z}","lastExternalIpAddress":"203.0.113.{z}","agentVersion":"10.{agent}.{build}.{host}","osBuild":{build},"healthStatus":"{health}","deviceValue":"{value}","rbacGroupId":{group},"rbacGroupName":"Group {group}","riskScore":"{risk}","exposureLevel":"{exposure}","isAadJoined":true,"aadDeviceId":"{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}","machineTags":[{tags}],"onboardingStatus":"Onboarded","osArchitecture":"64-bit","managedBy":"{managed}","managedByStatus":"Success","ipAddresses":[{{"ipAddress":"10.{x}.{y}.{z}","macAddress":"{mac:012X}","type":"Ethernet","operationalStatus":"Up"}},{{"ipAddress":"fe80::{y:x}:{z:x}","macAddress":"{mac:012X}","type":"Ethernet","operationalStatus":"Up"}}],"vmMetadata":null}}"#,
+        r#"{{"id":"{a:016x}{b:016x}{c:08x}","mergedIntoMachineId":null,"isPotentialDuplication":false,"isExcluded":false,"exclusionReason":null,"computerDnsName":"{kind}-{host:05}.{site}.contoso.com","firstSeen":"2024-{first}","lastSeen":"2026-{last}","osPlatform":"{platform}","osVersion":null,"osProcessor":"x64","version":"{version}","lastIpAddress":"10.{x}.{y}.{z}","lastExternalIpAddress":"203.0.113.{z}","agentVersion":"10.{agent}.{build}.{host}","osBuild":{build},"healthStatus":"{health}","deviceValue":"{value}","rbacGroupId":{group},"rbacGroupName":"Group {group}","riskScore":"{risk}","exposureLevel":"{exposure}","isAadJoined":true,"aadDeviceId":"{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}","machineTags":[{tags}],"onboardingStatus":"Onboarded","osArchitecture":"64-bit","managedBy":"{managed}","managedByStatus":"Success","ipAddresses":[{addresses}],"vmMetadata":null}}"#,
         aad >> 32,
         (aad >> 16) & 0xFFFF,
         aad & 0xFFF,
@@ -71,8 +95,12 @@ pub fn machine(text: &mut String, row: usize) {
 pub fn history(text: &mut String, row: usize) {
     let n = &mut Numbers::of(row, 13);
     let (definition, scanner) = (n.next(), n.below(5));
-    let (day, hour, minute, fraction) =
-        (n.below(28) + 1, n.below(24), n.below(60), n.below(10_000_000));
+    let (day, hour, minute, fraction) = (
+        n.below(28) + 1,
+        n.below(24),
+        n.below(60),
+        n.below(10_000_000),
+    );
     let status = n.one_of(&["Success", "Success", "Partial Success", "Fail"]);
     let _ = write!(
         text,
@@ -87,8 +115,12 @@ pub fn history_with_targets(text: &mut String, row: usize) {
     let n = &mut Numbers::of(row, 11);
     let (a, b) = (n.next(), n.next());
     let scanner = n.below(5);
-    let (day, hour, minute, fraction) =
-        (n.below(28) + 1, n.below(24), n.below(60), n.below(10_000_000));
+    let (day, hour, minute, fraction) = (
+        n.below(28) + 1,
+        n.below(24),
+        n.below(60),
+        n.below(10_000_000),
+    );
     let (y, z) = (n.below(256), n.below(256));
     let status = n.one_of(&["Success", "Success", "PartialSuccess", "Fail"]);
     let seconds = n.below(60);

@@ -14,7 +14,7 @@ use server::{Plan, Server};
 
 const USAGE: &str = "\
 Usage: bench speed [--rounds N] [--only WORDS]   time and memory, in turns (default: 7 rounds)
-       bench footprint                           crates, clean builds, binaries
+       bench footprint [--rounds N]              crates, clean builds, binaries (default: 3 rounds)
        bench counts [--check]                    instructions and allocations, by valgrind
        bench serve [--pages N] [--gzip]          pages and no client, for a profiler";
 
@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let rounds = value("--rounds").unwrap_or("7").parse()?;
             speed::speed(rounds, value("--only").unwrap_or_default())
         }
-        Some("footprint") => footprint::footprint(),
+        Some("footprint") => footprint::footprint(value("--rounds").unwrap_or("3").parse()?),
         Some("serve") => {
             let pages = value("--pages").unwrap_or("2").parse()?;
             serve(pages, arguments.iter().any(|argument| argument == "--gzip"))
@@ -41,9 +41,16 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Serves until it is ended, and says how a client finds it.
 fn serve(pages: usize, gzip: bool) -> Result<(), Box<dyn Error>> {
-    let plan = Plan { history_pages: pages, gzip, ..Plan::pages(pages, 10_000) };
+    let plan = Plan {
+        history_pages: pages,
+        gzip,
+        ..Plan::pages(pages, 10_000)
+    };
     let server = Server::start(plan)?;
-    println!("export BENCH_URL={} BENCH_WHAT=machines # or history", server.url);
+    println!(
+        "export BENCH_URL={} BENCH_WHAT=machines # or history",
+        server.url
+    );
     loop {
         std::thread::park();
     }

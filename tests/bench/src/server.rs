@@ -27,8 +27,6 @@ pub struct Plan {
     pub pages: usize,
     /// Rows of a page.
     pub rows: usize,
-    /// Rows of the last page, where it is shorter.
-    pub last_rows: Option<usize>,
     /// Pages name their next one.
     pub links: bool,
     /// Pages of history.
@@ -53,7 +51,6 @@ impl Plan {
         Self {
             pages,
             rows,
-            last_rows: None,
             links: true,
             history_pages: 0,
             targets: false,
@@ -100,7 +97,11 @@ impl Server {
     pub fn start(plan: Plan) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
-        let (tls, ca) = if plan.tls { certificate()? } else { (None, None) };
+        let (tls, ca) = if plan.tls {
+            certificate()?
+        } else {
+            (None, None)
+        };
         let url = format!("{}://{address}", if plan.tls { "https" } else { "http" });
         let mut sizes = (0, 0);
         let mut page = |rows: &mut dyn FnMut(&mut String), next: Option<usize>| {
@@ -121,11 +122,10 @@ impl Server {
             .map(|index| {
                 let last = index + 1 == plan.pages;
                 let first = index * plan.rows;
-                let count = plan.last_rows.filter(|_| last).unwrap_or(plan.rows);
                 let next = (plan.links && !last).then_some(first + plan.rows);
                 let mut rows = |text: &mut String| match plan.huge {
                     Some(bytes) => fleet::huge_machine(text, bytes),
-                    None => rows(text, first..first + count, fleet::machine),
+                    None => rows(text, first..first + plan.rows, fleet::machine),
                 };
                 page(&mut rows, next)
             })
@@ -133,7 +133,11 @@ impl Server {
         let history = (0..plan.history_pages)
             .map(|index| {
                 let first = index * HISTORY_PAGE;
-                let row = if plan.targets { fleet::history_with_targets } else { fleet::history };
+                let row = if plan.targets {
+                    fleet::history_with_targets
+                } else {
+                    fleet::history
+                };
                 let mut write = |text: &mut String| rows(text, first..first + HISTORY_PAGE, row);
                 page(&mut write, None)
             })
@@ -157,7 +161,13 @@ impl Server {
             }
         });
         let (body_size, text_size) = sizes;
-        Ok(Self { url, ca, body_size, text_size, shared })
+        Ok(Self {
+            url,
+            ca,
+            body_size,
+            text_size,
+            shared,
+        })
     }
 
     /// How many calls of the API there were since this was asked last.
@@ -250,7 +260,10 @@ impl Shared {
             (&self.history, HISTORY_PAGE)
         };
         let whole = skip % rows == 0;
-        pages.get(skip / rows).filter(|_| whole).unwrap_or(&self.empty)
+        pages
+            .get(skip / rows)
+            .filter(|_| whole)
+            .unwrap_or(&self.empty)
     }
 
     fn write(&self, stream: &mut impl Write, answer: &[u8]) -> io::Result<()> {
@@ -285,9 +298,10 @@ fn certificate() -> io::Result<(Option<Arc<ServerConfig>>, Option<String>)> {
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .and_then(|builder| {
-            builder.with_no_client_auth().with_single_cert(vec![leaf.der().clone()], key)
+            builder
+                .with_no_client_auth()
+                .with_single_cert(vec![leaf.der().clone()], key)
         })
         .map_err(io::Error::other)?;
     Ok((Some(Arc::new(config)), Some(ca)))
 }
-

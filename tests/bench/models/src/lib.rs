@@ -2,10 +2,13 @@
 //! and those that don't use the crate don't build it.
 #![allow(dead_code, unused_imports)]
 
+#[rustfmt::skip] // the crate formats its own files, and their tests are not here
 #[path = "../../../../src/machines/model.rs"]
 mod machine;
+#[rustfmt::skip]
 #[path = "../../../../src/scan_history/model.rs"]
 mod scan_history;
+#[rustfmt::skip]
 #[path = "../../../../src/wire.rs"]
 mod wire;
 

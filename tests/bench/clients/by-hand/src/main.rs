@@ -22,7 +22,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("client_secret", CLIENT_SECRET),
         ("scope", SCOPE),
     ];
-    let token: Token = agent.post(task.token_url()).send_form(form)?.body_mut().read_json()?;
+    let token: Token = agent
+        .post(task.token_url())
+        .send_form(form)?
+        .body_mut()
+        .read_json()?;
     let bearer = format!("Bearer {}", token.access_token);
     let mut tally = task.tally();
     match task.what.as_str() {
@@ -37,7 +41,10 @@ fn main() -> Result<(), Box<dyn Error>> {
                         machine.computer_dns_name.as_deref(),
                         machine.agent_version.as_deref(),
                     ];
-                    tally.row(&texts, &[machine.machine_tags.len(), machine.ip_addresses.len()]);
+                    tally.row(
+                        &texts,
+                        &[machine.machine_tags.len(), machine.ip_addresses.len()],
+                    );
                 }
                 next = page.next_link;
             }
@@ -59,21 +66,12 @@ fn main() -> Result<(), Box<dyn Error>> {
                 }
                 skip += page.value.len();
                 for entry in page.value {
-                    let texts = [entry.scan_definition_id.as_deref(), entry.scanner_id.as_deref()];
+                    let texts = [
+                        entry.scan_definition_id.as_deref(),
+                        entry.scanner_id.as_deref(),
+                    ];
                     tally.row(&texts, &[entry.scanned_targets.len()]);
                 }
-            }
-        }
-        // The first page without a look at it: what all clients do before they decode.
-        "drain" => {
-            let mut skip = 0;
-            while skip < 1_000_000 {
-                let url = format!("{}/api/machines?$skip={skip}", task.url);
-                let body = whole(agent.get(url).header("Authorization", &bearer).call()?)?;
-                if body.len() < 100 {
-                    break;
-                }
-                skip += 10_000;
             }
         }
         other => return Err(format!("unknown task: {other}").into()),

@@ -10,7 +10,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let task = Task::start()?;
     let clock = FakeClock::new();
     let mut builder = Client::builder(ClientSecret::new(TENANT, CLIENT_ID, CLIENT_SECRET)?)
-        .cloud(Cloud::COMMERCIAL.with_api_url(&task.url).with_authority(&task.url))
+        .cloud(
+            Cloud::COMMERCIAL
+                .with_api_url(&task.url)
+                .with_authority(&task.url),
+        )
         .clock(clock.clone());
     if let Some(ca) = &task.ca {
         builder = builder.root_certificates(ca.clone());

@@ -2,8 +2,8 @@
 
 use std::error::Error;
 
-use models::{Machine, Page, Token};
-use report::{CLIENT_ID, CLIENT_SECRET, SCOPE, Task};
+use models::{Machine, Page, ScanHistoryEntry, Token};
+use report::{CLIENT_ID, CLIENT_SECRET, DEFINITION, HISTORY_PAGE, SCOPE, Task};
 use reqwest::Certificate;
 use reqwest::blocking::Client;
 
@@ -22,23 +22,59 @@ fn main() -> Result<(), Box<dyn Error>> {
     ];
     let token: Token = client.post(task.token_url()).form(&form).send()?.json()?;
     let mut tally = task.tally();
-    let mut next = Some(format!("{}/api/machines", task.url));
-    while let Some(url) = next {
-        let page: Page<Machine> = client
-            .get(url)
-            .bearer_auth(&token.access_token)
-            .send()?
-            .error_for_status()?
-            .json()?;
-        for machine in page.value {
-            let texts = [
-                Some(machine.id.as_str()),
-                machine.computer_dns_name.as_deref(),
-                machine.agent_version.as_deref(),
-            ];
-            tally.row(&texts, &[machine.machine_tags.len(), machine.ip_addresses.len()]);
+    match task.what.as_str() {
+        "machines" => {
+            let mut next = Some(format!("{}/api/machines", task.url));
+            while let Some(url) = next {
+                let page: Page<Machine> = client
+                    .get(url)
+                    .bearer_auth(&token.access_token)
+                    .send()?
+                    .error_for_status()?
+                    .json()?;
+                for machine in page.value {
+                    let texts = [
+                        Some(machine.id.as_str()),
+                        machine.computer_dns_name.as_deref(),
+                        machine.agent_version.as_deref(),
+                    ];
+                    tally.row(
+                        &texts,
+                        &[machine.machine_tags.len(), machine.ip_addresses.len()],
+                    );
+                }
+                next = page.next_link;
+            }
         }
-        next = page.next_link;
+        "history" => {
+            let mut skip = 0;
+            loop {
+                let page: Page<ScanHistoryEntry> = client
+                    .post(format!(
+                        "{}/api/DeviceAuthenticatedScanDefinitions/GetScanHistoryByScanDefinitionId\
+                         ?$top={HISTORY_PAGE}&$skip={skip}",
+                        task.url
+                    ))
+                    .bearer_auth(&token.access_token)
+                    .header("Content-Type", "application/json")
+                    .body(format!(r#"{{"ScanDefinitionIds":["{DEFINITION}"]}}"#))
+                    .send()?
+                    .error_for_status()?
+                    .json()?;
+                if page.value.is_empty() {
+                    break;
+                }
+                skip += page.value.len();
+                for entry in page.value {
+                    let texts = [
+                        entry.scan_definition_id.as_deref(),
+                        entry.scanner_id.as_deref(),
+                    ];
+                    tally.row(&texts, &[entry.scanned_targets.len()]);
+                }
+            }
+        }
+        other => return Err(format!("unknown task: {other}").into()),
     }
     tally.print()
 }
