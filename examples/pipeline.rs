@@ -96,7 +96,7 @@ fn options() -> Result<Option<Options>, lexopt::Error> {
         match argument {
             Long("read-ahead") => way = Way::ReadAhead,
             Long("parallel") => {
-                way = Way::Parallel(arguments.value()?.parse::<NonZeroU8>()?.get().into())
+                way = Way::Parallel(arguments.value()?.parse::<NonZeroU8>()?.get().into());
             }
             Long("page-size") => page_size = Some(arguments.value()?.parse()?),
             Long("skip") => skip = arguments.value()?.parse()?,
