@@ -239,6 +239,15 @@ mod tests {
     }
 
     #[test]
+    fn spares_are_shown_without_what_they_hold() {
+        let spares = Spares::default();
+        let mut body = Body::new(&spares);
+        body.fill(&mut source(PIECE, PIECE)).unwrap();
+        io::copy(&mut body, &mut io::sink()).unwrap();
+        assert_eq!(format!("{spares:?}"), "Spares { .. }");
+    }
+
+    #[test]
     fn what_came_before_an_error_stays() {
         let mut body = Body::new(&Spares::default());
         let broken = Source {
