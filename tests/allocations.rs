@@ -14,7 +14,7 @@ use std::hint::black_box;
 
 use allocation_counter::{AllocationInfo, measure};
 use defender_endpoint::machines::Machine;
-use defender_endpoint::testing::Tenant;
+use defender_endpoint::testing::{Fault, Tenant};
 use defender_endpoint::{Client, Items};
 use serde_json::{Value, json};
 
@@ -136,6 +136,18 @@ fn a_machine_costs_what_its_own_fields_hold() {
 }
 
 #[test]
+fn a_walk_that_failed_holds_no_page() {
+    let (tenant, client) = tenant(4_000, 2_000);
+    tenant.fail(Fault::status(403).path("/api/machines").on_call(2));
+    let mut rows = client.machines().into_iter();
+    let held = measure(|| {
+        read(&mut rows, 2_000);
+        assert!(rows.next().unwrap().is_err());
+    });
+    assert!(held.bytes_current <= 16_384, "{held:?}");
+}
+
+#[test]
 fn a_walk_holds_one_page_and_a_window() {
     let (_tenant, client) = tenant(8_000, 2_000);
     let mut rows = client.machines().into_iter();
@@ -152,6 +164,9 @@ fn a_walk_holds_one_page_and_a_window() {
         // in a thread of its own, which looks names up, doesn't count as given back.
         assert!(next.bytes_current <= 4_096, "page {page} keeps {next:?}");
         assert!(i128::from(next.bytes_max) <= peak, "page {page}: {next:?}");
+        // Its body lies in the pieces of the page before, of which there are some.
+        let spared = first.bytes_total.saturating_sub(next.bytes_total);
+        assert!(spared >= 3 * 64 * 1024, "page {page} spares {spared} bytes");
         held += next.bytes_current;
     }
     held += measure(|| assert!(rows.next().is_none())).bytes_current;

@@ -6,8 +6,10 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::process::Command;
 
+use report::HISTORY_PAGE;
+
 use crate::client::{Client, Outcome, run};
-use crate::server::{HISTORY_PAGE, Plan, Server};
+use crate::server::{Plan, Server};
 use crate::table::{Table, verdict};
 
 const ROWS: usize = 5_000;

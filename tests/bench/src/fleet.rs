@@ -127,7 +127,7 @@ pub fn history_with_targets(text: &mut String, row: usize) {
     let _ = write!(
         text,
         r#"{{"orgId":"0335a792-18d2-424b-aeed-559567054570","scanDefinitionId":"{}","sessionId":"{a:016x}{b:016x}","scannerId":"625431694b7d2ca9d07e77ca1b029ef216bebb{scanner:02}","lastScanned":"2026-10-{day:02}T{hour:02}:{minute:02}:11.{fraction:07}Z","scanStatus":"{status}","numberOfSuccessfullyScannedTargets":1,"numberOfTargets":2,"generalErrorMessage":null,"scannedTargets":[{{"scanDuration":"00:08:{seconds:02}.1234567","ip":"10.0.{y}.{z}","hostname":"switch-{y}-{z}","scannedDeviceDescription":"Network device","errorMessage":null,"scanStatus":"Success"}},{{"scanDuration":"00:00:00","ip":"10.1.{z}.{y}","hostname":null,"scannedDeviceDescription":null,"errorMessage":"No answer","scanStatus":"{status}"}}]}}"#,
-        crate::server::DEFINITION,
+        report::DEFINITION,
     );
 }
 

@@ -10,15 +10,11 @@ use std::time::{Duration, Instant};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use report::HISTORY_PAGE;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::fleet;
-
-/// The definition whose history there is.
-pub const DEFINITION: &str = "4ad8d463-6b3a-4894-b42a-a2de9ea0a8ae";
-/// The rows of a page of history.
-pub const HISTORY_PAGE: usize = 4_096;
 
 /// What a server serves and how.
 #[derive(Clone)]
