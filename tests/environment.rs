@@ -9,8 +9,8 @@
     reason = "a test that fails may panic"
 )]
 
-#[path = "it/loopback.rs"]
-mod loopback;
+#[path = "it/support/raw.rs"]
+mod raw;
 
 use std::env;
 use std::ffi::OsStr;
@@ -19,8 +19,8 @@ use std::process::Command;
 use defender_endpoint::{Client, ClientBuilder, Error, RetryPolicy, StaticToken};
 
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
-use loopback::Seen;
-use loopback::{Act, Forbidden, Loopback, answer, cloud, json};
+use raw::Request;
+use raw::{Answer, Forbidden, RawServer, cloud};
 
 /// Says to a process that it is a child, and what it should do.
 const TASK: &str = "DEFENDER_ENDPOINT_TASK";
@@ -123,12 +123,12 @@ fn refused(variables: &[(&str, &str)], words: &[&str]) -> String {
 }
 
 /// A token endpoint and an API in one.
-fn tenant() -> Loopback {
-    Loopback::new(|seen| {
-        Act::Send(json(match seen.method() {
+fn tenant() -> RawServer {
+    RawServer::new(|seen| {
+        Answer::json(match seen.method() {
             "POST" => r#"{"access_token":"a-token","expires_in":3599}"#,
             _ => NOTHING,
-        }))
+        })
     })
 }
 
@@ -183,16 +183,16 @@ fn the_credentials_are_those_of_the_environment() {
         &[("AZURE_AUTHORITY_HOST", &url), ("DEFENDER_API_URL", &url)],
     );
     assert!(said.contains("<went well>"), "{said}");
-    let seen = server.seen();
+    let seen = server.requests();
     assert_eq!(seen.len(), 2);
     assert_eq!(
-        seen[0].line(),
+        seen[0].request_line(),
         "POST /contoso.com/oauth2/v2.0/token HTTP/1.1"
     );
     let form = "client_id=an%2Dapp&client_secret=hunter2%7Eof%2Bthe%3Denvironment&grant_type=client%5Fcredentials";
     assert!(seen[0].text().starts_with(form), "{}", seen[0].text());
     assert_eq!(
-        seen[1].line(),
+        seen[1].request_line(),
         "GET /api/DeviceAuthenticatedScanAgents HTTP/1.1"
     );
     assert_eq!(seen[1].header("authorization").unwrap(), "Bearer a-token");
@@ -275,7 +275,7 @@ fn a_builder_from_the_environment_takes_more_settings() {
         ("DEFENDER_API_URL", &url),
     ];
     run_with("call with a name", &variables);
-    for seen in server.seen() {
+    for seen in server.requests() {
         assert!(
             seen.header("user-agent")
                 .unwrap()
@@ -290,8 +290,8 @@ fn a_builder_from_the_environment_takes_more_settings() {
 /// login authority, and the API.
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 fn hosts(variables: &[(&str, &str)]) -> (String, String) {
-    let to = |seen: &Seen| seen.line().split(' ').nth(1).unwrap().to_owned();
-    let refusing = Loopback::new(|_| Act::SendAndClose(answer(502, &[], "")));
+    let to = |seen: &Request| seen.request_line().split(' ').nth(1).unwrap().to_owned();
+    let refusing = RawServer::new(|_| Answer::new(502, &[], "").closed());
     run_with(
         "call",
         &[variables, &[("HTTPS_PROXY", &refusing.url())]].concat(),
@@ -306,12 +306,12 @@ fn hosts(variables: &[(&str, &str)]) -> (String, String) {
     ];
     let more = more.each_ref().map(|(name, value)| (*name, value.as_str()));
     run_with("call", &[variables, &more].concat());
-    (authority, to(proxy.seen().last().unwrap()))
+    (authority, to(proxy.requests().last().unwrap()))
 }
 
 /// The scope that a child with these variables asks for.
 fn scope(variables: &[(&str, &str)]) -> String {
-    let login = Loopback::sending(answer(400, &[], ""));
+    let login = RawServer::sending(Answer::new(400, &[], ""));
     run_with(
         "call",
         &[variables, &[("AZURE_AUTHORITY_HOST", login.url().as_str())]].concat(),
@@ -458,7 +458,7 @@ fn a_slash_behind_the_authority_is_not_doubled() {
         let said = run_with("call", &variables);
         assert!(said.contains("<went well>"), "{said}");
         let targets: Vec<_> = server
-            .seen()
+            .requests()
             .iter()
             .map(|seen| seen.target().to_owned())
             .collect();
@@ -476,16 +476,16 @@ fn a_slash_behind_the_authority_is_not_doubled() {
 
 /// A proxy that lets nobody through.
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
-fn proxy() -> Loopback {
-    Loopback::new(|_| Act::SendAndClose(answer(403, &[], "")))
+fn proxy() -> RawServer {
+    RawServer::new(|_| Answer::new(403, &[], "").closed())
 }
 
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
-fn lines(server: &Loopback) -> Vec<String> {
+fn lines(server: &RawServer) -> Vec<String> {
     server
-        .seen()
+        .requests()
         .iter()
-        .map(|seen| seen.line().to_owned())
+        .map(|seen| seen.request_line().to_owned())
         .collect()
 }
 
@@ -513,7 +513,7 @@ fn the_proxy_of_the_environment_is_used() {
             "{name}"
         );
         // The token is for the API, not for the proxy.
-        assert_eq!(proxy.seen()[0].header("authorization"), None);
+        assert_eq!(proxy.requests()[0].header("authorization"), None);
         api.assert_untouched();
     }
 }
@@ -570,7 +570,7 @@ fn no_proxy_ignores_the_environment() {
         let said = run("token, no proxy", &[(URL, &api.url()), (name, &proxy_url)]);
         assert!(said.contains("<went well>"), "{said}");
     }
-    assert_eq!(api.seen().len(), 4);
+    assert_eq!(api.requests().len(), 4);
     api.forget();
     let url = api.url();
     let variables = [
@@ -580,7 +580,7 @@ fn no_proxy_ignores_the_environment() {
     ];
     let said = run_with("call, no proxy", &variables);
     assert!(said.contains("<went well>"), "{said}");
-    assert_eq!(api.seen().len(), 2, "token and call");
+    assert_eq!(api.requests().len(), 2, "token and call");
     proxy.assert_untouched();
 }
 
@@ -602,7 +602,7 @@ fn the_exceptions_of_the_environment_are_kept() {
         ];
         let said = run("token", &variables);
         assert!(said.contains("<Transport> "), "{said}");
-        assert_eq!(proxy.seen().is_empty(), direct, "{exceptions}");
+        assert_eq!(proxy.requests().is_empty(), direct, "{exceptions}");
         assert_eq!(said.contains("through the proxy"), !direct, "{said}");
     }
 }
@@ -618,7 +618,7 @@ fn a_proxy_of_the_programs_own_outweighs_the_environment() {
     ];
     let said = run("token, proxy", &variables);
     assert!(said.contains("<Transport> "), "{said}");
-    assert_eq!(own.seen().len(), 1);
+    assert_eq!(own.requests().len(), 1);
     api.assert_untouched();
     other.assert_untouched();
 }
@@ -627,7 +627,7 @@ fn a_proxy_of_the_programs_own_outweighs_the_environment() {
 #[test]
 fn a_proxys_password_in_the_environment_is_not_shown() {
     for status in [407, 502] {
-        let proxy = Loopback::new(move |_| Act::SendAndClose(answer(status, &[], "")));
+        let proxy = RawServer::new(move |_| Answer::new(status, &[], "").closed());
         let url = format!("http://a-user:hunter2@{}", proxy.host());
         // `run` looks for the password.
         let said = run(

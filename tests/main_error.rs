@@ -10,15 +10,15 @@
     reason = "a test that fails may panic"
 )]
 
-#[path = "it/loopback.rs"]
-mod loopback;
+#[path = "it/support/raw.rs"]
+mod raw;
 
 use std::env;
 use std::process::Command;
 
 use defender_endpoint::{Client, Filter, RetryPolicy, StaticToken};
 
-use loopback::{Loopback, answer, cloud, deserted};
+use raw::{Answer, RawServer, cloud, deserted};
 
 /// Where the API is, for the program that fails.
 const URL: &str = "DEFENDER_ENDPOINT_FAILING_URL";
@@ -67,7 +67,11 @@ fn lines_of_failure(url: &str) -> Vec<String> {
 
 fn a_refusal_of_the_service_reads_like_a_message() {
     let body = r#"{"error":{"code":"Forbidden","message":"Missing application roles.","target":"a-target"}}"#;
-    let server = Loopback::sending(answer(403, &[("Content-Type", "application/json")], body));
+    let server = RawServer::sending(Answer::new(
+        403,
+        &[("Content-Type", "application/json")],
+        body,
+    ));
     let lines = lines_of_failure(&server.url());
     assert_eq!(lines.len(), 3, "{lines:#?}");
     let first = "Error: GET /api/machines: 403 Forbidden: Missing application roles.";

@@ -16,39 +16,39 @@ use defender_endpoint::{
 };
 use percent_encoding::percent_decode;
 
-use crate::loopback::{Act, Forbidden, Loopback, Seen, answer, cloud, deserted, json};
+use crate::support::raw::{Answer, Forbidden, RawServer, Request, cloud, deserted};
 
 const NOTHING: &str = r#"{"value":[]}"#;
 const SECOND: Duration = Duration::from_secs(1);
 /// How long a test waits for other threads before it fails.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-fn api() -> Loopback {
-    Loopback::sending(json(NOTHING))
+fn api() -> RawServer {
+    RawServer::sending(Answer::json(NOTHING))
 }
 
 /// The tokens that the API was sent, one for each call.
-fn tokens(api: &Loopback) -> Vec<String> {
-    let token = |seen: &Seen| {
+fn tokens(api: &RawServer) -> Vec<String> {
+    let token = |seen: &Request| {
         let value = seen.header("authorization").unwrap();
         value.strip_prefix("Bearer ").unwrap().to_owned()
     };
-    api.seen().iter().map(token).collect()
+    api.requests().iter().map(token).collect()
 }
 
 /// A token endpoint whose tokens are numbered: `token-1`, `token-2` and so on.
-fn login(lifetime: u64) -> Loopback {
+fn login(lifetime: u64) -> RawServer {
     let given = AtomicUsize::new(0);
-    Loopback::new(move |_| {
+    RawServer::new(move |_| {
         let number = given.fetch_add(1, Ordering::SeqCst) + 1;
         let body = format!(
             r#"{{"token_type":"Bearer","expires_in":{lifetime},"ext_expires_in":{lifetime},"access_token":"token-{number}"}}"#
         );
-        Act::Send(json(body))
+        Answer::json(body)
     })
 }
 
-fn secret_builder(login: &Loopback, api: &Loopback, secret: &str) -> ClientBuilder {
+fn secret_builder(login: &RawServer, api: &RawServer, secret: &str) -> ClientBuilder {
     let cloud = Cloud::COMMERCIAL
         .with_authority(login.url())
         .with_api_url(api.url());
@@ -60,7 +60,7 @@ fn secret_builder(login: &Loopback, api: &Loopback, secret: &str) -> ClientBuild
         .retry_policy(RetryPolicy::none())
 }
 
-fn secret_client(login: &Loopback, api: &Loopback, clock: &FakeClock) -> Client {
+fn secret_client(login: &RawServer, api: &RawServer, clock: &FakeClock) -> Client {
     secret_builder(login, api, "a-secret")
         .clock(clock.clone())
         .build()
@@ -68,14 +68,14 @@ fn secret_client(login: &Loopback, api: &Loopback, clock: &FakeClock) -> Client 
 }
 
 /// The error of a call whose token request is answered like this. The API must not be called.
-fn refused_token(answer: impl Into<Vec<u8>>) -> Error {
-    let (login, api) = (Loopback::sending(answer), api());
+fn refused_token(answer: Answer) -> Error {
+    let (login, api) = (RawServer::sending(answer), api());
     let client = secret_client(&login, &api, &FakeClock::new());
     let error = client.scan_agents().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Credential, "{error:?}");
     assert_eq!(error.attempts(), 0, "no call was sent");
-    assert_eq!(login.seen().len(), 1);
-    assert!(api.seen().is_empty());
+    assert_eq!(login.requests().len(), 1);
+    assert!(api.requests().is_empty());
     error
 }
 
@@ -89,7 +89,7 @@ fn the_client_secret_flow_posts_exactly_this_form() {
         .unwrap();
     let seen = login.only();
     assert_eq!(
-        seen.line(),
+        seen.request_line(),
         "POST /contoso.onmicrosoft.com/oauth2/v2.0/token HTTP/1.1"
     );
     assert_eq!(
@@ -175,7 +175,7 @@ fn a_token_goes_to_the_configured_origin_and_nowhere_else() {
     let foreign = Forbidden::new();
     let link = format!("http://{}/api/machines?$skip=1", foreign.host());
     let page = format!(r#"{{"value":[{{"id":"a"}}],"@odata.nextLink":"{link}"}}"#);
-    let (login, api) = (login(3_599), Loopback::sending(json(page)));
+    let (login, api) = (login(3_599), RawServer::sending(Answer::json(page)));
     let client = secret_client(&login, &api, &FakeClock::new());
     let mut machines = client.machines().into_iter();
     assert_eq!(machines.next().unwrap().unwrap().id, "a");
@@ -188,13 +188,13 @@ fn a_token_goes_to_the_configured_origin_and_nowhere_else() {
 
 #[test]
 fn a_link_to_another_host_of_the_api_is_followed_on_the_configured_one() {
-    let api = Loopback::new(|seen| {
-        Act::Send(json(match seen.query() {
+    let api = RawServer::new(|seen| {
+        Answer::json(match seen.query() {
             "" => {
                 r#"{"value":[{"id":"a"}],"@odata.nextLink":"https://api-eu.securitycenter.microsoft.com/api/machines?$skip=1"}"#
             }
             _ => NOTHING,
-        }))
+        })
     });
     let login = login(3_599);
     let client = secret_client(&login, &api, &FakeClock::new());
@@ -340,15 +340,19 @@ fn the_usual_lifetimes_are_understood() {
         ("", 300),
     ] {
         let body = format!(r#"{{"access_token":"t"{expires_in}}}"#);
-        let (login, api, clock) = (Loopback::sending(json(body)), api(), FakeClock::new());
+        let (login, api, clock) = (
+            RawServer::sending(Answer::json(body)),
+            api(),
+            FakeClock::new(),
+        );
         let client = secret_client(&login, &api, &clock);
         client.scan_agents().unwrap();
         clock.advance(SECOND * (renewed_after - 1) + Duration::from_nanos(999_999_999));
         client.scan_agents().unwrap();
-        assert_eq!(login.seen().len(), 1, "{expires_in}: not yet");
+        assert_eq!(login.requests().len(), 1, "{expires_in}: not yet");
         clock.advance(Duration::from_nanos(1));
         client.scan_agents().unwrap();
-        assert_eq!(login.seen().len(), 2, "{expires_in}: now");
+        assert_eq!(login.requests().len(), 2, "{expires_in}: now");
     }
 }
 
@@ -371,7 +375,7 @@ fn a_lifetime_that_makes_no_sense_is_refused() {
         "true",
     ] {
         let body = format!(r#"{{"access_token":"hunter2","expires_in":{expires_in}}}"#);
-        let error = refused_token(json(body));
+        let error = refused_token(Answer::json(body));
         assert!(error.to_string().starts_with("token request: "), "{error}");
         assert!(
             !format!("{error:?} {error:#?}").contains("hunter2"),
@@ -384,7 +388,7 @@ fn a_lifetime_that_makes_no_sense_is_refused() {
 fn a_token_of_another_type_is_refused() {
     for kind in ["Bearer", "bearer", "BEARER"] {
         let body = format!(r#"{{"access_token":"t","token_type":"{kind}"}}"#);
-        let (login, api) = (Loopback::sending(json(body)), api());
+        let (login, api) = (RawServer::sending(Answer::json(body)), api());
         secret_client(&login, &api, &FakeClock::new())
             .scan_agents()
             .unwrap();
@@ -392,7 +396,7 @@ fn a_token_of_another_type_is_refused() {
     }
     for kind in ["pop", "mac", "", "Bearer "] {
         let body = format!(r#"{{"access_token":"hunter2","token_type":"{kind}"}}"#);
-        let error = refused_token(json(body));
+        let error = refused_token(Answer::json(body));
         assert!(error.to_string().contains("Bearer"), "{error}");
         assert!(
             !format!("{error:?} {error:#?}").contains("hunter2"),
@@ -416,7 +420,7 @@ fn a_token_that_no_header_can_carry_is_refused() {
         "[\"hunter2\"]".to_owned(),
         "17".to_owned(),
     ] {
-        let error = refused_token(json(format!(
+        let error = refused_token(Answer::json(format!(
             r#"{{"access_token":{token},"expires_in":3599}}"#
         )));
         assert!(
@@ -438,14 +442,14 @@ fn an_answer_that_is_no_token_is_refused() {
         "{\"access_token\":\"hunter2\"",
         "hunter2",
     ] {
-        let error = refused_token(json(body));
+        let error = refused_token(Answer::json(body));
         assert!(
             !format!("{error:?} {error:#?}").contains("hunter2"),
             "{error:?}"
         );
     }
     // 204 is a success without a token.
-    let error = refused_token(answer(204, &[], ""));
+    let error = refused_token(Answer::new(204, &[], ""));
     assert_eq!(error.status(), Some(204));
 }
 
@@ -456,7 +460,11 @@ fn a_refusal_keeps_code_and_description_and_gives_a_hint() {
         "error_codes":[7000215],"timestamp":"2026-01-01 00:00:00Z","trace_id":"a-trace",
         "correlation_id":"a-correlation","error_uri":"https://login.microsoftonline.com/error?code=7000215"}"#;
     for status in [400, 401] {
-        let error = refused_token(answer(status, &[("x-ms-request-id", "of-header")], body));
+        let error = refused_token(Answer::new(
+            status,
+            &[("x-ms-request-id", "of-header")],
+            body,
+        ));
         assert_eq!(
             (error.status(), error.is_retryable()),
             (Some(status), false)
@@ -489,10 +497,10 @@ fn a_refusal_keeps_code_and_description_and_gives_a_hint() {
 fn a_refusals_trace_id_serves_where_there_is_no_correlation_id() {
     for correlation in ["", r#""correlation_id":null,"#] {
         let body = format!(r#"{{"error":"invalid_client",{correlation}"trace_id":"a-trace"}}"#);
-        let error = refused_token(answer(400, &[("x-ms-request-id", "of-header")], body));
+        let error = refused_token(Answer::new(400, &[("x-ms-request-id", "of-header")], body));
         assert_eq!(error.request_id(), Some("a-trace"));
     }
-    let error = refused_token(answer(400, &[("x-ms-request-id", "of-header")], ""));
+    let error = refused_token(Answer::new(400, &[("x-ms-request-id", "of-header")], ""));
     assert_eq!(error.request_id(), Some("of-header"));
 }
 
@@ -508,7 +516,7 @@ fn the_usual_refusals_have_a_hint_of_their_own() {
         ("AADSTS70011", "/.default"),
     ] {
         let body = format!(r#"{{"error":"invalid_x","error_description":"{code}: Something."}}"#);
-        let report = format!("{:?}", refused_token(answer(400, &[], body)));
+        let report = format!("{:?}", refused_token(Answer::new(400, &[], body)));
         let hint = report.lines().last().unwrap();
         assert!(
             hint.starts_with("  hint: ") && hint.contains(word),
@@ -518,7 +526,7 @@ fn the_usual_refusals_have_a_hint_of_their_own() {
     // A longer code that begins alike is another one.
     for text in ["AADSTS70002150: x", "Something AADSTS", "", "\u{fc}"] {
         let body = format!(r#"{{"error":"invalid_x","error_description":"{text}"}}"#);
-        let report = format!("{:?}", refused_token(answer(400, &[], body)));
+        let report = format!("{:?}", refused_token(Answer::new(400, &[], body)));
         assert!(!report.contains("hint: "), "{report}");
     }
 }
@@ -538,7 +546,7 @@ fn a_token_endpoint_in_trouble_is_worth_a_retry() {
         (503, true),
         (504, true),
     ] {
-        let error = refused_token(answer(status, &[], "<html>hunter2</html>"));
+        let error = refused_token(Answer::new(status, &[], "<html>hunter2</html>"));
         assert_eq!(
             (error.status(), error.is_retryable()),
             (Some(status), retryable),
@@ -552,7 +560,7 @@ fn a_token_endpoint_in_trouble_is_worth_a_retry() {
 #[test]
 fn the_wait_that_a_token_endpoint_asks_for_is_kept() {
     for status in [429, 503] {
-        let error = refused_token(answer(status, &[("Retry-After", "7")], ""));
+        let error = refused_token(Answer::new(status, &[("Retry-After", "7")], ""));
         assert_eq!(error.retry_after(), Some(SECOND * 7), "{error:?}");
     }
 }
@@ -577,7 +585,7 @@ fn a_token_endpoint_that_is_not_there_is_named_as_such() {
         format!("token request: {host} refused the connection")
     );
     assert!(error.is_retryable());
-    assert!(api.seen().is_empty());
+    assert!(api.requests().is_empty());
 }
 
 // --- how long it is kept
@@ -590,7 +598,7 @@ fn a_token_is_kept_over_calls_and_clones() {
         client.scan_agents().unwrap();
         client.clone().scan_definitions().unwrap();
     }
-    assert_eq!(login.seen().len(), 1);
+    assert_eq!(login.requests().len(), 1);
     assert_eq!(tokens(&api), ["token-1"; 10]);
 }
 
@@ -605,21 +613,21 @@ fn a_token_is_renewed_five_minutes_before_it_expires() {
     client.scan_agents().unwrap();
     client.scan_agents().unwrap();
     assert_eq!(tokens(&api), ["token-1", "token-1", "token-2", "token-2"]);
-    assert_eq!(login.seen().len(), 2);
+    assert_eq!(login.requests().len(), 2);
 }
 
 /// A token endpoint that gives one token and then fails with 503 until told otherwise.
-fn failing_login(lifetime: u64) -> (Loopback, Arc<AtomicUsize>) {
+fn failing_login(lifetime: u64) -> (RawServer, Arc<AtomicUsize>) {
     let well = Arc::new(AtomicUsize::new(1));
     let state = Arc::clone(&well);
-    let login = Loopback::new(move |_| {
+    let login = RawServer::new(move |_| {
         let left = state.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
             left.checked_sub(1)
         });
-        Act::Send(match left {
-            Ok(_) => json(format!(r#"{{"access_token":"t","expires_in":{lifetime}}}"#)),
-            Err(_) => answer(503, &[], ""),
-        })
+        match left {
+            Ok(_) => Answer::json(format!(r#"{{"access_token":"t","expires_in":{lifetime}}}"#)),
+            Err(_) => Answer::new(503, &[], ""),
+        }
     });
     (login, well)
 }
@@ -631,21 +639,21 @@ fn the_old_token_serves_while_the_endpoint_fails() {
     client.scan_agents().unwrap();
     clock.advance(SECOND * 3_300);
     client.scan_agents().unwrap();
-    assert_eq!(login.seen().len(), 2, "renewal was tried");
+    assert_eq!(login.requests().len(), 2, "renewal was tried");
     // For half a minute nobody tries again.
     clock.advance(SECOND * 29);
     client.scan_agents().unwrap();
-    assert_eq!(login.seen().len(), 2);
+    assert_eq!(login.requests().len(), 2);
     clock.advance(SECOND);
     client.scan_agents().unwrap();
-    assert_eq!(login.seen().len(), 3);
+    assert_eq!(login.requests().len(), 3);
     well.store(1, Ordering::SeqCst);
     clock.advance(SECOND * 30);
     client.scan_agents().unwrap();
     clock.advance(SECOND * 300);
     client.scan_agents().unwrap();
     assert_eq!(
-        login.seen().len(),
+        login.requests().len(),
         4,
         "the new token is kept like the first"
     );
@@ -669,25 +677,25 @@ fn an_expired_token_and_a_failing_endpoint_are_an_error() {
         error.to_string().contains("503 Service Unavailable"),
         "{error}"
     );
-    assert_eq!(api.seen().len(), 1, "an expired token is not sent");
+    assert_eq!(api.requests().len(), 1, "an expired token is not sent");
     // A failure is not kept: the next call asks again.
     well.store(1, Ordering::SeqCst);
     client.scan_agents().unwrap();
-    assert_eq!(login.seen().len(), 3);
+    assert_eq!(login.requests().len(), 3);
 }
 
 #[test]
 fn a_token_that_expires_in_the_middle_of_a_walk_is_renewed_between_pages() {
-    let api = Loopback::new(|seen| {
+    let api = RawServer::new(|seen| {
         let page = |row: &str, next: &str| {
             format!(r#"{{"value":[{{"id":"{row}"}}],"@odata.nextLink":"http://{next}"}}"#)
         };
         let host = seen.header("host").unwrap();
-        Act::Send(json(match seen.query() {
+        Answer::json(match seen.query() {
             "" => page("a", &format!("{host}/api/machines?$skip=1")),
             "$skip=1" => page("b", &format!("{host}/api/machines?$skip=2")),
             _ => r#"{"value":[{"id":"c"}]}"#.to_owned(),
-        }))
+        })
     });
     let (login, clock) = (login(3_600), FakeClock::new());
     let client = secret_client(&login, &api, &clock);
@@ -732,7 +740,7 @@ fn a_token_failure_burns_no_permit_of_the_api() {
     well.store(1, Ordering::SeqCst);
     client.scan_agents().unwrap();
     assert_eq!(clock.now(), Duration::ZERO, "nobody waited");
-    assert_eq!((login.seen().len(), api.seen().len()), (4, 1));
+    assert_eq!((login.requests().len(), api.requests().len()), (4, 1));
 }
 
 #[test]
@@ -789,7 +797,7 @@ impl Credential for Scripted {
 
 fn client_of(
     credential: impl Credential + 'static,
-    api: &Loopback,
+    api: &RawServer,
     clock: impl Clock + 'static,
 ) -> Client {
     Client::builder(credential)
@@ -921,7 +929,7 @@ fn a_wrong_wall_clock_does_no_harm_to_a_lifetime_in_seconds() {
         client.scan_agents().unwrap();
         clock.advance(SECOND * 3_000);
         client.scan_agents().unwrap();
-        assert_eq!(login.seen().len(), 1);
+        assert_eq!(login.requests().len(), 1);
     }
 }
 
@@ -944,7 +952,7 @@ fn a_token_that_has_expired_already_is_refused() {
         let error = client.scan_agents().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Credential);
         assert!(error.to_string().contains("expired"), "{error}");
-        assert!(api.seen().is_empty());
+        assert!(api.requests().is_empty());
     }
 }
 
@@ -979,7 +987,7 @@ fn a_credentials_token_is_checked_like_any_other() {
         let error = client.scan_agents().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Credential, "{error:?}");
         assert!(!format!("{error:?} {error:#?}").contains("hunter2"));
-        assert!(api.seen().is_empty());
+        assert!(api.requests().is_empty());
     }
 }
 
@@ -1019,7 +1027,7 @@ fn a_cold_cache_asks_once_for_32_threads_and_a_stale_one_once_more() {
         for outcome in outcomes(&reports) {
             outcome.unwrap().unwrap();
         }
-        assert_eq!(login.seen().len(), round);
+        assert_eq!(login.requests().len(), round);
         let token = format!("token-{round}");
         assert_eq!(tokens(&api), vec![token; THREADS]);
         api.forget();
@@ -1211,7 +1219,7 @@ fn a_token_that_expires_while_its_renewal_fails_is_not_sent() {
         tell.send(Told::Fail).unwrap();
         assert_eq!(renewing.join().unwrap().kind(), ErrorKind::Credential);
     });
-    assert_eq!(api.seen().len(), 1);
+    assert_eq!(api.requests().len(), 1);
 }
 
 #[test]

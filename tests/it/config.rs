@@ -9,8 +9,8 @@ use defender_endpoint::{
     StaticToken,
 };
 
-use crate::loopback::{Forbidden, Loopback, json};
 use crate::support;
+use crate::support::raw::{Answer, Forbidden, RawServer};
 #[cfg(feature = "rustls")]
 use crate::tls;
 
@@ -37,7 +37,7 @@ fn assert_config(error: &Error, words: &[&str]) {
 
 /// The settings work: a call goes out and comes back.
 fn works(setting: impl FnOnce(ClientBuilder) -> ClientBuilder) {
-    let server = Loopback::sending(json(r#"{"value":[]}"#));
+    let server = RawServer::sending(Answer::json(r#"{"value":[]}"#));
     let client = setting(support::builder(&server.url())).build().unwrap();
     assert!(client.scan_agents().unwrap().is_empty());
 }
@@ -103,7 +103,7 @@ fn a_login_authority_is_scheme_host_and_port_and_secure() {
 
 #[test]
 fn one_slash_behind_a_base_url_is_let_pass() {
-    let server = Loopback::sending(json(r#"{"value":[]}"#));
+    let server = RawServer::sending(Answer::json(r#"{"value":[]}"#));
     let client = support::client(&format!("{}/", server.url()));
     drop(client.scan_agents().unwrap());
     assert_eq!(server.only().target(), "/api/DeviceAuthenticatedScanAgents");
@@ -264,7 +264,7 @@ fn a_wait_may_be_none_or_endless() {
 
 #[test]
 fn a_wait_of_none_fails_at_once_where_there_is_no_room() {
-    let server = Loopback::sending(json(r#"{"value":[]}"#));
+    let server = RawServer::sending(Answer::json(r#"{"value":[]}"#));
     let clock = FakeClock::new();
     let client = support::builder(&server.url())
         .clock(clock.clone())
@@ -279,7 +279,7 @@ fn a_wait_of_none_fails_at_once_where_there_is_no_room() {
         (ErrorKind::RateLimited, 0),
         "{error:?}"
     );
-    assert_eq!(server.seen().len(), 1);
+    assert_eq!(server.requests().len(), 1);
     assert_eq!(
         defender_endpoint::testing::Clock::now(&clock),
         Duration::ZERO

@@ -13,8 +13,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use mockito::Server;
 
-use crate::loopback::{Act, Forbidden, Loopback, answer, cloud, deserted, json};
 use crate::support;
+use crate::support::raw::{Answer, Forbidden, RawServer, cloud, deserted};
 
 const SERVICE: &str =
     r#"{"error":{"code":"SomeCode","message":"Something is wrong.","target":"a-target"}}"#;
@@ -30,8 +30,8 @@ fn client(url: &str) -> Client {
 }
 
 /// The error of a call to a server that answers like this.
-fn error_of(answer: impl Into<Vec<u8>>) -> Error {
-    let server = Loopback::sending(answer);
+fn error_of(answer: impl Into<Answer>) -> Error {
+    let server = RawServer::sending(answer);
     call(&server.url())
 }
 
@@ -41,8 +41,7 @@ fn call(url: &str) -> Error {
 
 /// The error of a call to a server that sends this and closes the connection.
 fn error_of_rest(bytes: impl Into<Vec<u8>>) -> Error {
-    let bytes = bytes.into();
-    let server = Loopback::new(move |_| Act::SendAndClose(bytes.clone()));
+    let server = RawServer::sending(Answer::bytes(bytes));
     call(&server.url())
 }
 
@@ -116,7 +115,7 @@ const STATUSES: &[(u16, ErrorKind, bool)] = &[
 #[test]
 fn every_status_but_200_is_an_error_of_its_kind() {
     for (status, kind, retryable) in STATUSES {
-        let error = error_of(answer(*status, &[], ""));
+        let error = error_of(Answer::new(*status, &[], ""));
         assert_eq!(error.kind(), *kind, "{error}");
         assert_eq!(error.status(), Some(*status));
         assert_eq!(error.is_retryable(), *retryable, "{error}");
@@ -136,7 +135,7 @@ fn every_status_but_200_is_an_error_of_its_kind() {
 #[test]
 fn every_status_but_200_is_an_error_on_every_operation() {
     for status in [203, 204, 206, 302, 400, 403, 429, 500, 505] {
-        let server = Loopback::sending(answer(
+        let server = RawServer::sending(Answer::new(
             status,
             &[],
             if status == 204 { "" } else { r#"{"value":[]}"# },
@@ -170,7 +169,7 @@ fn a_known_status_is_named() {
         (503, "503 Service Unavailable"),
     ] {
         assert_eq!(
-            error_of(answer(status, &[], "")).to_string(),
+            error_of(Answer::new(status, &[], "")).to_string(),
             format!("{REQUEST}: {name}")
         );
     }
@@ -182,7 +181,7 @@ fn a_known_status_is_named() {
 fn the_services_own_json_is_read_at_every_status() {
     let refusals = STATUSES.iter().filter(|(status, ..)| *status >= 300);
     for (status, kind, retryable) in refusals {
-        let error = error_of(answer(
+        let error = error_of(Answer::new(
             *status,
             &[("Content-Type", "application/json")],
             SERVICE,
@@ -278,7 +277,7 @@ fn an_error_body_in_any_state_of_repair_is_read() {
         (" \r\n\t ", (None, None, None)),
     ];
     for (body, (code, message, request_id)) in cases {
-        let error = error_of(answer(500, &[], body));
+        let error = error_of(Answer::new(500, &[], body));
         assert_eq!(error.status(), Some(500), "{body}");
         assert_eq!(
             (error.code(), error.message(), error.request_id()),
@@ -296,7 +295,7 @@ fn an_error_body_that_is_no_text_does_no_harm() {
         b"\x01x",
         b"{\"error\":{\"code\":\"\xff\"}}",
     ] {
-        let error = error_of(answer(
+        let error = error_of(Answer::new(
             502,
             &[("Content-Type", "text/html; charset=x")],
             body,
@@ -318,7 +317,7 @@ fn control_characters_never_reach_a_log_line() {
         format!(r#"{{"error":{{"code":{quoted},"message":{quoted},"target":{quoted}}}}}"#),
         format!(r#"{{"error":{quoted}}}"#),
     ] {
-        let error = error_of(answer(400, &[], body));
+        let error = error_of(Answer::new(400, &[], body));
         for text in [error.code(), error.message(), error.request_id()]
             .into_iter()
             .flatten()
@@ -339,7 +338,7 @@ fn a_long_error_body_is_cut() {
         "\u{1f600}".repeat(10_000),
         format!(r#"{{"error":{{"code":"{long}","message":"{long}","target":"{long}"}}}}"#),
     ] {
-        let error = error_of(answer(500, &[], body));
+        let error = error_of(Answer::new(500, &[], body));
         for text in [error.code(), error.message(), error.request_id()]
             .into_iter()
             .flatten()
@@ -354,9 +353,9 @@ fn a_long_error_body_is_cut() {
 fn a_huge_error_body_is_not_read_to_its_end() {
     const HUGE: usize = 50 << 20;
     for status in [302, 403, 500] {
-        let server = Loopback::new(move |_| {
+        let server = RawServer::new(move |_| {
             let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {HUGE}\r\n\r\n");
-            Act::Flood(head.into_bytes(), HUGE)
+            Answer::flood(head.into_bytes(), HUGE)
         });
         let error = call(&server.url());
         assert_eq!(error.status(), Some(status));
@@ -392,7 +391,7 @@ fn an_error_body_that_is_cut_leaves_its_status() {
 fn the_wait_that_the_service_asks_for_is_kept() {
     for status in [408, 429, 500, 503] {
         for (text, seconds) in [("8", 8), ("0", 0), (" 120 ", 120)] {
-            let error = error_of(answer(status, &[("Retry-After", text)], ""));
+            let error = error_of(Answer::new(status, &[("Retry-After", text)], ""));
             assert_eq!(
                 error.retry_after(),
                 Some(Duration::from_secs(seconds)),
@@ -405,24 +404,28 @@ fn the_wait_that_the_service_asks_for_is_kept() {
 #[test]
 fn a_wait_that_makes_no_sense_is_none() {
     for text in ["", "soon", "-1", "1.5", "8s", "\u{fc}"] {
-        let error = error_of(answer(429, &[("Retry-After", text)], ""));
+        let error = error_of(Answer::new(429, &[("Retry-After", text)], ""));
         assert_eq!(
             (error.kind(), error.retry_after()),
             (ErrorKind::Throttled, None),
             "{text}"
         );
     }
-    let error = error_of(answer(429, &[("Retry-After", &u64::MAX.to_string())], ""));
+    let error = error_of(Answer::new(
+        429,
+        &[("Retry-After", &u64::MAX.to_string())],
+        "",
+    ));
     assert_eq!(error.retry_after(), Some(Duration::from_secs(u64::MAX)));
 }
 
 #[test]
 fn the_request_id_comes_from_the_body_or_a_header() {
     for name in ["mise-correlation-id", "x-ms-request-id", "request-id"] {
-        let error = error_of(answer(500, &[(name, "of-header")], ""));
+        let error = error_of(Answer::new(500, &[(name, "of-header")], ""));
         assert_eq!(error.request_id(), Some("of-header"));
         assert!(format!("{error:?}").ends_with("\n  request id: of-header"));
-        let error = error_of(answer(500, &[(name, "of-header")], SERVICE));
+        let error = error_of(Answer::new(500, &[(name, "of-header")], SERVICE));
         assert_eq!(error.request_id(), Some("a-target"));
     }
 }
@@ -431,7 +434,7 @@ fn the_request_id_comes_from_the_body_or_a_header() {
 
 #[test]
 fn a_403_names_the_permissions_of_its_operation() {
-    let server = Loopback::sending(answer(403, &[], SERVICE));
+    let server = RawServer::sending(Answer::new(403, &[], SERVICE));
     let client = client(&server.url());
     let scan = "Machine.Read.All with the role 'ViewData' or 'TvmViewData'";
     let machines = ["Machine.Read.All or Machine.ReadWrite.All", "'View Data'"];
@@ -469,7 +472,7 @@ fn a_403_names_the_permissions_of_its_operation() {
 
 #[test]
 fn a_401_says_that_a_missing_licence_looks_the_same() {
-    let report = format!("{:?}", error_of(answer(401, &[], SERVICE)));
+    let report = format!("{:?}", error_of(Answer::new(401, &[], SERVICE)));
     assert!(
         report.contains("hint: ") && report.contains("licence"),
         "{report}"
@@ -478,7 +481,7 @@ fn a_401_says_that_a_missing_licence_looks_the_same() {
 
 #[test]
 fn a_404_for_one_agent_shows_its_id() {
-    let error = error_of(answer(404, &[], SERVICE));
+    let error = error_of(Answer::new(404, &[], SERVICE));
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(
         error.to_string().contains("/an-id: 404 Not Found"),
@@ -493,7 +496,7 @@ fn a_redirect_is_not_followed_and_names_its_host_only() {
     for status in [301, 302, 303, 307, 308] {
         let target = Forbidden::new();
         let location = format!("http://{}/somewhere?secret=query", target.host());
-        let server = Loopback::sending(answer(status, &[("Location", &location)], ""));
+        let server = RawServer::sending(Answer::new(status, &[("Location", &location)], ""));
         let client = client(&server.url());
         for error in [
             client.scan_agents().unwrap_err(),
@@ -520,7 +523,7 @@ fn a_redirect_is_not_followed_and_names_its_host_only() {
             );
         }
         target.assert_untouched();
-        assert_eq!(server.seen().len(), 2);
+        assert_eq!(server.requests().len(), 2);
     }
 }
 
@@ -534,11 +537,11 @@ fn a_redirect_to_where_it_came_from_is_not_followed_either() {
         "https://user:password@host/",
         "\u{fc}",
     ] {
-        let server = Loopback::sending(answer(307, &[("Location", location)], ""));
+        let server = RawServer::sending(Answer::new(307, &[("Location", location)], ""));
         let error = call(&server.url());
         assert_eq!(error.kind(), ErrorKind::Redirect, "{location}");
         assert!(!format!("{error:?}").contains("password"));
-        assert_eq!(server.seen().len(), 1);
+        assert_eq!(server.requests().len(), 1);
     }
 }
 
@@ -547,7 +550,7 @@ fn a_redirect_of_the_token_endpoint_is_not_followed() {
     for status in [301, 302, 303, 307, 308] {
         let target = Forbidden::new();
         let location = format!("http://{}/", target.host());
-        let login = Loopback::sending(answer(status, &[("Location", &location)], ""));
+        let login = RawServer::sending(Answer::new(status, &[("Location", &location)], ""));
         let api = Forbidden::new();
         let cloud = Cloud::COMMERCIAL
             .with_authority(login.url())
@@ -661,14 +664,14 @@ fn headers_that_are_too_large_are_refused() {
 
 #[test]
 fn bytes_behind_an_answer_do_not_reach_the_next_call() {
-    let mut bytes = json(r#"{"id":"an-id"}"#);
-    bytes.extend(json(r#"{"id":"stale"}"#));
-    let server = Loopback::sending(bytes);
+    let mut bytes = Answer::json(r#"{"id":"an-id"}"#).into_bytes();
+    bytes.extend(Answer::json(r#"{"id":"stale"}"#).into_bytes());
+    let server = RawServer::sending(bytes);
     let client = client(&server.url());
     for _ in 0..3 {
         assert_eq!(client.scan_agent("an-id").unwrap().id, "an-id");
     }
-    assert_eq!(server.seen().len(), 3);
+    assert_eq!(server.requests().len(), 3);
 }
 
 // --- time
@@ -680,7 +683,7 @@ fn a_silent_service_is_a_timeout() {
         ("", builder as fn(&str) -> ClientBuilder),
         ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", builder),
     ] {
-        let server = Loopback::new(move |_| Act::SendAndHold(act.into()));
+        let server = RawServer::new(move |_| Answer::bytes(act).held());
         let client = builder(&server.url()).read_timeout(short).build().unwrap();
         let error = client.scan_agent("an-id").unwrap_err();
         assert_eq!(
@@ -700,7 +703,7 @@ fn a_silent_service_is_a_timeout() {
 
 #[test]
 fn an_exchange_that_takes_too_long_is_a_timeout() {
-    let server = Loopback::new(|_| Act::SendAndHold(Vec::new()));
+    let server = RawServer::new(|_| Answer::bytes(Vec::new()).held());
     let client = builder(&server.url())
         .try_timeout(Duration::from_millis(50))
         .build()
@@ -726,7 +729,7 @@ mod over_tls {
     use defender_endpoint::{Cloud, Error, ErrorKind};
 
     use super::{assert_well_formed, builder, call};
-    use crate::loopback::deserted;
+    use crate::support::raw::deserted;
     use crate::tls;
 
     /// What a client with these roots makes of a server that shows this certificate.
@@ -865,7 +868,7 @@ mod over_tls {
 fn a_proxy_that_refuses_is_named_without_its_password() {
     for (status, retryable) in [(407, false), (502, true)] {
         let api = Forbidden::new();
-        let proxy = Loopback::new(move |_| Act::SendAndClose(answer(status, &[], "")));
+        let proxy = RawServer::new(move |_| Answer::new(status, &[], "").closed());
         let client = builder(&format!("https://{}", api.host()))
             .proxy(format!("http://a-user:hunter2@{}", proxy.host()))
             .build()
@@ -883,7 +886,10 @@ fn a_proxy_that_refuses_is_named_without_its_password() {
             "{report}"
         );
         let seen = proxy.only();
-        assert_eq!(seen.line(), format!("CONNECT {} HTTP/1.1", api.host()));
+        assert_eq!(
+            seen.request_line(),
+            format!("CONNECT {} HTTP/1.1", api.host())
+        );
         assert_eq!(
             seen.header("proxy-authorization").as_deref(),
             Some("Basic YS11c2VyOmh1bnRlcjI=")
@@ -898,12 +904,12 @@ fn a_proxy_that_refuses_is_named_without_its_password() {
 
 #[test]
 fn html_with_status_200_is_no_answer() {
-    let page = answer(
+    let page = Answer::new(
         200,
         &[("Content-Type", "text/html; charset=utf-8")],
         "<html>Sign in</html>",
     );
-    let server = Loopback::sending(page);
+    let server = RawServer::sending(page);
     let client = client(&server.url());
     for error in [
         client.machines().iter().next().unwrap().unwrap_err(),
@@ -930,7 +936,11 @@ fn html_with_status_200_is_no_answer() {
 
 #[test]
 fn an_empty_body_with_status_200_is_no_empty_list() {
-    let server = Loopback::sending(answer(200, &[("Content-Type", "application/json")], ""));
+    let server = RawServer::sending(Answer::new(
+        200,
+        &[("Content-Type", "application/json")],
+        "",
+    ));
     let client = client(&server.url());
     for error in [
         client.machines().iter().next().unwrap().unwrap_err(),
@@ -960,7 +970,7 @@ fn a_body_beyond_the_limit_is_refused_plain_and_inflated() {
     let small = encoder.finish().unwrap();
     assert!(small.len() < 1_000);
     for body in [agent.as_bytes(), &small] {
-        let server = Loopback::sending(json(body));
+        let server = RawServer::sending(Answer::json(body));
         let size = u64::try_from(agent.len()).unwrap();
         let limited = |limit| builder(&server.url()).body_limit(limit).build().unwrap();
         assert_eq!(limited(size).scan_agent("an-id").unwrap().id, "an-id");
@@ -978,9 +988,9 @@ fn a_body_beyond_the_limit_is_refused_plain_and_inflated() {
 #[test]
 fn a_body_beyond_the_limit_is_not_read_to_its_end() {
     const HUGE: usize = 50 << 20;
-    let server = Loopback::new(|_| {
-        Act::Flood(
-            format!("HTTP/1.1 200 OK\r\nContent-Length: {HUGE}\r\n\r\n").into(),
+    let server = RawServer::new(|_| {
+        Answer::flood(
+            format!("HTTP/1.1 200 OK\r\nContent-Length: {HUGE}\r\n\r\n"),
             HUGE,
         )
     });
@@ -1025,7 +1035,7 @@ fn a_text_names_the_request_without_its_query() {
 
 #[test]
 fn an_error_prints_as_a_report_and_in_detail_as_fields() {
-    let error = error_of(answer(403, &[], SERVICE));
+    let error = error_of(Answer::new(403, &[], SERVICE));
     let report = format!("{error:?}");
     let lines: Vec<&str> = report.lines().collect();
     assert_eq!(lines.len(), 3, "{report}");

@@ -3,12 +3,12 @@
 use defender_endpoint::testing::FakeClock;
 use defender_endpoint::{Client, ClientSecret, Cloud, ErrorKind, RetryPolicy, StaticToken};
 
-use crate::loopback::{Act, Loopback, answer, json};
 use crate::support;
+use crate::support::raw::{Answer, RawServer};
 
 const NOTHING: &str = r#"{"value":[]}"#;
 
-fn secret_client(secret: &str, login: &Loopback, api: &Loopback) -> Client {
+fn secret_client(secret: &str, login: &RawServer, api: &RawServer) -> Client {
     let cloud = Cloud::COMMERCIAL
         .with_api_url(api.url())
         .with_authority(login.url());
@@ -26,7 +26,7 @@ fn another_success_shows_no_data() {
     for status in [201, 203, 206] {
         let body =
             r#"{"value":[{"id":"a","scanAuthenticationParams":{"authPassword":"hunter2"}}]}"#;
-        let server = Loopback::sending(answer(status, &[], body));
+        let server = RawServer::sending(Answer::new(status, &[], body));
         let error = support::client(&server.url())
             .scan_definitions()
             .unwrap_err();
@@ -42,7 +42,7 @@ fn another_success_shows_no_data() {
 fn a_secret_at_the_cut_is_not_shown() {
     let secret = "aQwe8~hunter2hunter2hunter2";
     let (login, api) = (
-        Loopback::sending(answer(
+        RawServer::sending(Answer::new(
             401,
             &[],
             format!(
@@ -50,7 +50,7 @@ fn a_secret_at_the_cut_is_not_shown() {
                 "x".repeat(285)
             ),
         )),
-        Loopback::sending(json(NOTHING)),
+        RawServer::sending(Answer::json(NOTHING)),
     );
     let error = secret_client(secret, &login, &api)
         .scan_agents()
@@ -62,17 +62,17 @@ fn a_secret_at_the_cut_is_not_shown() {
 fn a_secret_in_form_encoding_is_not_shown() {
     let secret = "aQwe8~hunter2~x";
     let (login, api) = (
-        Loopback::new(|seen| {
-            Act::Send(answer(
+        RawServer::new(|seen| {
+            Answer::new(
                 400,
                 &[],
                 format!(
                     r#"{{"error":"c","error_description":"cannot read: {}"}}"#,
                     seen.text()
                 ),
-            ))
+            )
         }),
-        Loopback::sending(json(NOTHING)),
+        RawServer::sending(Answer::json(NOTHING)),
     );
     let error = secret_client(secret, &login, &api)
         .scan_agents()
@@ -82,8 +82,8 @@ fn a_secret_in_form_encoding_is_not_shown() {
 
 #[test]
 fn a_cut_agent_without_length_is_worth_a_retry() {
-    let server = Loopback::new(|_| {
-        Act::SendAndClose(b"HTTP/1.1 200 OK\r\n\r\n{\"id\":\"an-id\",\"mach".to_vec())
+    let server = RawServer::new(|_| {
+        Answer::bytes(b"HTTP/1.1 200 OK\r\n\r\n{\"id\":\"an-id\",\"mach".to_vec())
     });
     let error = support::client(&server.url())
         .scan_agent("an-id")
@@ -97,7 +97,7 @@ fn a_cut_agent_without_length_is_worth_a_retry() {
 
 #[test]
 fn an_id_that_makes_the_url_too_long_is_refused() {
-    let server = Loopback::sending(json(r#"{"id":"a"}"#));
+    let server = RawServer::sending(Answer::json(r#"{"id":"a"}"#));
     let outcome = support::client(&server.url()).scan_agent("x".repeat(20_000));
     assert_eq!(outcome.unwrap_err().kind(), ErrorKind::InvalidInput);
 }
@@ -110,7 +110,7 @@ fn control_characters_are_no_message() {
         r#"{"error":{"code":"\u0000","message":"\u0001"}}"#,
         "\u{feff}",
     ] {
-        let server = Loopback::sending(answer(502, &[], body));
+        let server = RawServer::sending(Answer::new(502, &[], body));
         let error = support::client(&server.url()).scan_agents().unwrap_err();
         assert_eq!(
             (error.code(), error.message()),
@@ -122,14 +122,18 @@ fn control_characters_are_no_message() {
 
 #[test]
 fn a_request_id_of_a_header_is_cut() {
-    let server = Loopback::sending(answer(500, &[("x-ms-request-id", &"x".repeat(20_000))], ""));
+    let server = RawServer::sending(Answer::new(
+        500,
+        &[("x-ms-request-id", &"x".repeat(20_000))],
+        "",
+    ));
     let error = support::client(&server.url()).scan_agents().unwrap_err();
     assert!(error.request_id().unwrap().len() < 400);
 }
 
 #[test]
 fn an_empty_request_id_of_a_header_is_none() {
-    let server = Loopback::sending(answer(
+    let server = RawServer::sending(Answer::new(
         500,
         &[("x-ms-request-id", ""), ("request-id", "good")],
         "",
@@ -140,7 +144,7 @@ fn an_empty_request_id_of_a_header_is_none() {
 
 #[test]
 fn a_content_type_is_cut() {
-    let server = Loopback::sending(answer(
+    let server = RawServer::sending(Answer::new(
         200,
         &[("Content-Type", &format!("text/{}", "x".repeat(20_000)))],
         "<html>",
@@ -155,7 +159,7 @@ fn a_content_type_is_cut() {
 
 #[test]
 fn a_content_type_does_not_show_the_token() {
-    let server = Loopback::sending(answer(
+    let server = RawServer::sending(Answer::new(
         200,
         &[("Content-Type", "text/hunter2hunter2")],
         "<html>",
@@ -177,12 +181,12 @@ fn a_content_type_does_not_show_the_token() {
 #[test]
 fn a_refusal_with_an_odd_member_keeps_the_others() {
     let (login, api) = (
-        Loopback::sending(answer(
+        RawServer::sending(Answer::new(
             401,
             &[],
             r#"{"error":"invalid_client","error_description":"No.","trace_id":5,"correlation_id":null}"#,
         )),
-        Loopback::sending(json(NOTHING)),
+        RawServer::sending(Answer::json(NOTHING)),
     );
     let error = secret_client("s", &login, &api).scan_agents().unwrap_err();
     assert_eq!(
@@ -193,7 +197,7 @@ fn a_refusal_with_an_odd_member_keeps_the_others() {
 
 #[test]
 fn direction_marks_are_no_part_of_a_line() {
-    let server = Loopback::sending(answer(500, &[], "a\u{202e}b\u{200b}c\u{2066}d"));
+    let server = RawServer::sending(Answer::new(500, &[], "a\u{202e}b\u{200b}c\u{2066}d"));
     let error = support::client(&server.url()).scan_agents().unwrap_err();
     assert!(
         !error.to_string().contains(['\u{202e}', '\u{2066}']),
@@ -205,12 +209,12 @@ fn direction_marks_are_no_part_of_a_line() {
 fn a_one_letter_secret_leaves_texts_alone() {
     // A one-letter secret must not turn every such letter into stars.
     let (login, api) = (
-        Loopback::sending(answer(
+        RawServer::sending(Answer::new(
             401,
             &[],
             r#"{"error":"invalid_client","error_description":"AADSTS7000215: x"}"#,
         )),
-        Loopback::sending(json(NOTHING)),
+        RawServer::sending(Answer::json(NOTHING)),
     );
     let error = secret_client("A", &login, &api).scan_agents().unwrap_err();
     assert_eq!(error.message(), Some("AADSTS7000215: x"));
@@ -233,12 +237,12 @@ fn a_proxy_url_without_a_host_or_with_a_bad_port_is_refused() {
 #[test]
 fn a_redirect_of_the_token_endpoint_names_its_host() {
     let (login, api) = (
-        Loopback::sending(answer(
+        RawServer::sending(Answer::new(
             302,
             &[("Location", "https://portal.example/x?y")],
             "",
         )),
-        Loopback::sending(json(NOTHING)),
+        RawServer::sending(Answer::json(NOTHING)),
     );
     let error = secret_client("s", &login, &api).scan_agents().unwrap_err();
     assert!(format!("{error:?}").contains("portal.example"), "{error:?}");

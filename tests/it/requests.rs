@@ -1,19 +1,16 @@
 //! What is sent: method, path, query, headers and body, for each operation and each option.
 
-use std::io::Write as _;
 use std::time::Duration;
 
 use defender_endpoint::machines::{HealthStatus, Machine, RiskScore, field};
 use defender_endpoint::{Client, ClientSecret, Cloud, ErrorKind, Filter, RateLimits};
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use mockito::{Matcher, Server};
 use percent_encoding::percent_decode_str;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde_json::Value;
 
-use crate::loopback::{Act, Forbidden, Loopback, Seen, answer, json};
+use crate::support::raw::{Answer, Forbidden, RawServer, Request, gzip};
 use crate::support::{TOKEN, builder, client, fixture};
 
 const OWN_NAME: &str = concat!("defender-endpoint/", env!("CARGO_PKG_VERSION"));
@@ -22,8 +19,8 @@ const AGENT: &str = r#"{"id":"an-agent"}"#;
 const HISTORY: &str = "/api/DeviceAuthenticatedScanDefinitions/GetScanHistoryByScanDefinitionId";
 
 /// The only request that this sends to a server that has no rows.
-fn sent(act: impl FnOnce(&Client)) -> Seen {
-    let server = Loopback::sending(json(NOTHING));
+fn sent(act: impl FnOnce(&Client)) -> Request {
+    let server = RawServer::sending(Answer::json(NOTHING));
     act(&client(&server.url()));
     server.only()
 }
@@ -53,12 +50,6 @@ fn first<T>(
     rows.into_iter().next().expect("an item")
 }
 
-fn gzip(text: &str) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(text.as_bytes()).unwrap();
-    encoder.finish().unwrap()
-}
-
 // --- the operations, without options
 
 #[test]
@@ -77,10 +68,10 @@ fn every_read_sends_these_headers_and_no_others() {
         }),
     ];
     for (path, act) in acts {
-        let server = Loopback::sending(json(NOTHING));
+        let server = RawServer::sending(Answer::json(NOTHING));
         act(&client(&server.url()));
         let seen = server.only();
-        assert_eq!(seen.line(), format!("GET {path} HTTP/1.1"));
+        assert_eq!(seen.request_line(), format!("GET {path} HTTP/1.1"));
         assert_eq!(
             seen.headers(),
             [
@@ -98,10 +89,13 @@ fn every_read_sends_these_headers_and_no_others() {
 
 #[test]
 fn history_posts_the_ids_and_a_page_size() {
-    let server = Loopback::sending(json(NOTHING));
+    let server = RawServer::sending(Answer::json(NOTHING));
     walk(client(&server.url()).scan_history(["one", "two"]));
     let seen = server.only();
-    assert_eq!(seen.line(), format!("POST {HISTORY}?$top=4096 HTTP/1.1"));
+    assert_eq!(
+        seen.request_line(),
+        format!("POST {HISTORY}?$top=4096 HTTP/1.1")
+    );
     assert_eq!(seen.text(), r#"{"ScanDefinitionIds":["one","two"]}"#);
     assert_eq!(
         seen.headers(),
@@ -260,13 +254,13 @@ fn machines_in_pages_and_in_other_types_are_asked_for_alike() {
     let plain = sent(|client| walk(client.machines().skip(3).top(5)));
     let pages = sent(|client| walk(client.machines().skip(3).top(5).pages()));
     let values = sent(|client| walk(client.machines().skip(3).top(5).deserialize::<Value>()));
-    assert_eq!(plain.line(), pages.line());
-    assert_eq!(plain.line(), values.line());
+    assert_eq!(plain.request_line(), pages.request_line());
+    assert_eq!(plain.request_line(), values.request_line());
 }
 
 #[test]
 fn the_url_of_a_request_is_what_is_sent() {
-    let server = Loopback::sending(json(NOTHING));
+    let server = RawServer::sending(Answer::json(NOTHING));
     let client = client(&server.url());
     let filter = field::COMPUTER_DNS_NAME.eq("O'Brien & \u{fc}");
     let machines = client
@@ -279,7 +273,7 @@ fn the_url_of_a_request_is_what_is_sent() {
     let history = client.scan_history(["a"]).skip(1).top(2).page_size(3);
     walk(&history);
     let targets: Vec<_> = server
-        .seen()
+        .requests()
         .iter()
         .map(|seen| format!("{}{}", server.url(), seen.target()))
         .collect();
@@ -418,16 +412,16 @@ fn history_without_ids_or_with_a_bad_one_is_refused() {
 
 #[test]
 fn history_sends_every_page_as_the_same_post() {
-    let server = Loopback::new(|seen| {
-        Act::Send(json(match seen.query() {
+    let server = RawServer::new(|seen| {
+        Answer::json(match seen.query() {
             "$top=1" => r#"{"value":[{"ScanDefinitionIds":"a"}]}"#,
             _ => NOTHING,
-        }))
+        })
     });
     let rows = client(&server.url()).scan_history(["a"]).page_size(1);
     assert_eq!(rows.iter().map(Result::unwrap).count(), 1);
-    let seen = server.seen();
-    let queries: Vec<_> = seen.iter().map(Seen::query).collect();
+    let seen = server.requests();
+    let queries: Vec<_> = seen.iter().map(Request::query).collect();
     assert_eq!(queries, ["$top=1", "$top=1&$skip=1"]);
     assert_eq!(seen[0].text(), seen[1].text());
     assert_eq!(seen[0].headers(), seen[1].headers());
@@ -453,10 +447,10 @@ fn an_agents_id_is_one_segment_of_the_path() {
         ("a;b=c,d", "a%3Bb%3Dc%2Cd"),
         ("...", "..."),
     ] {
-        let server = Loopback::sending(json(AGENT));
+        let server = RawServer::sending(Answer::json(AGENT));
         client(&server.url()).scan_agent(id).unwrap();
         let expected = format!("GET /api/DeviceAuthenticatedScanAgents/{segment} HTTP/1.1");
-        assert_eq!(server.only().line(), expected);
+        assert_eq!(server.only().request_line(), expected);
     }
 }
 
@@ -503,7 +497,7 @@ where
 }
 
 /// A client that may call as often as it likes.
-fn unlimited(server: &Loopback) -> Client {
+fn unlimited(server: &RawServer) -> Client {
     builder(&server.url())
         .rate_limits(RateLimits::new(1_000_000, 1_000_000))
         .build()
@@ -512,19 +506,19 @@ fn unlimited(server: &Loopback) -> Client {
 
 #[test]
 fn any_agent_id_is_refused_or_arrives_as_exactly_that_one_segment() {
-    let server = Loopback::sending(json(AGENT));
+    let server = RawServer::sending(Answer::json(AGENT));
     let client = unlimited(&server);
     property(&awkward(), |id| {
         server.forget();
         let outcome = client.scan_agent(&id);
-        let seen = server.seen();
+        let seen = server.requests();
         if let Err(error) = outcome {
             prop_assert_eq!(error.kind(), ErrorKind::InvalidInput, "{}", error);
             prop_assert!(seen.is_empty());
             return Ok(());
         }
         prop_assert_eq!(seen.len(), 1);
-        prop_assert_eq!(seen[0].line().split(' ').count(), 3);
+        prop_assert_eq!(seen[0].request_line().split(' ').count(), 3);
         let segment = seen[0]
             .target()
             .strip_prefix("/api/DeviceAuthenticatedScanAgents/")
@@ -539,7 +533,7 @@ fn any_agent_id_is_refused_or_arrives_as_exactly_that_one_segment() {
 
 #[test]
 fn any_filter_value_arrives_as_exactly_that_literal() {
-    let server = Loopback::sending(json(NOTHING));
+    let server = RawServer::sending(Answer::json(NOTHING));
     let client = unlimited(&server);
     property(&awkward(), |value| {
         server.forget();
@@ -548,9 +542,9 @@ fn any_filter_value_arrives_as_exactly_that_literal() {
                 .machines()
                 .filter(field::COMPUTER_DNS_NAME.eq(&value)),
         );
-        let seen = server.seen();
+        let seen = server.requests();
         prop_assert_eq!(seen.len(), 1);
-        prop_assert_eq!(seen[0].line().split(' ').count(), 3);
+        prop_assert_eq!(seen[0].request_line().split(' ').count(), 3);
         let filter = seen[0]
             .target()
             .strip_prefix("/api/machines?$filter=")
@@ -573,7 +567,7 @@ fn any_filter_value_arrives_as_exactly_that_literal() {
 
 #[test]
 fn the_programs_name_stands_before_the_crates() {
-    let server = Loopback::sending(json(NOTHING));
+    let server = RawServer::sending(Answer::json(NOTHING));
     let client = builder(&server.url())
         .user_agent("asset-sync/1.4")
         .build()
@@ -585,8 +579,8 @@ fn the_programs_name_stands_before_the_crates() {
 
 #[test]
 fn the_token_endpoint_is_sent_a_form_and_no_authorization() {
-    let login = Loopback::sending(json(r#"{"access_token":"t","expires_in":3599}"#));
-    let api = Loopback::sending(json(NOTHING));
+    let login = RawServer::sending(Answer::json(r#"{"access_token":"t","expires_in":3599}"#));
+    let api = RawServer::sending(Answer::json(NOTHING));
     let credential = ClientSecret::new("contoso.com", "an-app", "a-secret").unwrap();
     let client = Client::builder(credential)
         .cloud(
@@ -599,7 +593,10 @@ fn the_token_endpoint_is_sent_a_form_and_no_authorization() {
         .unwrap();
     walk(client.machines());
     let seen = login.only();
-    assert_eq!(seen.line(), "POST /contoso.com/oauth2/v2.0/token HTTP/1.1");
+    assert_eq!(
+        seen.request_line(),
+        "POST /contoso.com/oauth2/v2.0/token HTTP/1.1"
+    );
     assert_eq!(
         seen.headers(),
         [
@@ -621,26 +618,26 @@ fn the_token_endpoint_is_sent_a_form_and_no_authorization() {
 
 #[test]
 fn calls_one_after_the_other_share_a_connection() {
-    let server = Loopback::sending(json(NOTHING));
+    let server = RawServer::sending(Answer::json(NOTHING));
     let client = client(&server.url());
     for _ in 0..5 {
         drop(client.scan_agents().unwrap());
     }
-    assert_eq!((server.seen().len(), server.connections()), (5, 1));
+    assert_eq!((server.requests().len(), server.connections()), (5, 1));
 }
 
 #[test]
 fn a_clone_shares_the_connection() {
-    let server = Loopback::sending(json(NOTHING));
+    let server = RawServer::sending(Answer::json(NOTHING));
     let client = client(&server.url());
     drop(client.scan_agents().unwrap());
     drop(client.clone().scan_agents().unwrap());
-    assert_eq!((server.seen().len(), server.connections()), (2, 1));
+    assert_eq!((server.requests().len(), server.connections()), (2, 1));
 }
 
 #[test]
 fn a_deadline_does_not_cost_the_connection() {
-    let server = Loopback::sending(json(NOTHING));
+    let server = RawServer::sending(Answer::json(NOTHING));
     let client = builder(&server.url())
         .deadline(Duration::from_secs(60))
         .build()
@@ -653,7 +650,7 @@ fn a_deadline_does_not_cost_the_connection() {
 
 #[test]
 fn a_small_error_answer_leaves_the_connection_whole() {
-    let server = Loopback::sending(answer(403, &[], r#"{"error":{"code":"Forbidden"}}"#));
+    let server = RawServer::sending(Answer::new(403, &[], r#"{"error":{"code":"Forbidden"}}"#));
     let client = client(&server.url());
     for _ in 0..3 {
         assert_eq!(
@@ -667,7 +664,7 @@ fn a_small_error_answer_leaves_the_connection_whole() {
 #[test]
 fn compressed_answers_are_read_with_and_without_their_header() {
     for headers in [&[("Content-Encoding", "gzip")][..], &[]] {
-        let server = Loopback::new(move |seen| {
+        let server = RawServer::new(move |seen| {
             let text = match seen.target() {
                 "/api/machines" => fixture("machines.json"),
                 "/api/DeviceAuthenticatedScanAgents" => fixture("scan_agents.json"),
@@ -675,7 +672,7 @@ fn compressed_answers_are_read_with_and_without_their_header() {
                 target if target.starts_with(HISTORY) => fixture("scan_history.json"),
                 _ => fixture("scan_agent_by_id.json"),
             };
-            Act::Send(answer(200, headers, gzip(&text)))
+            Answer::new(200, headers, gzip(&text))
         });
         let client = client(&server.url());
         let machines: Vec<Machine> = client.machines().iter().collect::<Result<_, _>>().unwrap();
@@ -703,7 +700,7 @@ fn compressed_answers_are_read_with_and_without_their_header() {
 fn a_compressed_refusal_is_read() {
     let body = gzip(r#"{"error":{"code":"Forbidden","message":"No.","target":"a-target"}}"#);
     for headers in [&[("Content-Encoding", "gzip")][..], &[]] {
-        let server = Loopback::sending(answer(403, headers, &body));
+        let server = RawServer::sending(Answer::new(403, headers, &body));
         let error = client(&server.url()).scan_agents().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Forbidden);
         let said = (error.code(), error.message(), error.request_id());
@@ -713,14 +710,14 @@ fn a_compressed_refusal_is_read() {
 
 #[test]
 fn a_compressed_refusal_that_is_cut_or_a_bomb_leaves_its_status() {
-    let bomb = gzip(&"x".repeat(50_000_000));
+    let bomb = gzip("x".repeat(50_000_000));
     for body in [
         &gzip("{}")[..12],
         &gzip("{}")[..3],
         b"\x1f\x8bno gzip",
         &bomb,
     ] {
-        let server = Loopback::sending(answer(503, &[("Content-Encoding", "gzip")], body));
+        let server = RawServer::sending(Answer::new(503, &[("Content-Encoding", "gzip")], body));
         let error = client(&server.url()).scan_agents().unwrap_err();
         assert_eq!(error.status(), Some(503));
         assert!(error.to_string().chars().count() < 500, "{error}");
@@ -729,9 +726,13 @@ fn a_compressed_refusal_that_is_cut_or_a_bomb_leaves_its_status() {
 
 #[test]
 fn a_compressed_token_and_its_refusal_are_read() {
-    let api = Loopback::sending(json(NOTHING));
+    let api = RawServer::sending(Answer::json(NOTHING));
     let call = |status, body: &str| {
-        let login = Loopback::sending(answer(status, &[("Content-Encoding", "gzip")], gzip(body)));
+        let login = RawServer::sending(Answer::new(
+            status,
+            &[("Content-Encoding", "gzip")],
+            gzip(body),
+        ));
         let cloud = Cloud::COMMERCIAL
             .with_api_url(api.url())
             .with_authority(login.url());

@@ -19,7 +19,7 @@ use defender_endpoint::{
 use log::Level;
 
 use crate::logs;
-use crate::loopback::{Act, Loopback, answer, cloud, json};
+use crate::support::raw::{Answer, RawServer, cloud};
 
 const NOTHING: &str = r#"{"value":[]}"#;
 
@@ -76,9 +76,9 @@ impl Planted {
     }
 
     /// Request lines may be in anybody's log.
-    fn look_at_lines(&self, server: &Loopback) {
-        for seen in server.seen() {
-            self.look_at_text(seen.line());
+    fn look_at_lines(&self, server: &RawServer) {
+        for seen in server.requests() {
+            self.look_at_text(seen.request_line());
         }
     }
 
@@ -179,12 +179,12 @@ fn repeating(secret: &str) -> Vec<String> {
 #[test]
 fn a_token_is_in_no_text_where_all_goes_well() {
     let planted = Planted::new();
-    let server = Loopback::new(|seen| {
-        Act::Send(json(if seen.target().ends_with("/an-id") {
+    let server = RawServer::new(|seen| {
+        Answer::json(if seen.target().ends_with("/an-id") {
             r#"{"id":"an-id"}"#
         } else {
             NOTHING
-        }))
+        })
     });
     call_all(&planted, with_token(&planted, &server.url()));
     planted.look_at_lines(&server);
@@ -192,11 +192,11 @@ fn a_token_is_in_no_text_where_all_goes_well() {
     let bearer = format!("Bearer {}", planted.secret);
     assert!(
         server
-            .seen()
+            .requests()
             .iter()
             .all(|seen| seen.header("authorization").unwrap() == bearer)
     );
-    assert!(server.seen().len() >= 6);
+    assert!(server.requests().len() >= 6);
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn a_token_is_in_no_text_where_the_service_repeats_it() {
     for status in [302, 400, 401, 403, 404, 408, 429, 500, 501, 503] {
         let planted = Planted::new();
         for body in repeating(&planted.secret) {
-            let server = Loopback::sending(answer(status, &[], body));
+            let server = RawServer::sending(Answer::new(status, &[], body));
             call_all(&planted, with_token(&planted, &server.url()));
         }
     }
@@ -217,11 +217,11 @@ fn a_token_of_real_length_is_not_shown_to_its_half() {
     planted.secret = (0..120).map(|_| random()).collect();
     for status in [401, 403, 500] {
         for body in repeating(&planted.secret) {
-            let server = Loopback::sending(answer(status, &[], body));
+            let server = RawServer::sending(Answer::new(status, &[], body));
             call_all(&planted, with_token(&planted, &server.url()));
         }
         let headers = [("x-ms-request-id", planted.secret.as_str())];
-        let server = Loopback::sending(answer(status, &headers, ""));
+        let server = RawServer::sending(Answer::new(status, &headers, ""));
         call_all(&planted, with_token(&planted, &server.url()));
     }
 }
@@ -244,7 +244,7 @@ fn a_token_is_in_no_text_where_headers_repeat_it() {
             ("WWW-Authenticate", format!("Bearer error=\"{secret}\"")),
             ("Set-Cookie", secret.clone()),
         ] {
-            let server = Loopback::sending(answer(status, &[(name, &value)], ""));
+            let server = RawServer::sending(Answer::new(status, &[(name, &value)], ""));
             call_all(&planted, with_token(&planted, &server.url()));
         }
     }
@@ -268,7 +268,7 @@ fn a_token_is_in_no_text_where_rows_do_not_fit() {
         format!(r#"{{"id":{{"a":"{secret}"}}}}"#),
         secret.clone(),
     ] {
-        let server = Loopback::sending(json(body));
+        let server = RawServer::sending(Answer::json(body));
         call_all(&planted, with_token(&planted, &server.url()));
     }
 }
@@ -287,7 +287,7 @@ fn a_token_is_in_no_text_where_a_link_repeats_it() {
         secret,
     ] {
         let page = format!(r#"{{"value":[{{"id":"a"}}],"@odata.nextLink":"{link}"}}"#);
-        let server = Loopback::sending(json(page));
+        let server = RawServer::sending(Answer::json(page));
         call_all(&planted, with_token(&planted, &server.url()));
     }
 }
@@ -305,15 +305,18 @@ fn a_token_is_in_no_text_where_there_is_no_answer() {
         format!("HTTP/1.1 200 OK\r\n{secret}\r\n\r\n"),
         format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{secret}\r\n"),
     ] {
-        let server = Loopback::new(move |_| Act::SendAndClose(act.clone().into()));
+        let server = RawServer::new(move |_| Answer::bytes(act.clone()));
         call_all(&planted, with_token(&planted, &server.url()));
     }
-    let silent = Loopback::new(|_| Act::SendAndHold(Vec::new()));
+    let silent = RawServer::new(|_| Answer::bytes(Vec::new()).held());
     let builder = with_token(&planted, &silent.url()).read_timeout(Duration::from_millis(20));
     call_all(&planted, builder);
     call_all(
         &planted,
-        with_token(&planted, &format!("http://{}", crate::loopback::deserted())),
+        with_token(
+            &planted,
+            &format!("http://{}", crate::support::raw::deserted()),
+        ),
     );
 }
 
@@ -322,8 +325,8 @@ fn a_client_secret_and_its_token_are_in_no_text_where_all_goes_well() {
     let (planted, token) = (Planted::new(), Planted::new());
     let body = format!(r#"{{"access_token":"{}","expires_in":3599}}"#, token.secret);
     let (login, api) = (
-        Loopback::sending(json(body)),
-        Loopback::sending(json(NOTHING)),
+        RawServer::sending(Answer::json(body)),
+        RawServer::sending(Answer::json(NOTHING)),
     );
     let builder = with_secret(&planted, &login.url(), &api.url());
     token.look_at(&builder);
@@ -334,10 +337,10 @@ fn a_client_secret_and_its_token_are_in_no_text_where_all_goes_well() {
         token.look_at_lines(server);
     }
     // It was sent to the token endpoint, and in the body alone.
-    let seen = &login.seen()[0];
+    let seen = &login.requests()[0];
     assert!(seen.text().contains(&planted.secret));
     planted.look_at_text(&seen.head);
-    for seen in api.seen() {
+    for seen in api.requests() {
         planted.look_at_text(seen.head.as_str());
         planted.look_at_text(seen.text());
     }
@@ -347,7 +350,7 @@ fn a_client_secret_and_its_token_are_in_no_text_where_all_goes_well() {
 fn a_client_secret_is_in_no_text_where_the_token_endpoint_repeats_it() {
     let planted = Planted::new();
     let secret = planted.secret.clone();
-    let api = Loopback::sending(json(NOTHING));
+    let api = RawServer::sending(Answer::json(NOTHING));
     let mut bodies = repeating(&secret);
     bodies.extend([
         format!(r#"{{"error":"{secret}","error_description":"{secret}","correlation_id":"{secret}"}}"#),
@@ -361,7 +364,7 @@ fn a_client_secret_is_in_no_text_where_the_token_endpoint_repeats_it() {
     for body in bodies {
         for status in [200, 302, 400, 401, 429, 500] {
             let headers = [("x-ms-request-id", secret.as_str()), ("Location", &secret)];
-            let login = Loopback::sending(answer(status, &headers, &body));
+            let login = RawServer::sending(Answer::new(status, &headers, &body));
             let client = with_secret(&planted, &login.url(), &api.url())
                 .build()
                 .unwrap();
@@ -375,17 +378,17 @@ fn a_client_secret_is_in_no_text_where_the_token_endpoint_repeats_it() {
 #[test]
 fn a_client_secret_is_in_no_text_where_the_token_endpoint_is_silent() {
     let planted = Planted::new();
-    let api = Loopback::sending(json(NOTHING));
+    let api = RawServer::sending(Answer::json(NOTHING));
     let secret = planted.secret.clone();
     for bytes in [
         String::new(),
         secret.clone(),
         format!("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{secret}"),
     ] {
-        let login = Loopback::new(move |_| Act::SendAndClose(bytes.clone().into()));
+        let login = RawServer::new(move |_| Answer::bytes(bytes.clone()));
         call_all(&planted, with_secret(&planted, &login.url(), &api.url()));
     }
-    assert!(api.seen().is_empty());
+    assert!(api.requests().is_empty());
 }
 
 #[test]
@@ -442,14 +445,14 @@ fn a_proxys_password_is_in_no_text() {
         .cloud(cloud("https://127.0.0.1:1"))
         .clock(FakeClock::new());
     for status in [200, 403, 407, 502] {
-        let proxy = Loopback::new(move |_| Act::SendAndClose(answer(status, &[], "")));
+        let proxy = RawServer::new(move |_| Answer::new(status, &[], "").closed());
         let url = format!("http://a-user:{}@{}", planted.secret, proxy.host());
         call_all(&planted, builder.clone().proxy(url));
-        let seen = proxy.seen();
+        let seen = proxy.requests();
         assert!(seen.iter().all(|seen| seen.method() == "CONNECT") && !seen.is_empty());
         planted.look_at_lines(&proxy);
     }
-    let proxy = crate::loopback::deserted();
+    let proxy = crate::support::raw::deserted();
     let url = format!("http://a-user:{}@{proxy}", planted.secret);
     call_all(&planted, builder.proxy(url));
 }
@@ -468,7 +471,7 @@ fn a_token_is_in_no_text_where_a_credential_looks_on() {
         }
     }
     let planted = Arc::new(Planted::new());
-    let api = Loopback::sending(answer(401, &[], planted.secret.as_str()));
+    let api = RawServer::sending(Answer::new(401, &[], planted.secret.as_str()));
     let builder = Client::builder(Nosy(Arc::clone(&planted)))
         .cloud(cloud(api.url()))
         .no_proxy();
@@ -482,17 +485,15 @@ fn a_failed_renewal_is_logged_without_secret_and_token() {
     let secret = planted.secret.clone();
     let first = format!(r#"{{"access_token":"{}","expires_in":3600}}"#, token.secret);
     let asked = AtomicUsize::new(0);
-    let login = Loopback::new(move |_| {
-        Act::Send(match asked.fetch_add(1, Ordering::SeqCst) {
-            0 => json(&first),
-            _ => answer(
-                418,
-                &[],
-                format!(r#"{{"error":"a-teapot","error_description":"{secret} is not tea"}}"#),
-            ),
-        })
+    let login = RawServer::new(move |_| match asked.fetch_add(1, Ordering::SeqCst) {
+        0 => Answer::json(&first),
+        _ => Answer::new(
+            418,
+            &[],
+            format!(r#"{{"error":"a-teapot","error_description":"{secret} is not tea"}}"#),
+        ),
     });
-    let api = Loopback::sending(json(NOTHING));
+    let api = RawServer::sending(Answer::json(NOTHING));
     let client = with_secret(&planted, &login.url(), &api.url())
         .clock(clock.clone())
         .build()
@@ -523,7 +524,7 @@ fn definition(secret: &str) -> String {
 fn a_scans_password_is_in_no_text_and_not_serialised() {
     let planted = Planted::new();
     let definition = definition(&planted.secret);
-    let server = Loopback::sending(json(format!(r#"{{"value":[{definition}]}}"#)));
+    let server = RawServer::sending(Answer::json(format!(r#"{{"value":[{definition}]}}"#)));
     let client = Client::builder(StaticToken::new("t").unwrap())
         .cloud(cloud(server.url()))
         .no_proxy()
@@ -565,7 +566,7 @@ fn a_scans_password_is_in_no_text_where_the_definition_does_not_fit() {
         whole[..whole.len() - 40].to_owned(),
     ] {
         assert_ne!(body, whole);
-        let server = Loopback::sending(json(format!(r#"{{"value":[{body}]}}"#)));
+        let server = RawServer::sending(Answer::json(format!(r#"{{"value":[{body}]}}"#)));
         let client = Client::builder(StaticToken::new("t").unwrap())
             .cloud(cloud(server.url()))
             .no_proxy()

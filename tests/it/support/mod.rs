@@ -1,5 +1,7 @@
 //! What the tests share.
 
+pub(crate) mod raw;
+
 use defender_endpoint::testing::FakeClock;
 use defender_endpoint::{Client, ClientBuilder, Cloud, RetryPolicy, StaticToken};
 
@@ -24,4 +26,12 @@ pub(crate) fn builder(url: &str) -> ClientBuilder {
         .clock(FakeClock::new())
         .no_proxy()
         .retry_policy(RetryPolicy::none())
+}
+
+#[test]
+fn a_connection_to_the_forbidden_host_is_noticed() {
+    let forbidden = raw::Forbidden::new();
+    forbidden.assert_untouched();
+    drop(std::net::TcpStream::connect(("127.0.0.1", forbidden.port())).unwrap());
+    assert!(std::panic::catch_unwind(|| forbidden.assert_untouched()).is_err());
 }

@@ -1,0 +1,1 @@
+//! HTTP: statuses, bodies and headers that are not what was hoped for (F15 to F29).

@@ -1,0 +1,1 @@
+//! The network: what fails before, within and behind an answer (F1 to F14).

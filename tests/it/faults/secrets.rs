@@ -1,0 +1,1 @@
+//! Secrets: where they must never be seen (F98 to F104).
