@@ -335,6 +335,7 @@ pub mod scan_agents;
 pub mod scan_definitions;
 pub mod scan_history;
 mod secret;
+mod sync;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;

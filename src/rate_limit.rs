@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use governor::Quota as Refill;
@@ -21,6 +21,7 @@ use governor::state::{InMemoryState, NotKeyed};
 use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
 use crate::retry::LONGEST_PAUSE;
+use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::wait::{Patience, TELL_EVERY, Wait, WaitReason};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -645,5 +646,7 @@ impl GovernorClock for PinnedTime {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, shuttle))]
+mod interleavings;
+#[cfg(all(test, not(shuttle)))]
 mod tests;

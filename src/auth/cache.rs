@@ -1,6 +1,6 @@
 //! The token cache: one token for all threads, one renewal at a time.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use time::OffsetDateTime;
@@ -9,6 +9,7 @@ use crate::auth::{AccessToken, Credential, TokenRequest, check_token};
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::secret::Secret;
+use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::wait::Deadline;
 
 /// A token is renewed this long before it expires, or at half of its life if that is shorter.
@@ -197,3 +198,6 @@ impl Drop for Turn<'_> {
         self.0.changed.notify_all();
     }
 }
+
+#[cfg(all(test, shuttle))]
+mod interleavings;
