@@ -1,7 +1,7 @@
 //! What becomes of everything that is no good answer.
 
 use std::error::Error as _;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::net::TcpListener;
 use std::thread;
 use std::time::Duration;
@@ -699,6 +699,14 @@ fn a_silent_service_is_a_timeout() {
 }
 
 #[test]
+fn the_cause_underneath_is_what_it_was() {
+    let error = call(&format!("http://{}", deserted()));
+    let cause = error.source().unwrap().downcast_ref::<io::Error>();
+    let kind = cause.map(io::Error::kind);
+    assert_eq!(kind, Some(io::ErrorKind::ConnectionRefused), "{error:?}");
+}
+
+#[test]
 fn an_exchange_that_takes_too_long_is_a_timeout() {
     let server = Loopback::new(|_| Act::SendAndHold(Vec::new()));
     let client = builder(&server.url())
@@ -1062,7 +1070,7 @@ fn a_credentials_own_error_keeps_its_causes() {
             &self,
             _: &defender_endpoint::TokenRequest<'_>,
         ) -> Result<defender_endpoint::AccessToken, Error> {
-            let cause = std::io::Error::other("the vault is sealed");
+            let cause = io::Error::other("the vault is sealed");
             Err(Error::credential("the vault gave no token")
                 .with_source(cause)
                 .with_retryable(true))
