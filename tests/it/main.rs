@@ -13,6 +13,7 @@ mod config;
 mod day;
 mod decoding;
 mod errors;
+mod faults;
 mod hostile;
 mod limits;
 mod logs;
@@ -25,5 +26,3 @@ mod requests;
 mod retries;
 mod secrets;
 mod support;
-#[cfg(feature = "rustls")]
-mod tls;
