@@ -18,7 +18,7 @@ use rustls::CertificateError;
 use rustls::version::{TLS12, TLS13};
 
 use crate::errors::assert_well_formed;
-use crate::loopback::{Act, Forbidden, Loopback, Seen, json};
+use crate::loopback::{Act, Forbidden, Loopback, Seen, answer, json};
 use crate::support::tls_server::{Authority, End, Identity, TlsServer};
 use crate::support::{self, TOKEN};
 
@@ -247,6 +247,66 @@ fn an_unknown_issuer_of_the_token_endpoint_gets_no_secret() {
 
 // --- certificates that are not in order
 
+/// F31
+#[test]
+fn an_expired_certificate_is_refused_with_the_reason() {
+    let authority = Authority::new("Trusted");
+    let error = refusal(authority.expired(), |url| trusting(url, &authority));
+    let why = certificate_error(&error);
+    assert!(
+        matches!(why, CertificateError::ExpiredContext { .. }),
+        "{why:?}"
+    );
+    assert!(format!("{error:?}").contains("expired"), "{error:?}");
+    assert_is_about_time(&error);
+}
+
+/// F31: the clock of the computer may be the one that is wrong.
+#[test]
+fn a_certificate_of_the_future_is_refused_with_the_reason() {
+    let authority = Authority::new("Trusted");
+    let error = refusal(authority.not_yet_valid(), |url| trusting(url, &authority));
+    let why = certificate_error(&error);
+    assert!(
+        matches!(why, CertificateError::NotValidYetContext { .. }),
+        "{why:?}"
+    );
+    assert!(format!("{error:?}").contains("not valid yet"), "{error:?}");
+    assert_is_about_time(&error);
+}
+
+/// More roots would not help.
+fn assert_is_about_time(error: &Error) {
+    let hint = hint(error);
+    assert!(hint.contains("clock"), "{hint}");
+    assert!(!hint.contains("root_certificates"), "{hint}");
+}
+
+/// F31: the names it would be good for are in the chain of causes, whatever they are.
+#[test]
+fn a_certificate_for_another_host_is_refused_with_the_reason() {
+    let authority = Authority::new("Trusted");
+    for name in ["other.example", "expired.example", "127.0.0.2"] {
+        let shown = authority.valid_for(&[name]);
+        let error = refusal(shown, |url| trusting(url, &authority));
+        let why = certificate_error(&error);
+        assert!(
+            matches!(why, CertificateError::NotValidForNameContext { .. }),
+            "{why:?}"
+        );
+        let report = format!("{error:?}");
+        assert!(report.contains("not valid for name"), "{report}");
+        // The library shows addresses as the bytes they are.
+        assert!(name == "127.0.0.2" || report.contains(name), "{report}");
+        let hint = hint(&error);
+        assert!(hint.contains("API URL"), "{hint}");
+        assert!(
+            !hint.contains("root_certificates") && !hint.contains("clock"),
+            "{hint}"
+        );
+    }
+}
+
 /// F31: the name counts, and it is not enough that another name leads to the same place.
 #[test]
 fn a_certificate_is_for_the_name_that_was_asked_for() {
@@ -380,6 +440,23 @@ fn root_certificates_must_be_pem() {
 
 // --- no TLS at all
 
+/// F32: what most servers do with bytes that are no request.
+#[test]
+fn plain_http_under_an_https_url_is_told_at_once() {
+    let server = Plain::answering(answer(400, &[], "not a request"));
+    let client = patient(&server.url()).build().unwrap();
+    let error = client.scan_agents().unwrap_err();
+    assert_refused(&error, &server.host());
+    let hint = hint(&error);
+    assert!(
+        hint.contains("plain HTTP") && hint.contains("port"),
+        "{hint}"
+    );
+    assert!(!hint.contains("root_certificates"), "{hint}");
+    drop(client);
+    assert_only_hello(&server.heard());
+}
+
 /// F32: a server that waits for the end of a line that never comes, or for nothing at all.
 #[test]
 fn who_never_speaks_tls_is_left_after_the_connect_timeout() {
@@ -425,6 +502,27 @@ fn assert_connect_timeout(error: &Error, host: &str, time: &str) {
         line.ends_with(&format!("no connection to {host} within {time}")),
         "{line}"
     );
+}
+
+/// F32: versions before 1.2 are not spoken, in whatever way the server says that it knows no other.
+#[test]
+fn a_server_of_old_versions_alone_is_refused() {
+    // TLS 1.0: hello, ECDHE-RSA with AES-128-CBC.
+    let mut hello = vec![22, 3, 1, 0, 42, 2, 0, 0, 38, 3, 1];
+    hello.extend([7; 32]);
+    hello.extend([0, 0xC0, 0x13, 0]);
+    let no_such_version = vec![21, 3, 1, 0, 2, 2, 70];
+    let no_such_cipher = vec![21, 3, 1, 0, 2, 2, 40];
+    for flight in [hello, no_such_version, no_such_cipher] {
+        let server = Plain::answering(flight);
+        let client = patient(&server.url()).build().unwrap();
+        let error = client.scan_agents().unwrap_err();
+        assert_refused(&error, &server.host());
+        let hint = hint(&error);
+        assert!(hint.contains("TLS 1.2"), "{hint}");
+        drop(client);
+        assert_only_hello(&server.heard());
+    }
 }
 
 /// F32: each of the two versions that are spoken will do.
