@@ -196,6 +196,13 @@ impl Http {
             // The status says more than the rest of an error page that didn't arrive.
             Err(_) if status != 200 => response.whole = false,
             Err(error) => {
+                // The peer was known by then: what TLS finds wrong now was damaged on its way.
+                let error = match error.kind() {
+                    io::ErrorKind::InvalidData => {
+                        io::Error::new(io::ErrorKind::ConnectionAborted, error)
+                    }
+                    _ => error,
+                };
                 let error = self.failure(error.into(), request.url, time);
                 // The answer had begun: this was no dead connection that a new one would mend.
                 let begun = error.retry() == Retry::AtOnce;
@@ -348,7 +355,7 @@ fn read_headers(status: u16, headers: &HeaderMap, body: Body) -> Response {
 fn io_failure(error: io::Error, host: &str) -> Error {
     let text = match error.kind() {
         // rustls reports a certificate it does not accept as invalid data.
-        io::ErrorKind::InvalidData if error.get_ref().is_some() => {
+        io::ErrorKind::InvalidData if error.get_ref().is_some() && !is_damage(&error) => {
             return tls_failure(host, error.into());
         }
         io::ErrorKind::ConnectionRefused => format!("{host} refused the connection"),
@@ -372,6 +379,12 @@ fn io_failure(error: io::Error, host: &str) -> Error {
     );
     let retry = if dead { Retry::AtOnce } else { Retry::BackOff };
     transport(text, true).with_retry(retry).with_source(error)
+}
+
+/// A TLS record that did not arrive as it was sent, which says nothing of who sent it.
+fn is_damage(error: &io::Error) -> bool {
+    let why = error.to_string();
+    why.contains("cannot decrypt") || why.contains("BadRecordMac")
 }
 
 fn transport(text: String, retryable: bool) -> Error {

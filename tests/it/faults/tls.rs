@@ -568,6 +568,80 @@ fn without_length(body: &str) -> String {
     format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{body}")
 }
 
+/// 200 with JSON, and more to come than does.
+fn cut_short(body: &str) -> String {
+    format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 999999\r\n\r\n{body}"
+    )
+}
+
+/// Answers of which some is missing, and how their connection ends.
+fn broken() -> Vec<(End, String)> {
+    let mut broken = Vec::new();
+    for end in [End::InOrder, End::Cut, End::Garbage] {
+        broken.push((end, cut_short(ONE_ROW)));
+        for shorter in [1, 2, 5, ONE_ROW.len() - 1] {
+            let part = &ONE_ROW[..ONE_ROW.len() - shorter];
+            broken.extend([(end, cut_short(part)), (end, without_length(part))]);
+        }
+    }
+    // Not what comes behind the end, but what stands in place of it.
+    broken.push((End::Garbage, without_length(ONE_ROW)));
+    broken
+}
+
+/// F8, F9: with a length or without, and whatever TLS says at the end.
+#[test]
+fn a_body_that_tls_breaks_off_in_is_no_answer() {
+    let authority = Authority::new("Trusted");
+    for (end, answer) in broken() {
+        let (api, server) = breaking(&authority, end, usize::MAX, answer.as_str());
+        let client = support::builder(&server.url()).root_certificates(authority.pem());
+        let error = client.build().unwrap().scan_agents().unwrap_err();
+        assert_eq!(
+            (error.kind(), error.is_retryable()),
+            (ErrorKind::Transport, true),
+            "{end:?} {answer}: {error:?}"
+        );
+        assert_eq!(error.hint(), None, "{error:?}");
+        assert_well_formed(&error);
+        assert!(!api.seen().is_empty());
+    }
+}
+
+/// F8, F9: the peer was known before: a new connection is as safe as the first.
+#[test]
+fn a_body_that_tls_breaks_off_in_is_fetched_again() {
+    let authority = Authority::new("Trusted");
+    for (end, answer) in broken() {
+        let (api, server) = breaking(&authority, end, 1, answer.as_str());
+        let client = trusting(&server.url(), &authority).build().unwrap();
+        let agents = client.scan_agents();
+        let agents = agents.unwrap_or_else(|error| panic!("{end:?} {answer}: {error:?}"));
+        assert_eq!(agents.len(), 1, "{end:?} {answer}");
+        assert_eq!((api.seen().len(), server.handshakes()), (2, 2), "{answer}");
+    }
+}
+
+/// F8: a server that fails says so with an alert, which in the middle of a body is no refusal.
+#[test]
+fn an_alert_in_the_middle_of_a_body_is_worth_a_retry() {
+    let authority = Authority::new("Trusted");
+    // So much that the alert can't come together with the head.
+    let answer = cut_short(&format!(r#"{{"value":[{}"#, " ".repeat(500_000)));
+    let (api, server) = breaking(&authority, End::Alert, 1, answer);
+    let once = support::builder(&server.url()).root_certificates(authority.pem());
+    let error = once.build().unwrap().scan_agents().unwrap_err();
+    assert_eq!(
+        (error.kind(), error.is_retryable(), error.hint()),
+        (ErrorKind::Transport, true, None),
+        "{error:?}"
+    );
+    assert!(format!("{error:?}").contains("fatal alert"), "{error:?}");
+    assert_well_formed(&error);
+    assert_eq!(api.seen().len(), 1);
+}
+
 /// F9: it is the closing bracket that says that this was all, so a server may leave out TLS's word.
 #[test]
 fn a_whole_document_without_length_is_whole() {
@@ -584,12 +658,13 @@ fn a_whole_document_without_length_is_whole() {
 #[test]
 fn a_kept_connection_that_is_dead_is_replaced() {
     let authority = Authority::new("Trusted");
-    for end in [End::InOrder, End::Cut] {
+    for end in [End::InOrder, End::Cut, End::Garbage] {
         let (_api, server) = breaking(&authority, end, 1, json(ONE_ROW));
         let client = trusting(&server.url(), &authority).build().unwrap();
         for _ in 0..2 {
             assert_eq!(client.scan_agents().unwrap().len(), 1, "{end:?}");
         }
+        // The garbage may come early enough for the first call, which is then made again.
         assert_eq!(server.handshakes(), 2, "{end:?}");
     }
 }
