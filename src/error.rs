@@ -104,8 +104,7 @@ pub enum ErrorKind {
     Cancelled,
 }
 
-#[derive(Clone, thiserror::Error)]
-#[error("{}", Line(self))]
+#[derive(Clone)]
 struct Inner {
     kind: ErrorKind,
     request: Option<Box<str>>,
@@ -120,7 +119,6 @@ struct Inner {
     /// The service spoke, not a gateway before it: the body was empty or its own error JSON.
     from_service: bool,
     hint: Option<String>,
-    #[source]
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -135,9 +133,6 @@ pub(crate) enum Retry {
     /// After a wait, one time only.
     Once,
 }
-
-/// `Display` of the inner error: its own layer in one line.
-struct Line<'a>(&'a Inner);
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, text: impl Into<String>) -> Self {
@@ -186,7 +181,7 @@ impl Error {
     /// use std::error::Error as _;
     ///
     /// let error = defender_endpoint::Error::credential("no token").with_source(std::fmt::Error);
-    /// assert!(error.source().is_some());
+    /// assert!(error.source().is_some_and(|cause| cause.is::<std::fmt::Error>()));
     /// ```
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.0.source = Some(Arc::from(source.into()));
@@ -388,26 +383,32 @@ impl Error {
     }
 }
 
-impl fmt::Display for Line<'_> {
+impl StdError for Inner {
+    /// The cause itself: deriving this would give the `Arc` around it, which is an error too, and
+    /// nobody could downcast it.
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        let source = self.source.as_deref()?;
+        Some(source)
+    }
+}
+
+/// Its own layer in one line.
+impl fmt::Display for Inner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let error = self.0;
-        if let Some(request) = &error.request {
+        if let Some(request) = &self.request {
             write!(f, "{request}: ")?;
         }
-        f.write_str(&error.text)?;
+        f.write_str(&self.text)?;
         // «403 Forbidden, Forbidden» says it twice.
-        let code = error
-            .code
-            .as_ref()
-            .filter(|code| !repeats(&error.text, code));
-        match (code, &error.message) {
+        let code = self.code.as_ref().filter(|code| !repeats(&self.text, code));
+        match (code, &self.message) {
             (Some(code), Some(message)) => write!(f, ", {code}: {message}")?,
             (Some(text), None) => write!(f, ", {text}")?,
             (None, Some(text)) => write!(f, ": {text}")?,
             (None, None) => {}
         }
-        if error.attempts > 1 {
-            write!(f, " (after {} attempts)", error.attempts)?;
+        if self.attempts > 1 {
+            write!(f, " (after {} attempts)", self.attempts)?;
         }
         Ok(())
     }

@@ -196,6 +196,13 @@ impl Http {
             // The status says more than the rest of an error page that didn't arrive.
             Err(_) if status != 200 => response.whole = false,
             Err(error) => {
+                // The peer was known by then: what TLS finds wrong now was damaged on its way.
+                let error = match error.kind() {
+                    io::ErrorKind::InvalidData => {
+                        io::Error::new(io::ErrorKind::ConnectionAborted, error)
+                    }
+                    _ => error,
+                };
                 let error = self.failure(error.into(), request.url, time);
                 // The answer had begun: this was no dead connection that a new one would mend.
                 let begun = error.retry() == Retry::AtOnce;
@@ -348,7 +355,7 @@ fn read_headers(status: u16, headers: &HeaderMap, body: Body) -> Response {
 fn io_failure(error: io::Error, host: &str) -> Error {
     let text = match error.kind() {
         // rustls reports a certificate it does not accept as invalid data.
-        io::ErrorKind::InvalidData if error.get_ref().is_some() => {
+        io::ErrorKind::InvalidData if error.get_ref().is_some() && !is_damage(&error) => {
             return tls_failure(host, error.into());
         }
         io::ErrorKind::ConnectionRefused => format!("{host} refused the connection"),
@@ -374,6 +381,12 @@ fn io_failure(error: io::Error, host: &str) -> Error {
     transport(text, true).with_retry(retry).with_source(error)
 }
 
+/// A TLS record that did not arrive as it was sent, which says nothing of who sent it.
+fn is_damage(error: &io::Error) -> bool {
+    let why = error.to_string();
+    why.contains("cannot decrypt") || why.contains("BadRecordMac")
+}
+
 fn transport(text: String, retryable: bool) -> Error {
     Error::new(ErrorKind::Transport, text).with_retryable(retryable)
 }
@@ -384,7 +397,60 @@ fn unresolved(host: &str) -> Error {
 }
 
 fn tls_failure(host: &str, source: Box<dyn std::error::Error + Send + Sync>) -> Error {
-    Error::new(ErrorKind::Tls, format!("no secure connection to {host}")).with_source(source).with_hint(
+    let hint = tls_hint(&source.to_string());
+    let error = Error::new(ErrorKind::Tls, format!("no secure connection to {host}"));
+    let error = error.with_source(source);
+    match hint {
+        Some(hint) => error.with_hint(hint),
+        None => error,
+    }
+}
+
+/// What to do about it depends on why, which the TLS libraries tell by their texts alone: those of
+/// rustls and, where they differ, of OpenSSL.
+fn tls_hint(why: &str) -> Option<&'static str> {
+    let why = why.to_ascii_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| why.contains(word));
+    // First, since such a text goes on with names, which can be any.
+    if says(&[
+        "not valid for name",
+        "notvalidforname",
+        "mismatch",
+        "unrecognizedname",
+    ]) {
+        return Some(
+            "check the API URL and the login authority; if they are right, something else answers \
+             in their place, such as a network's sign-in page",
+        );
+    }
+    if says(&["expired", "not valid yet", "notvalidyet", "not yet valid"]) {
+        return Some(
+            "check this computer's date and clock; if they are right, whoever runs the server, or \
+             the proxy before it, has to renew the certificate",
+        );
+    }
+    if says(&["corrupt message", "wrong version number"]) {
+        return Some(
+            "what answers speaks something else, perhaps plain HTTP: check scheme and port of the \
+             API URL and the login authority",
+        );
+    }
+    let no_version = [
+        "incompatible",
+        "protocolversion",
+        "protocol version",
+        "handshakefailure",
+    ];
+    if says(&no_version) {
+        return Some(
+            "TLS 1.2 or 1.3 is needed, which an old server or a proxy before it may not speak",
+        );
+    }
+    // The handshake went wrong in a way that no setting mends.
+    if says(&["fatal alert", "misbehaved", "unexpected"]) {
+        return None;
+    }
+    Some(
         "where a proxy inspects TLS, give its root certificate with `root_certificates`, or use \
          the system's with the feature `platform-verifier` or `native-tls`",
     )

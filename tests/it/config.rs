@@ -11,8 +11,6 @@ use defender_endpoint::{
 
 use crate::support;
 use crate::support::raw::{Answer, Forbidden, RawServer};
-#[cfg(feature = "rustls")]
-use crate::tls;
 
 /// The error of a setting, which names it by all of these words. The server must not hear of it.
 fn refused(setting: impl FnOnce(ClientBuilder) -> ClientBuilder, words: &[&str]) -> Error {
@@ -107,19 +105,6 @@ fn one_slash_behind_a_base_url_is_let_pass() {
     let client = support::client(&format!("{}/", server.url()));
     drop(client.scan_agents().unwrap());
     assert_eq!(server.only().target(), "/api/DeviceAuthenticatedScanAgents");
-}
-
-#[test]
-fn plain_http_is_for_loopback_alone() {
-    for url in [
-        "http://127.0.0.1:1",
-        "http://127.9.9.9",
-        "http://localhost:1",
-        "http://LOCALHOST",
-        "http://[::1]:1",
-    ] {
-        support::builder(url).build().unwrap();
-    }
 }
 
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
@@ -343,24 +328,6 @@ fn a_proxys_password_is_in_no_debug_text() {
 fn the_last_word_on_the_proxy_counts() {
     works(|builder| builder.proxy("http://127.0.0.1:1").no_proxy());
     refused(|builder| builder.no_proxy().proxy(""), &["proxy URL"]);
-}
-
-#[cfg(feature = "rustls")]
-#[test]
-fn root_certificates_must_be_pem() {
-    let cut = tls::ROOT.replace("MII", "M!I");
-    for pem in ["", "hunter2", "-----BEGIN CERTIFICATE-----", tls::KEY, &cut] {
-        let error = refused(
-            |builder| builder.root_certificates(pem),
-            &["root certificates", "PEM"],
-        );
-        assert!(!format!("{error:?}").contains("hunter2"));
-    }
-    works(|builder| builder.root_certificates(tls::ROOT));
-    // Text around certificates is usual in bundles.
-    works(|builder| {
-        builder.root_certificates(format!("# Test root\n{}\n{}", tls::ROOT, tls::OTHER))
-    });
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What becomes of everything that is no good answer.
 
 use std::error::Error as _;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::net::TcpListener;
 use std::thread;
 use std::time::Duration;
@@ -46,7 +46,7 @@ fn error_of_rest(bytes: impl Into<Vec<u8>>) -> Error {
 }
 
 /// What holds for every error, whatever it is.
-fn assert_well_formed(error: &Error) {
+pub(crate) fn assert_well_formed(error: &Error) {
     let line = error.to_string();
     assert!(
         !line.is_empty() && !line.contains(char::is_control),
@@ -702,6 +702,14 @@ fn a_silent_service_is_a_timeout() {
 }
 
 #[test]
+fn the_cause_underneath_is_what_it_was() {
+    let error = call(&format!("http://{}", deserted()));
+    let cause = error.source().unwrap().downcast_ref::<io::Error>();
+    let kind = cause.map(io::Error::kind);
+    assert_eq!(kind, Some(io::ErrorKind::ConnectionRefused), "{error:?}");
+}
+
+#[test]
 fn an_exchange_that_takes_too_long_is_a_timeout() {
     let server = RawServer::new(|_| Answer::bytes(Vec::new()).held());
     let client = builder(&server.url())
@@ -721,87 +729,10 @@ fn an_exchange_that_takes_too_long_is_a_timeout() {
 
 #[cfg(feature = "rustls")]
 mod over_tls {
-    use std::io::{Read as _, Write as _};
-    use std::net::TcpListener;
-    use std::thread;
-    use std::time::Duration;
+    use defender_endpoint::{Cloud, ErrorKind};
 
-    use defender_endpoint::{Cloud, Error, ErrorKind};
-
-    use super::{assert_well_formed, builder, call};
+    use super::{assert_well_formed, builder};
     use crate::support::raw::deserted;
-    use crate::tls;
-
-    /// What a client with these roots makes of a server that shows this certificate.
-    fn shown(certificate: &str, roots: Option<&str>) -> Error {
-        let builder = builder(&format!("https://{}", tls::showing(certificate)));
-        let builder = match roots {
-            Some(roots) => builder.root_certificates(roots),
-            None => builder,
-        };
-        let error = builder.build().unwrap().scan_agent("an-id").unwrap_err();
-        assert_eq!(
-            (error.kind(), error.is_retryable()),
-            (ErrorKind::Tls, false),
-            "{error:?}"
-        );
-        assert_well_formed(&error);
-        error
-    }
-
-    #[test]
-    fn an_unknown_issuer_is_named_with_the_setting_for_more_roots() {
-        let report = format!("{:?}", shown(tls::GOOD, None));
-        assert!(report.contains("UnknownIssuer"), "{report}");
-        assert!(
-            report.contains("hint: ") && report.contains("root_certificates"),
-            "{report}"
-        );
-    }
-
-    #[test]
-    fn an_expired_certificate_and_a_wrong_name_keep_their_reason() {
-        let report = format!("{:?}", shown(tls::EXPIRED, Some(tls::ROOT)));
-        assert!(report.contains("expired"), "{report}");
-        let report = format!("{:?}", shown(tls::OTHER, Some(tls::ROOT)));
-        assert!(
-            report.contains("not valid for name") && report.contains("other.example"),
-            "{report}"
-        );
-    }
-
-    #[test]
-    fn root_certificates_are_trusted_and_replace_the_built_in_ones() {
-        // The server has no key, so its handshake fails all the same, but only after its chain was
-        // accepted.
-        let report = format!("{:?}", shown(tls::GOOD, Some(tls::ROOT)));
-        assert!(report.contains("BadSignature"), "{report}");
-        let both = format!("{}{}", tls::OTHER, tls::ROOT);
-        let report = format!("{:?}", shown(tls::GOOD, Some(&both)));
-        assert!(report.contains("BadSignature"), "{report}");
-        let report = format!("{:?}", shown(tls::GOOD, Some(tls::OTHER)));
-        assert!(report.contains("UnknownIssuer"), "{report}");
-    }
-
-    #[test]
-    fn plain_http_where_tls_should_be_is_a_tls_error() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("https://{}", listener.local_addr().unwrap());
-        thread::spawn(move || {
-            let (mut stream, _) = listener.accept().unwrap();
-            stream
-                .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-                .unwrap();
-            // Stays open until the client has read this and gone away.
-            while stream.read(&mut [0; 512]).is_ok_and(|read| read > 0) {}
-        });
-        let error = call(&url);
-        assert_eq!(
-            (error.kind(), error.is_retryable()),
-            (ErrorKind::Tls, false),
-            "{error:?}"
-        );
-    }
 
     #[test]
     fn a_proxy_that_is_down_is_named_without_its_password() {
@@ -821,26 +752,6 @@ mod over_tls {
             "{error:?}"
         );
         assert_well_formed(&error);
-    }
-
-    #[test]
-    fn a_handshake_that_gets_no_answer_is_a_connect_timeout() {
-        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("https://{}", silent.local_addr().unwrap());
-        let client = builder(&url)
-            .connect_timeout(Duration::from_millis(50))
-            .build()
-            .unwrap();
-        let error = client.scan_agent("an-id").unwrap_err();
-        assert_eq!(
-            (error.kind(), error.is_retryable()),
-            (ErrorKind::Timeout, true),
-            "{error:?}"
-        );
-        assert!(
-            error.to_string().contains("no connection to 127.0.0.1"),
-            "{error}"
-        );
     }
 
     #[test]
@@ -1072,7 +983,7 @@ fn a_credentials_own_error_keeps_its_causes() {
             &self,
             _: &defender_endpoint::TokenRequest<'_>,
         ) -> Result<defender_endpoint::AccessToken, Error> {
-            let cause = std::io::Error::other("the vault is sealed");
+            let cause = io::Error::other("the vault is sealed");
             Err(Error::credential("the vault gave no token")
                 .with_source(cause)
                 .with_retryable(true))

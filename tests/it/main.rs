@@ -24,5 +24,3 @@ mod requests;
 mod retries;
 mod secrets;
 mod support;
-#[cfg(feature = "rustls")]
-mod tls;

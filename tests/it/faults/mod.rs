@@ -8,5 +8,7 @@ mod paging;
 mod secrets;
 mod threads;
 mod throttling;
+#[cfg(feature = "rustls")]
+mod tls;
 mod tokens;
 mod values;

@@ -1,6 +1,8 @@
 //! What the tests share.
 
 pub(crate) mod raw;
+#[cfg(feature = "rustls")]
+pub(crate) mod tls_server;
 
 use defender_endpoint::testing::FakeClock;
 use defender_endpoint::{Client, ClientBuilder, Cloud, RetryPolicy, StaticToken};
