@@ -6,7 +6,7 @@
 //! structs, and its first row is there before the rest has been looked at.
 
 use std::fmt;
-use std::io::{self, BufRead};
+use std::io::BufRead;
 
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Deserializer;
@@ -295,7 +295,7 @@ impl Window {
         self.text.drain(..self.at);
         self.at = 0;
         let left = self.text.len();
-        if left > ELEMENT_LIMIT {
+        if left >= ELEMENT_LIMIT {
             return Err(Error::new(
                 ErrorKind::TooLarge,
                 format!("one element of the page is larger than {ELEMENT_LIMIT} bytes"),
@@ -306,7 +306,7 @@ impl Window {
         } else {
             left.saturating_add(1)
         };
-        let wanted = wanted.min(ELEMENT_LIMIT + 1);
+        let wanted = wanted.min(ELEMENT_LIMIT);
         while self.text.len() < wanted && !self.ended {
             self.take_stretch()?;
         }
@@ -316,7 +316,6 @@ impl Window {
     fn take_stretch(&mut self) -> Result<(), Error> {
         let bytes = match self.source.fill_buf() {
             Ok(bytes) => bytes.get(..self.step).unwrap_or(bytes),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             Err(error) => {
                 return Err(damaged("the compressed data is broken or cut").with_source(error));
             }

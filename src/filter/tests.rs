@@ -341,10 +341,11 @@ fn only_a_guid_is_a_guid() {
         "fd2e4d29-7072-4195-aaa5-1af139b78028",
         "00000000-0000-0000-0000-00000000000F",
     ] {
-        assert_eq!(
-            GUID.ne(guid).checked(),
-            Ok(format!("guid ne {guid}").as_str())
-        );
+        let (eq, ne) = (format!("guid eq {guid}"), format!("guid ne {guid}"));
+        assert_eq!(GUID.eq(guid).checked(), Ok(eq.as_str()));
+        assert_eq!(GUID.ne(guid).checked(), Ok(ne.as_str()));
+        let either = format!("{eq} or {eq}");
+        assert_eq!(GUID.is_in([guid; 2]).checked(), Ok(either.as_str()));
     }
     for other in [
         "",
@@ -621,6 +622,13 @@ proptest! {
 }
 
 // --- traits
+
+#[test]
+fn a_filter_and_a_reference_to_it_are_the_same_filter_to_a_request() {
+    let filter = n(1) | n(2);
+    assert_eq!((&filter).into_filter(), filter);
+    assert_eq!(filter.clone().into_filter(), filter);
+}
 
 #[test]
 fn fields_are_copied_and_shared_whatever_their_values_are() {

@@ -823,6 +823,20 @@ fn an_element_above_the_cap_is_too_large_wherever_it_stands() {
 }
 
 #[test]
+fn more_is_fetched_for_an_element_below_the_cap_and_no_more_at_it() {
+    let window = |size| {
+        let mut window = Window::new("\"}]}".into(), LIMIT, None);
+        window.text = "x".repeat(size);
+        window
+    };
+    let mut below = window(ELEMENT_LIMIT - 1);
+    assert!(below.refill().unwrap());
+    assert!(below.text.ends_with("x\"}]}"));
+    let error = window(ELEMENT_LIMIT).refill().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooLarge);
+}
+
+#[test]
 fn a_body_of_exactly_the_limit_passes_and_of_one_byte_more_does_not() {
     let page = r#"{"value":[{"a":"é"},{"a":"b"}],"@odata.nextLink":null}"#;
     let size = u64::try_from(page.len()).unwrap();
@@ -906,6 +920,16 @@ fn no_more_of_a_body_is_inflated_than_the_rows_asked_for_need() {
 }
 
 #[test]
+fn a_row_is_out_as_soon_as_its_last_byte_has_come() {
+    let page = r#"{"value":[{},{"a":1} ,{"a":"{"}]}"#;
+    let mut rows = open(page.as_bytes(), LIMIT, 1);
+    for end in [12, 20, 31] {
+        rows.next::<IgnoredAny>().unwrap().unwrap();
+        assert_eq!(rows.window.inflated, end);
+    }
+}
+
+#[test]
 fn a_row_comes_out_although_the_page_is_broken_behind_it() {
     for damage in ["\u{FFFD}x", "{\"a\":\"\n\"}", "[1]", ""] {
         let page = format!("{{\"value\":[{{\"a\":\"x\"}},{{\"a\":\"y\"}},{damage}");
@@ -951,6 +975,14 @@ fn a_huge_element_is_parsed_a_logarithmic_number_of_times() {
     assert!(PARSES.get() <= most, "{} parses", PARSES.get());
     rows.next::<Counted>().unwrap().unwrap();
     assert!(rows.next::<Counted>().is_none());
+}
+
+#[test]
+fn a_row_that_is_cut_is_not_parsed_again_when_nothing_more_has_come() {
+    let mut rows = open(b"{\"value\":[{\"a\":", LIMIT, CHUNK);
+    PARSES.set(0);
+    assert!(rows.next::<Counted>().unwrap().is_err());
+    assert_eq!(PARSES.get(), 1);
 }
 
 #[test]
@@ -1027,6 +1059,16 @@ fn a_type_that_hides_the_end_of_the_input_fails_for_its_own_reasons_with_every_w
             "step {step}"
         );
         assert!(!failure.text.contains("PLANTED"), "{failure:?}");
+    }
+}
+
+#[test]
+fn what_is_no_json_is_told_as_such_even_to_a_type_that_hides_it() {
+    let page = r#"{"value":[{"a":"x","b":[1 2]}]}"#;
+    for step in 1..=page.len() {
+        let outcome = read::<Stubborn>(open(page.as_bytes(), LIMIT, step));
+        let text = outcome.end.err().unwrap().text;
+        assert!(text.contains("expected `,` or `]`"), "step {step}: {text}");
     }
 }
 
@@ -1207,5 +1249,62 @@ fn the_place_of_a_fault_is_the_same_with_every_window() {
     for step in 1..=page.len() {
         let text = decode(page, step).end.unwrap_err().text;
         assert!(text.contains("at byte 13:"), "step {step}: {text}");
+    }
+}
+
+// A body that is one entity.
+
+fn entity(body: &[u8], limit: u64) -> Result<String, Failure> {
+    whole_text(body.into(), limit, Some("text/html")).map_err(|error| Failure {
+        kind: error.kind(),
+        retryable: error.is_retryable(),
+        text: error.to_string(),
+    })
+}
+
+#[test]
+fn the_text_of_an_entity_is_the_whole_of_its_body() {
+    let long = format!("{{\"a\":\"{}\"}}", "é€😀".repeat(CHUNK));
+    for text in ["{}", " \r\n{\"a\":[1]} ", &long] {
+        for body in [
+            text.as_bytes().to_vec(),
+            gzip(text.as_bytes()),
+            with_mark(text, true),
+        ] {
+            assert!(entity(&body, LIMIT).as_deref() == Ok(text));
+        }
+    }
+}
+
+#[test]
+fn what_is_no_entity_fails_as_a_page_would() {
+    let of = |body: &[u8]| {
+        let failure = entity(body, LIMIT).unwrap_err();
+        (failure.kind, failure.retryable, failure.text)
+    };
+    let no_page = "the body is no page of JSON (its content type is text/html)";
+    for body in ["<html>", "[{}]", "x{}"] {
+        let told = (ErrorKind::Decode, false, no_page.to_owned());
+        assert_eq!(of(body.as_bytes()), told, "{body}");
+    }
+    let (kind, retryable, text) = of(b"");
+    assert_eq!((kind, retryable), (ErrorKind::Decode, true));
+    assert!(text.contains("empty"), "{text}");
+    let compressed = gzip(b"{\"a\":1}");
+    for cut in [
+        "{\"a\":\"é".as_bytes().split_last().unwrap().1,
+        &compressed[..20],
+    ] {
+        let (kind, retryable, text) = of(cut);
+        assert_eq!((kind, retryable), (ErrorKind::Transport, true), "{text}");
+    }
+}
+
+#[test]
+fn an_entity_of_exactly_the_limit_passes_and_of_one_byte_more_does_not() {
+    let text = "{\"a\":1}";
+    for body in [text.as_bytes().to_vec(), gzip(text.as_bytes())] {
+        assert_eq!(entity(&body, 7).as_deref(), Ok(text));
+        assert_eq!(entity(&body, 6).unwrap_err().kind, ErrorKind::TooLarge);
     }
 }

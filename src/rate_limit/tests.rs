@@ -1065,6 +1065,35 @@ fn a_refusal_names_the_window_that_keeps_the_caller_longest() {
     assert_eq!(clock.now(), secs(3_600));
 }
 
+#[test]
+fn who_would_not_wait_so_long_never_stands_in_the_queue() {
+    let lane = lane([(1, MINUTE), (10, HOUR)], &FakeClock::new());
+    call(&lane);
+    let ticket = || lane.lock().next_ticket;
+    let before = ticket();
+    refusal(&lane, since(MINUTE, INSTANT));
+    assert_eq!(ticket(), before);
+    take_within(&lane, MINUTE).unwrap().start();
+    assert_eq!(ticket(), before + 1);
+}
+
+#[test]
+fn who_waits_just_as_long_as_allowed_has_its_place_before_it_hears_of_the_wait() {
+    let clock = FakeClock::new();
+    let lane = lane([(1, MINUTE), (10, HOUR)], &clock);
+    call(&lane);
+    let places = Arc::new(Mutex::new(Vec::new()));
+    let (heard, waited_for) = (Arc::clone(&places), Arc::clone(&lane));
+    let observer = Observer::new(move |_| {
+        heard.lock().unwrap().push(queued(&waited_for));
+        ControlFlow::Continue(())
+    });
+    let never = Deadline::after(None, &clock);
+    let mut patience = Patience::new(&clock, MINUTE, never, Some(&observer));
+    drop(lane.acquire(&mut patience).unwrap());
+    assert_eq!(*places.lock().unwrap(), [1; 60], "once a second");
+}
+
 /// As the manual says it.
 fn in_words(time: Duration) -> String {
     let minutes = time.as_secs() / 60;
@@ -1278,6 +1307,32 @@ fn zero_limits_are_refused() {
         let error = RateLimiter::new(RateLimits::new(per_minute, per_hour)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config);
     }
+}
+
+#[test]
+fn a_share_of_the_limits_is_rounded_down_and_nobodys_is_none() {
+    let numbers = |limits: RateLimits| (limits.per_minute(), limits.per_hour());
+    assert_eq!(RateLimits::default(), RateLimits::documented());
+    for (processes, share) in [
+        (0, (0, 0)),
+        (1, (100, 1_500)),
+        (3, (33, 500)),
+        (101, (0, 14)),
+    ] {
+        let limits = RateLimits::documented().divided_by(processes);
+        assert_eq!(numbers(limits), share, "{processes}");
+    }
+}
+
+#[test]
+fn a_limiter_tells_its_limits() {
+    let limits = RateLimits::new(7, 70);
+    let limiter = RateLimiter::new(limits).unwrap();
+    assert_eq!(limiter.limits(), limits);
+    assert_eq!(
+        format!("{limiter:?}"),
+        "RateLimiter { limits: RateLimits { per_minute: 7, per_hour: 70 }, .. }"
+    );
 }
 
 #[test]

@@ -21,7 +21,8 @@ fn policy() -> RetryPolicy {
 /// The wait after each try until the last, with the least and the greatest chance.
 fn waits(error: &Error) -> Vec<(u64, u64)> {
     let mut waits = Vec::new();
-    for attempt in 1.. {
+    // Further than any policy here goes, so that retries without an end fail.
+    for attempt in 1..=10 {
         let wait = |chance| match next(policy(), attempt, error, chance, LONG) {
             Decision::After(wait) => Some(u64::try_from(wait.as_millis()).unwrap()),
             Decision::Stop => None,
@@ -32,7 +33,7 @@ fn waits(error: &Error) -> Vec<(u64, u64)> {
             other => panic!("chance decides whether there is a retry: {other:?}"),
         }
     }
-    unreachable!()
+    panic!("retries have no end: {waits:?}")
 }
 
 const GROWING: [(u64, u64); 3] = [(400, 800), (800, 1_600), (1_600, 3_200)];
@@ -91,6 +92,35 @@ fn without_retries_nothing_is_tried_again() {
 }
 
 #[test]
+fn a_policy_is_off_when_it_has_no_retries_and_only_then() {
+    assert!(RetryPolicy::none().is_off());
+    assert!(policy().retries(0).is_off());
+    assert!(!policy().is_off());
+    assert!(!policy().retries(1).is_off());
+}
+
+#[test]
+fn a_delay_of_zero_is_refused_and_the_shortest_is_not() {
+    let zero = Duration::ZERO;
+    for refused in [
+        policy().base_delay(zero),
+        policy().max_delay(zero),
+        policy().base_delay(zero).max_delay(zero),
+    ] {
+        let error = refused.check().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config, "{refused:?}");
+    }
+    let shortest = Duration::from_nanos(1);
+    for taken in [
+        policy(),
+        RetryPolicy::none(),
+        policy().base_delay(shortest).max_delay(shortest),
+    ] {
+        assert!(taken.check().is_ok(), "{taken:?}");
+    }
+}
+
+#[test]
 fn the_doubling_stops_at_the_most_and_never_overflows() {
     let busy = Error::from_status(503, b"", &none());
     let patient = policy().retries(u32::MAX);
@@ -133,6 +163,17 @@ fn what_would_take_too_long_is_not_waited_for() {
     assert_eq!(next(policy(), 1, &busy, 1.0, less), Decision::Stop);
     let asked = busy.with_retry_after(Some(Duration::from_secs(u64::MAX)));
     assert_eq!(next(policy(), 1, &asked, 1.0, LONG), Decision::Stop);
+}
+
+#[test]
+fn an_hour_is_waited_for_and_no_longer_however_much_room_there_is() {
+    let after = |asked| {
+        let busy = Error::from_status(503, b"", &none()).with_retry_after(Some(asked));
+        next(policy(), 1, &busy, 1.0, Duration::MAX)
+    };
+    assert_eq!(after(LONG), Decision::After(LONG));
+    let more = LONG + Duration::from_nanos(1);
+    assert_eq!(after(more), Decision::Stop);
 }
 
 fn now() -> OffsetDateTime {
