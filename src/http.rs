@@ -1,4 +1,4 @@
-//! One HTTP exchange. The only file that names ureq.
+//! One HTTP exchange. The only file that names ureq, but for the tests' transport in memory.
 
 use std::io::{self, Read as _};
 use std::time::Duration;
@@ -474,3 +474,6 @@ fn certificates(pem: &[u8], what: &str) -> Result<Vec<ureq::tls::Certificate<'st
     }
     Ok(found)
 }
+
+#[cfg(test)]
+pub(crate) mod memory;

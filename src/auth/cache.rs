@@ -197,3 +197,6 @@ impl Drop for Turn<'_> {
         self.0.changed.notify_all();
     }
 }
+
+#[cfg(test)]
+mod tests;
