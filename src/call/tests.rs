@@ -147,3 +147,34 @@ fn a_try_that_would_have_to_wait_too_long_for_the_limit_is_not_begun() {
     assert_eq!(rig.memory.count(), 1);
     assert_eq!(rig.clock.now(), Duration::ZERO);
 }
+
+#[test]
+fn a_body_that_is_cut_anywhere_is_asked_for_again() {
+    let text = r#"{"name":"a body of some length, in several chunks"}"#;
+    let whole = Reply::json(text);
+    for reply in [
+        whole.clone(),
+        whole.clone().chunks(16),
+        whole.clone().gzip().chunks(20),
+    ] {
+        for end in [
+            Then::Closed,
+            Then::Fails(Failure::RESET),
+            Then::Fails(Failure::ReadTimeout),
+        ] {
+            for step in [1, usize::MAX] {
+                // Up to the whole body, and some of the head.
+                for cut in 1..100 {
+                    let cut_off = reply.clone().step(step).cut(cut).then(end);
+                    let rig = script([cut_off.clone(), whole.clone()]);
+                    let (body, tries) = answer(&rig);
+                    assert_eq!(body, text);
+                    // The last line breaks of a chunked body add nothing to it.
+                    let is_whole =
+                        tries == 1 && cut <= 2 && end != Then::Fails(Failure::ReadTimeout);
+                    assert!(tries == 2 || is_whole, "{cut_off:?}");
+                }
+            }
+        }
+    }
+}
