@@ -49,7 +49,7 @@ impl Rig {
     /// The same with a clock that the service knows too.
     pub(crate) fn with_clock(clock: FakeClock, service: impl Service + 'static) -> Self {
         let memory = Memory::new(service);
-        let tokens = Arc::new(Tokens::default());
+        let tokens = Arc::new(Tokens::new(clock.clone()));
         let credential: Arc<dyn Credential> = Arc::clone(&tokens) as _;
         let time: Arc<dyn Clock> = Arc::new(clock.clone());
         let cloud = Cloud::default();
@@ -105,16 +105,30 @@ impl Rig {
 
 /// A credential that gives what it was told to, and then `token-1`, `token-2` and so on by the
 /// number of the request, without an expiry.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Tokens {
-    answers: Mutex<VecDeque<Result<AccessToken, Error>>>,
+    clock: FakeClock,
+    answers: Mutex<VecDeque<(Duration, Result<AccessToken, Error>)>>,
     asked: Mutex<Vec<Option<Duration>>>,
 }
 
 impl Tokens {
+    fn new(clock: FakeClock) -> Self {
+        Self {
+            clock,
+            answers: Mutex::default(),
+            asked: Mutex::default(),
+        }
+    }
+
     /// What it gives next, after what it was told before.
     pub(crate) fn next(&self, answer: Result<AccessToken, Error>) {
-        self.answers.lock().unwrap().push_back(answer);
+        self.next_after(Duration::ZERO, answer);
+    }
+
+    /// The same, and how long it takes for it.
+    pub(crate) fn next_after(&self, time: Duration, answer: Result<AccessToken, Error>) {
+        self.answers.lock().unwrap().push_back((time, answer));
     }
 
     /// How often it was asked.
@@ -132,7 +146,12 @@ impl Credential for Tokens {
     fn token(&self, request: &TokenRequest<'_>) -> Result<AccessToken, Error> {
         let mut asked = self.asked.lock().unwrap();
         asked.push(request.time_left());
-        let answer = self.answers.lock().unwrap().pop_front();
-        answer.unwrap_or_else(|| Ok(AccessToken::new(format!("token-{}", asked.len()))))
+        match self.answers.lock().unwrap().pop_front() {
+            Some((time, answer)) => {
+                self.clock.advance(time);
+                answer
+            }
+            None => Ok(AccessToken::new(format!("token-{}", asked.len()))),
+        }
     }
 }

@@ -22,8 +22,10 @@ use ureq::{Agent, Timeout};
 use super::{Http, Settings};
 use crate::error::Error;
 
-/// What ureq reads and writes at a time.
-const BUFFER: usize = 16 * 1024;
+/// What ureq reads and writes at a time. Its own 128 KiB are much to clear for each connection of a
+/// test that makes thousands, so only an answer that is longer has so many.
+const BUFFER: usize = 4 * 1024;
+const LARGE_BUFFER: usize = 128 * 1024;
 
 /// The other end of all connections.
 pub(crate) trait Service: Send + Sync {
@@ -480,6 +482,9 @@ impl Connection {
         self.memory.seen().requests.push(request.clone());
         let reply = self.memory.service.answer(&request);
         self.to_come = reply.bytes();
+        if self.to_come.len() > BUFFER {
+            self.buffers = LazyBuffers::new(LARGE_BUFFER, BUFFER);
+        }
         self.arrived = 0;
         self.step = reply.step;
         self.then = reply.then;
