@@ -14,18 +14,14 @@ use flate2::write::GzEncoder;
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
-};
+use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
 use ureq::{Agent, Timeout};
 
 use super::{Http, Settings};
 use crate::error::Error;
 
-/// What ureq reads and writes at a time. Its own 128 KiB are much to clear for each connection of a
-/// test that makes thousands, so only an answer that is longer has so many.
-const BUFFER: usize = 4 * 1024;
-const LARGE_BUFFER: usize = 128 * 1024;
+/// Room for the longest head that ureq takes, and more.
+const BUFFER: usize = 80 * 1024;
 
 /// The other end of all connections.
 pub(crate) trait Service: Send + Sync {
@@ -434,7 +430,7 @@ impl Connector for Memory {
             number,
             secure: details.needs_tls(),
             requests: 0,
-            buffers: LazyBuffers::new(BUFFER, BUFFER),
+            buffers: Room::new(),
             time: None,
             sent: Vec::new(),
             to_come: Vec::new(),
@@ -452,7 +448,7 @@ pub(crate) struct Connection {
     number: usize,
     secure: bool,
     requests: usize,
-    buffers: LazyBuffers,
+    buffers: Room,
     time: Option<Duration>,
     /// What came of the present request.
     sent: Vec<u8>,
@@ -482,13 +478,72 @@ impl Connection {
         self.memory.seen().requests.push(request.clone());
         let reply = self.memory.service.answer(&request);
         self.to_come = reply.bytes();
-        if self.to_come.len() > BUFFER {
-            self.buffers = LazyBuffers::new(LARGE_BUFFER, BUFFER);
-        }
         self.arrived = 0;
         self.step = reply.step;
         self.then = reply.then;
         Ok(())
+    }
+}
+
+/// What ureq reads from and writes to. Its own are cleared byte by byte in a debug build, which a
+/// test of thousands of connections would feel.
+struct Room {
+    input: Vec<u8>,
+    consumed: usize,
+    filled: usize,
+    progress: bool,
+    output: Vec<u8>,
+}
+
+impl Room {
+    fn new() -> Self {
+        Self {
+            input: vec![0; BUFFER],
+            consumed: 0,
+            filled: 0,
+            progress: false,
+            output: vec![0; BUFFER],
+        }
+    }
+}
+
+impl fmt::Debug for Room {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Room").finish_non_exhaustive()
+    }
+}
+
+impl Buffers for Room {
+    fn output(&mut self) -> &mut [u8] {
+        &mut self.output
+    }
+
+    fn input(&self) -> &[u8] {
+        &self.input[self.consumed..self.filled]
+    }
+
+    fn input_append_buf(&mut self) -> &mut [u8] {
+        self.input.copy_within(self.consumed..self.filled, 0);
+        self.filled -= self.consumed;
+        self.consumed = 0;
+        &mut self.input[self.filled..]
+    }
+
+    fn input_appended(&mut self, amount: usize) {
+        self.filled += amount;
+    }
+
+    fn input_consume(&mut self, amount: usize) {
+        self.progress = amount > 0;
+        self.consumed += amount;
+    }
+
+    fn tmp_and_output(&mut self) -> (&mut [u8], &mut [u8]) {
+        (&mut self.input[self.filled..], &mut self.output)
+    }
+
+    fn can_use_input(&self) -> bool {
+        self.consumed < self.filled && self.progress
     }
 }
 
