@@ -255,6 +255,23 @@ impl Reply {
         self
     }
 
+    /// Turns all bits of one byte of the body, counted from its end.
+    pub(crate) fn flip(mut self, from_end: usize) -> Self {
+        let at = self.body.len() - from_end;
+        self.body[at] = !self.body[at];
+        self
+    }
+
+    /// How long the body is on the wire, but for what chunks add to it.
+    pub(crate) fn body_len(&self) -> usize {
+        self.body.len()
+    }
+
+    /// Whether the next request may come over the same connection.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.then == Then::Open && self.cut == 0
+    }
+
     /// The bytes on the wire.
     fn bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();

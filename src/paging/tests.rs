@@ -511,6 +511,17 @@ fn a_damaged_page_is_fetched_once_more_and_no_row_is_lost_or_repeated() {
 }
 
 #[test]
+fn a_compressed_page_that_is_cut_anywhere_is_fetched_once_more() {
+    let compressed = page(0..3).gzip();
+    for left in 1..compressed.body_len() {
+        let cut = damaged(&compressed, compressed.body_len() - left);
+        let rig = script([cut, compressed.clone()]);
+        assert_eq!(whole(&rig, &listing(BY_LINKS)), [0, 1, 2], "{left} bytes");
+        assert_eq!(rig.memory.count(), 2);
+    }
+}
+
+#[test]
 fn each_page_may_be_damaged_once() {
     let rig = script([
         damaged(&page(0..4), 5),
