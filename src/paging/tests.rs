@@ -542,6 +542,28 @@ fn each_page_may_be_damaged_once() {
 }
 
 #[test]
+fn pages_of_which_the_same_bytes_are_left_are_not_taken_for_the_same_page() {
+    let stump = || Reply::json("{\"value\":[").until_close();
+    let rig = script([
+        stump(),
+        page(0..4),
+        stump(),
+        page(4..8),
+        // One that comes whole is compared with the whole one before it.
+        page(4..8),
+    ]);
+    let error = failure_after(0..8, &rig, &listing(BY_OFFSETS));
+    assert!(
+        error.to_string().contains("the same page came twice"),
+        "{error}"
+    );
+    // One that is as damaged as before is damaged.
+    let rig = script([stump(), stump()]);
+    let error = failure_after(0..0, &rig, &listing(BY_OFFSETS));
+    assert_eq!(error.kind(), ErrorKind::Transport);
+}
+
+#[test]
 fn without_retries_nothing_is_fetched_again() {
     let mut rig = script([damaged(&page(0..4), 5)]);
     rig.set().retry_policy = RetryPolicy::none();
