@@ -88,8 +88,10 @@ impl Body {
         self.size
     }
 
+    /// By its first bytes. Of one that was cut there may be only the first, and that begins no text.
     pub(crate) fn is_gzip(&self) -> bool {
-        self.rest().starts_with(&[0x1F, 0x8B])
+        let rest = self.rest();
+        rest.starts_with(&[0x1F, 0x8B]) || rest == [0x1F]
     }
 
     /// Differs, in all likelihood, where the rows do.

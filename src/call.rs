@@ -321,3 +321,8 @@ impl Call<'_> {
         format!("{} {}", self.operation.method.as_str(), self.path)
     }
 }
+
+#[cfg(test)]
+pub(crate) mod rig;
+#[cfg(test)]
+mod tests;

@@ -189,6 +189,12 @@ impl Client {
         self.0.limiter.quota()
     }
 
+    /// A client that a test has put together itself.
+    #[cfg(test)]
+    pub(crate) fn of(shared: Arc<Shared>) -> Self {
+        Self(shared)
+    }
+
     pub(crate) fn walk(&self, listing: Listing) -> Walk {
         Walk::new(Arc::clone(&self.0), listing)
     }

@@ -1,4 +1,4 @@
-//! One HTTP exchange. The only file that names ureq.
+//! One HTTP exchange. The only file that names ureq, but for the tests' transport in memory.
 
 use std::io::{self, Read as _};
 use std::time::Duration;
@@ -287,13 +287,18 @@ impl Http {
                 transport(format!("what {host} sent is no valid HTTP"), false)
                     .with_source(Detail(why.to_string()))
             }
-            // These variants exist only with the features of ureq that any crate may turn on.
+            // These variants are hidden, or exist only with the features of ureq that any crate may
+            // turn on.
             other => match other.to_string() {
                 why if why.starts_with("rustls:") || why.starts_with("native-tls:") => {
                     tls_failure(&host, Detail(why).into())
                 }
                 why if why.contains("decompress") => {
                     transport("the compressed body is damaged".to_owned(), true)
+                }
+                // A chunked body was cut within the line before a chunk.
+                why if why.contains("stalled") => {
+                    transport(format!("the connection to {host} broke off"), true)
                 }
                 _ => transport(format!("the exchange with {host} failed"), false),
             },
@@ -540,3 +545,6 @@ fn certificates(pem: &[u8], what: &str) -> Result<Vec<ureq::tls::Certificate<'st
     }
     Ok(found)
 }
+
+#[cfg(test)]
+pub(crate) mod memory;

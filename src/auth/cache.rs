@@ -201,3 +201,5 @@ impl Drop for Turn<'_> {
 
 #[cfg(all(test, shuttle))]
 mod interleavings;
+#[cfg(test)]
+mod tests;

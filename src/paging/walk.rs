@@ -140,12 +140,12 @@ impl Walk {
         match call::send(&self.shared, &self.call()) {
             Ok(answer) => {
                 self.tries = answer.tries;
-                if matches!(self.next, Next::ByOffset)
-                    && !self.refetched
-                    && !self.listing.is_trimmed()
-                {
+                if matches!(self.next, Next::ByOffset) && !self.listing.is_trimmed() {
                     let page = answer.fingerprint();
-                    if self.last_page.replace(page) == Some(page) {
+                    let same = self.last_page.replace(page) == Some(page);
+                    // Fetched again, a page may come as it did before. Of two damaged ones the same
+                    // may be left, so a page is compared with the whole one before it.
+                    if same && !self.refetched {
                         return Err(
                             self.lost("the same page came twice, as if $skip meant nothing")
                         );

@@ -1,0 +1,420 @@
+//! The cache against a clock that stands still and a credential that does as it is told.
+
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Instant;
+
+use super::*;
+use crate::call::rig::Rig;
+use crate::error::ErrorKind;
+use crate::http::memory::{Script, Step};
+use crate::testing::FakeClock;
+
+const NANO: Duration = Duration::from_nanos(1);
+
+fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn just_before(time: Duration) -> Duration {
+    time.checked_sub(NANO).unwrap()
+}
+
+fn rig() -> Rig {
+    Rig::new(Script::new([] as [Step; 0]))
+}
+
+fn ask(rig: &Rig) -> Result<String, Error> {
+    ask_cache(&rig.shared.tokens, rig)
+}
+
+/// The rig is only what the credential is told of.
+fn ask_cache(cache: &TokenCache, rig: &Rig) -> Result<String, Error> {
+    let never = Deadline::after(None, &rig.clock);
+    let token = cache.bearer(&rig.token_request(), never)?;
+    Ok(token.expose().to_owned())
+}
+
+/// A token that is good for so long.
+fn lasting(name: &str, lifetime: Duration) -> AccessToken {
+    AccessToken::new(name).expires_in(lifetime)
+}
+
+/// A refusal by the token endpoint.
+fn refusal(status: u16) -> Error {
+    Error::from_token_status(status, b"{}", &Secret::from("a-secret"))
+}
+
+#[test]
+fn a_token_without_an_expiry_is_used_until_it_is_refused() {
+    let rig = rig();
+    assert_eq!(ask(&rig).unwrap(), "token-1");
+    rig.clock.advance(secs(1_000_000_000));
+    assert_eq!(ask(&rig).unwrap(), "token-1");
+    rig.shared.tokens.refuse(&Secret::from("another"));
+    assert_eq!(ask(&rig).unwrap(), "token-1");
+    rig.shared.tokens.refuse(&Secret::from("token-1"));
+    assert_eq!(ask(&rig).unwrap(), "token-2");
+    assert_eq!(rig.tokens.asked(), 2);
+}
+
+#[test]
+fn a_token_is_renewed_five_minutes_early_or_at_half_its_life() {
+    for (lifetime, renewed_after) in [
+        (secs(86_400), secs(86_100)),
+        (secs(3_600), secs(3_300)),
+        (secs(601), secs(301)),
+        (secs(600), secs(300)),
+        (secs(599), Duration::from_millis(299_500)),
+        (secs(100), secs(50)),
+        (secs(1), Duration::from_millis(500)),
+    ] {
+        let rig = rig();
+        // Not from the moment at which time begins.
+        rig.clock.advance(secs(1_000));
+        rig.tokens.next(Ok(lasting("first", lifetime)));
+        ask(&rig).unwrap();
+        rig.clock.advance(just_before(renewed_after));
+        assert_eq!(ask(&rig).unwrap(), "first", "{lifetime:?}");
+        rig.clock.advance(NANO);
+        assert_eq!(ask(&rig).unwrap(), "token-2", "{lifetime:?}");
+        assert_eq!(rig.tokens.asked(), 2);
+    }
+}
+
+#[test]
+fn of_two_expiries_the_earlier_one_counts() {
+    for (expires_in, expires_on) in [
+        (Some(100), None),
+        (None, Some(100)),
+        (Some(100), Some(5_000)),
+        (Some(5_000), Some(100)),
+    ] {
+        let rig = rig();
+        let mut token = AccessToken::new("first");
+        token.expires_in = expires_in.map(secs);
+        token.expires_on = expires_on.map(|seconds| rig.clock.utc() + secs(seconds));
+        rig.tokens.next(Ok(token));
+        ask(&rig).unwrap();
+        rig.clock.advance(just_before(secs(50)));
+        assert_eq!(ask(&rig).unwrap(), "first");
+        rig.clock.advance(NANO);
+        assert_eq!(ask(&rig).unwrap(), "token-2");
+    }
+}
+
+#[test]
+fn a_token_that_has_expired_on_arrival_is_an_error() {
+    let rig = rig();
+    let now = rig.clock.utc();
+    let tokens = [
+        lasting("a", Duration::ZERO),
+        AccessToken::new("b").expires_on(now),
+        AccessToken::new("c").expires_on(now - secs(5)),
+        lasting("d", secs(100)).expires_on(now - secs(5)),
+        lasting("e", Duration::ZERO).expires_on(now + secs(5)),
+    ];
+    for token in tokens {
+        rig.tokens.next(Ok(token));
+        let error = ask(&rig).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Credential);
+        assert!(error.to_string().contains("expired"), "{error}");
+    }
+    assert_eq!(rig.tokens.asked(), 5, "nothing of it is remembered");
+    rig.tokens.next(Ok(lasting("f", NANO)));
+    assert_eq!(ask(&rig).unwrap(), "f");
+}
+
+#[test]
+fn a_token_that_can_not_stand_in_a_header_is_an_error() {
+    let rig = rig();
+    for token in ["", "two words", "line\r\nbreak"] {
+        rig.tokens.next(Ok(AccessToken::new(token)));
+        let error = ask(&rig).unwrap_err();
+        assert!(error.to_string().contains("the access token"), "{error}");
+    }
+    assert_eq!(ask(&rig).unwrap(), "token-4");
+}
+
+#[test]
+fn while_a_token_lasts_a_failed_renewal_leaves_it_and_pauses() {
+    for failure in [Error::credential("sealed"), refusal(503), refusal(401)] {
+        let rig = rig();
+        rig.tokens.next(Ok(lasting("old", secs(3_600))));
+        ask(&rig).unwrap();
+        rig.clock.advance(secs(3_300));
+        rig.tokens.next(Err(failure.duplicate()));
+        rig.tokens.next(Err(failure));
+        assert_eq!(ask(&rig).unwrap(), "old");
+        assert_eq!(rig.tokens.asked(), 2);
+        rig.clock.advance(just_before(secs(30)));
+        assert_eq!(ask(&rig).unwrap(), "old");
+        assert_eq!(rig.tokens.asked(), 2, "not before half a minute later");
+        rig.clock.advance(NANO);
+        assert_eq!(ask(&rig).unwrap(), "old");
+        assert_eq!(rig.tokens.asked(), 3);
+        rig.clock.advance(secs(30));
+        assert_eq!(ask(&rig).unwrap(), "token-4");
+    }
+}
+
+#[test]
+fn the_failure_to_renew_a_token_that_expires_meanwhile_is_the_error() {
+    let rig = rig();
+    rig.tokens.next(Ok(lasting("old", secs(3_600))));
+    ask(&rig).unwrap();
+    rig.clock.advance(secs(3_599));
+    rig.tokens
+        .next_after(secs(1), Err(Error::credential("sealed")));
+    assert!(ask(&rig).unwrap_err().to_string().contains("sealed"));
+    assert_eq!(ask(&rig).unwrap(), "token-3");
+}
+
+#[test]
+fn a_refusal_stands_for_a_minute_and_other_failures_do_not() {
+    let rig = rig();
+    rig.clock.advance(secs(1_000));
+    rig.tokens.next(Err(refusal(401)));
+    for step in [Duration::ZERO, secs(30), just_before(secs(30))] {
+        rig.clock.advance(step);
+        let error = ask(&rig).unwrap_err();
+        assert_eq!((error.status(), rig.tokens.asked()), (Some(401), 1));
+    }
+    rig.clock.advance(NANO);
+    assert_eq!(ask(&rig).unwrap(), "token-2");
+
+    let rig = self::rig();
+    rig.tokens.next(Err(refusal(503)));
+    rig.tokens.next(Err(Error::credential("no file")));
+    rig.tokens
+        .next(Err(Error::credential("busy").with_retryable(true)));
+    for asked in 1..=3 {
+        ask(&rig).unwrap_err();
+        assert_eq!(rig.tokens.asked(), asked);
+    }
+    assert_eq!(ask(&rig).unwrap(), "token-4");
+}
+
+#[test]
+fn a_refusal_to_renew_stands_when_the_old_token_is_refused_too() {
+    let rig = rig();
+    rig.tokens.next(Ok(lasting("old", secs(3_600))));
+    ask(&rig).unwrap();
+    rig.clock.advance(secs(3_300));
+    rig.tokens.next(Err(refusal(400)));
+    assert_eq!(ask(&rig).unwrap(), "old");
+    rig.shared.tokens.refuse(&Secret::from("old"));
+    assert_eq!(ask(&rig).unwrap_err().status(), Some(400));
+    assert_eq!(rig.tokens.asked(), 2);
+    rig.clock.advance(secs(60));
+    assert_eq!(ask(&rig).unwrap(), "token-3");
+}
+
+#[test]
+fn a_renewal_that_goes_well_wipes_the_refusal_before_it_out() {
+    let rig = rig();
+    rig.tokens.next(Ok(lasting("old", secs(3_600))));
+    ask(&rig).unwrap();
+    rig.clock.advance(secs(3_300));
+    rig.tokens.next(Err(refusal(400)));
+    assert_eq!(ask(&rig).unwrap(), "old");
+    rig.clock.advance(secs(30));
+    assert_eq!(ask(&rig).unwrap(), "token-3");
+    rig.shared.tokens.refuse(&Secret::from("token-3"));
+    assert_eq!(ask(&rig).unwrap(), "token-4");
+}
+
+/// Two clocks of which the wall's may jump. Breaks when it is used for too long, so that a test
+/// that waits in vain fails, and counts who looks at it.
+#[derive(Debug)]
+struct Clocks {
+    fake: FakeClock,
+    wall: FakeClock,
+    looks: AtomicUsize,
+    begun: Instant,
+}
+
+impl Clocks {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            fake: FakeClock::new(),
+            wall: FakeClock::new(),
+            looks: AtomicUsize::new(0),
+            begun: Instant::now(),
+        })
+    }
+}
+
+impl Clock for Clocks {
+    fn now(&self) -> Duration {
+        let stuck = self.begun.elapsed() > secs(20) && !thread::panicking();
+        assert!(!stuck, "somebody waits in vain");
+        self.looks.fetch_add(1, Ordering::SeqCst);
+        self.fake.now()
+    }
+
+    fn utc(&self) -> OffsetDateTime {
+        self.wall.utc()
+    }
+
+    fn sleep(&self, _: Duration) {
+        unreachable!("the cache doesn't sleep");
+    }
+}
+
+/// A credential that runs a closure, which is given the number of the request.
+struct Runs<F>(F, AtomicUsize);
+
+impl<F> std::fmt::Debug for Runs<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Runs")
+    }
+}
+
+impl<F: Fn(usize) -> Result<AccessToken, Error> + Send + Sync> Credential for Runs<F> {
+    fn token(&self, _: &TokenRequest<'_>) -> Result<AccessToken, Error> {
+        self.0(self.1.fetch_add(1, Ordering::SeqCst) + 1)
+    }
+}
+
+fn runs(
+    clocks: &Arc<Clocks>,
+    run: impl Fn(usize) -> Result<AccessToken, Error> + Send + Sync + 'static,
+) -> TokenCache {
+    let credential = Arc::new(Runs(run, AtomicUsize::new(0)));
+    TokenCache::new(credential, Arc::clone(clocks) as _)
+}
+
+#[test]
+fn a_date_counts_by_the_wall_and_a_lifetime_does_not() {
+    let (rig, clocks) = (rig(), Clocks::new());
+    let date = clocks.utc() + secs(100);
+    let cache = runs(&clocks, move |number| {
+        Ok(match number {
+            1 => AccessToken::new("by-date").expires_on(date),
+            2 => lasting("by-time", secs(100)),
+            _ => AccessToken::new("last"),
+        })
+    });
+    assert_eq!(ask_cache(&cache, &rig).unwrap(), "by-date");
+    clocks.wall.advance(just_before(secs(100)));
+    assert_eq!(ask_cache(&cache, &rig).unwrap(), "by-date");
+    // The machine slept, and its monotonic clock with it.
+    clocks.wall.advance(NANO);
+    assert_eq!(ask_cache(&cache, &rig).unwrap(), "by-time");
+    clocks.wall.advance(secs(1_000_000));
+    assert_eq!(ask_cache(&cache, &rig).unwrap(), "by-time");
+    clocks.fake.advance(secs(100));
+    assert_eq!(ask_cache(&cache, &rig).unwrap(), "last");
+}
+
+#[test]
+fn a_lifetime_that_is_over_ends_a_token_whatever_its_date() {
+    let (rig, clocks) = (rig(), Clocks::new());
+    let date = clocks.utc() + secs(1_000_000);
+    let cache = runs(&clocks, move |number| match number {
+        1 => Ok(lasting("first", secs(100)).expires_on(date)),
+        _ => Err(Error::credential("sealed")),
+    });
+    assert_eq!(ask_cache(&cache, &rig).unwrap(), "first");
+    clocks.fake.advance(just_before(secs(100)));
+    assert_eq!(ask_cache(&cache, &rig).unwrap(), "first");
+    clocks.fake.advance(NANO);
+    ask_cache(&cache, &rig).unwrap_err();
+}
+
+/// Lets a cache be reached by its own credential.
+type Place = Arc<OnceLock<TokenCache>>;
+
+#[test]
+fn while_one_renews_others_go_on_with_the_old_token() {
+    let (rig, clocks, place) = (Arc::new(rig()), Clocks::new(), Place::default());
+    let (inner_rig, inner) = (Arc::clone(&rig), Arc::clone(&place));
+    let cache = runs(&clocks, move |number| {
+        if number == 2 {
+            let token = ask_cache(inner.get().unwrap(), &inner_rig).unwrap();
+            assert_eq!(token, "token-1");
+        }
+        Ok(lasting(&format!("token-{number}"), secs(3_600)))
+    });
+    let cache = place.get_or_init(|| cache);
+    assert_eq!(ask_cache(cache, &rig).unwrap(), "token-1");
+    clocks.fake.advance(secs(3_300));
+    assert_eq!(ask_cache(cache, &rig).unwrap(), "token-2");
+}
+
+#[test]
+fn who_has_no_time_left_does_not_wait_for_anothers_renewal() {
+    let (rig, clocks, place) = (Arc::new(rig()), Clocks::new(), Place::default());
+    let (inner_rig, inner, time) = (Arc::clone(&rig), Arc::clone(&place), Arc::clone(&clocks));
+    let cache = runs(&clocks, move |_| {
+        let cache = inner.get().unwrap();
+        let over = Deadline::after(Some(Duration::ZERO), &*time);
+        let error = cache.bearer(&inner_rig.token_request(), over);
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::Timeout);
+        Ok(AccessToken::new("there"))
+    });
+    let cache = place.get_or_init(|| cache);
+    assert_eq!(ask_cache(cache, &rig).unwrap(), "there");
+}
+
+/// Lets so many threads wait for the renewal of the first, and returns what each of them got.
+fn together(
+    waiters: usize,
+    outcome: impl Fn(usize) -> Result<AccessToken, Error> + Send + Sync + 'static,
+) -> (Vec<Result<String, Error>>, usize) {
+    let (rig, clocks) = (rig(), Clocks::new());
+    let asked = Arc::new(AtomicUsize::new(0));
+    let (time, count) = (Arc::clone(&clocks), Arc::clone(&asked));
+    let cache = runs(&clocks, move |number| {
+        count.fetch_add(1, Ordering::SeqCst);
+        // Whoever looks at the clock holds the lock until it waits, and then the renewal can end.
+        while number == 1 && time.looks.load(Ordering::SeqCst) < 1 + waiters {
+            assert!(time.begun.elapsed() < secs(20), "a thread is stuck");
+            thread::yield_now();
+        }
+        outcome(number)
+    });
+    let outcomes = thread::scope(|scope| {
+        let first = scope.spawn(|| ask_cache(&cache, &rig));
+        while asked.load(Ordering::SeqCst) == 0 {
+            thread::yield_now();
+        }
+        let others: Vec<_> = (0..waiters)
+            .map(|_| scope.spawn(|| ask_cache(&cache, &rig)))
+            .collect();
+        let all = std::iter::once(first).chain(others);
+        all.map(|thread| thread.join().unwrap()).collect()
+    });
+    (outcomes, asked.load(Ordering::SeqCst))
+}
+
+#[test]
+fn who_waits_for_a_renewal_shares_its_token() {
+    let (outcomes, asked) = together(5, |_| Ok(lasting("one", secs(3_600))));
+    assert_eq!((outcomes.len(), asked), (6, 1));
+    assert!(outcomes.into_iter().all(|token| token.unwrap() == "one"));
+}
+
+#[test]
+fn who_waits_for_a_renewal_shares_its_failure() {
+    let (outcomes, asked) = together(5, |_| Err(Error::credential("sealed").with_retryable(true)));
+    assert_eq!((outcomes.len(), asked), (6, 1));
+    for outcome in outcomes {
+        assert!(outcome.unwrap_err().to_string().contains("sealed"));
+    }
+}
+
+#[test]
+fn a_credential_that_panics_leaves_its_turn_to_others() {
+    let (rig, clocks) = (rig(), Clocks::new());
+    let cache = runs(&clocks, |number| {
+        assert_ne!(number, 1, "as planned");
+        Ok(AccessToken::new("second"))
+    });
+    let panicked = panic::catch_unwind(AssertUnwindSafe(|| ask_cache(&cache, &rig)));
+    assert!(panicked.is_err());
+    assert_eq!(ask_cache(&cache, &rig).unwrap(), "second");
+}
