@@ -87,6 +87,8 @@ pub(crate) struct Request<'a> {
     pub(crate) body: &'a [u8],
     /// What is left of the call's deadline.
     pub(crate) time_left: Option<Duration>,
+    /// Not on a connection that was kept alive: one of those has just turned out to be dead.
+    pub(crate) anew: bool,
     /// Room for the answer's body.
     pub(crate) spares: &'a Spares,
 }
@@ -219,6 +221,10 @@ impl Http {
         let mut builder = builder;
         if time < self.try_timeout {
             builder = builder.config().timeout_global(Some(time)).build();
+        }
+        if request.anew {
+            // Each of them is older than that, and is closed.
+            builder = builder.config().max_idle_age(Duration::ZERO).build();
         }
         if request.url.starts_with("http://") {
             // A loopback address, which is another machine's where a proxy stands.

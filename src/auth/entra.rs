@@ -35,6 +35,7 @@ pub(super) fn ask(
             content_type: Some("application/x-www-form-urlencoded"),
             body: body.as_bytes(),
             time_left: request.time_left(),
+            anew: false,
             spares: &Spares::default(),
         })
         .map_err(|error| error.for_request("token request"))?;

@@ -373,6 +373,33 @@ fn a_kept_connection_that_is_dead_costs_no_more_than_a_second_try() {
     }
 }
 
+/// F5: where one kept-alive connection is dead, others that lie idle are not trusted: the second try
+/// has a new one.
+#[test]
+fn the_try_after_a_dead_connection_has_a_new_one_although_others_lie_idle() {
+    for end in [Answer::nothing(), Answer::nothing().reset()] {
+        within(PATIENCE, move || {
+            let server = dying(Place::Get, 2, &end);
+            let clock = FakeClock::new();
+            let (client, _) = Place::Get.client(&server.url(), &clock, as_it_is);
+            // Two calls at the same time, which needs two connections.
+            while server.connections() < 2 {
+                let other = client.clone();
+                let call = thread::spawn(move || other.scan_agents().map(drop));
+                client.scan_agents().unwrap();
+                call.join().unwrap().unwrap();
+            }
+            let before = server.calls();
+            client.scan_agents().unwrap();
+            assert_eq!(clock.now(), Duration::ZERO, "nobody backed off");
+            let requests = server.requests();
+            let of_last = requests[before..].iter();
+            let connections: Vec<usize> = of_last.map(|request| request.connection).collect();
+            assert!(matches!(connections[..], [0 | 1, 2]), "{connections:?}");
+        });
+    }
+}
+
 /// F5: a connection that was closed in order between two calls is not even tried.
 #[test]
 fn a_connection_that_was_closed_between_two_calls_is_replaced() {
