@@ -177,6 +177,7 @@ impl Tries<'_> {
             body: call.body.unwrap_or_default(),
             time_left: self.deadline.left(&*shared.clock),
             anew: died,
+            small: false,
             spares: call.spares,
         });
         // 4. The call's age in the windows starts here, when it has ended.

@@ -14,8 +14,8 @@ use crate::inflate;
 use crate::retry;
 use crate::secret::Secret;
 
-/// Of an answer that is no success or is a token, this much is read: enough for any error JSON, and
-/// small bodies are read to their end, which keeps the connection.
+/// Of an answer that is no success or is small by its nature, this much is read: enough for any
+/// error JSON, and small bodies are read to their end, which keeps the connection.
 const SMALL_BODY: u64 = body::PIECE as u64;
 
 /// What the transport is told once, when the client is built.
@@ -89,6 +89,8 @@ pub(crate) struct Request<'a> {
     pub(crate) time_left: Option<Duration>,
     /// Not on a connection that was kept alive: one of those has just turned out to be dead.
     pub(crate) anew: bool,
+    /// Whether the answer is small by its nature, and no body limit of the client's concerns it.
+    pub(crate) small: bool,
     /// Room for the answer's body.
     pub(crate) spares: &'a Spares,
 }
@@ -184,14 +186,11 @@ impl Http {
         let status = answer.status().as_u16();
         let body = Body::new(request.spares);
         let mut response = read_headers(status, answer.headers(), body);
-        let limit = if status == 200 {
-            self.body_limit
-        } else {
-            SMALL_BODY
-        };
+        let small = status != 200 || request.small;
+        let limit = if small { SMALL_BODY } else { self.body_limit };
         let mut reader = answer.body_mut().as_reader().take(limit.saturating_add(1));
         match response.body.fill(&mut reader) {
-            Ok(()) if status == 200 && response.body.size() > limit => {
+            Ok(()) if !small && response.body.size() > limit => {
                 return Err(too_large(limit));
             }
             Ok(()) => {}

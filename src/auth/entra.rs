@@ -36,6 +36,7 @@ pub(super) fn ask(
             body: body.as_bytes(),
             time_left: request.time_left(),
             anew: false,
+            small: true,
             spares: &Spares::default(),
         })
         .map_err(|error| error.for_request("token request"))?;

@@ -933,6 +933,33 @@ fn a_body_beyond_the_limit_is_not_read_to_its_end() {
     }
 }
 
+/// F12: an answer for a token has a limit of its own, which no setting changes: what is longer than
+/// any token is no token.
+#[test]
+fn an_answer_for_a_token_is_not_read_to_its_end_where_that_is_far() {
+    const HUGE: usize = 30 << 20;
+    for status in [200, 400, 503] {
+        let server = RawServer::new(move |_| {
+            let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {HUGE}\r\n\r\n");
+            Answer::flood(head, HUGE)
+        });
+        let (client, _api) = Place::Token.client(&server.url(), &FakeClock::new(), |builder| {
+            builder.retry_policy(RetryPolicy::none())
+        });
+        let error = client.scan_agents().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Credential, "{error:?}");
+        assert!(server.flooded() < HUGE / 2, "{} bytes", server.flooded());
+        assert_eq!(error.is_retryable(), status == 503, "{error:?}");
+    }
+    // And a limit for pages that is smaller than a token is none for tokens.
+    let server = RawServer::sending(Place::Token.good());
+    let (client, api) = Place::Token.client(&server.url(), &FakeClock::new(), |builder| {
+        builder.body_limit(20)
+    });
+    client.scan_agents().unwrap();
+    assert_eq!(api.calls(), 1);
+}
+
 // --- F13: proxies
 
 /// F13: a proxy that refuses is named, without the password that it was sent; it is not asked again,
