@@ -528,7 +528,7 @@ fn repeats(status_line: &str, code: &str) -> bool {
 
 /// Foreign text made fit for one line of a log: without the secret, which it may repeat, without
 /// control characters, runs of space folded, and cut, in this order. Nothing if nothing is left.
-fn excerpt(text: &str, secret: &Secret) -> Option<String> {
+pub(crate) fn excerpt(text: &str, secret: &Secret) -> Option<String> {
     /// Shorter ones stand in any text, and guard nothing.
     const SHORTEST_SECRET: usize = 4;
     let secret = secret.expose();

@@ -108,6 +108,8 @@ pub(crate) struct Response {
     pub(crate) body: Body,
     /// Nothing of the body was lost. Only an answer that is no success may lack some of it.
     pub(crate) whole: bool,
+    /// The small body was compressed, and that was broken.
+    pub(crate) damaged: bool,
 }
 
 impl Response {
@@ -120,6 +122,7 @@ impl Response {
     /// counts as not whole.
     pub(crate) fn small_body(&mut self) -> Vec<u8> {
         let (body, whole) = inflate::beginning(std::mem::take(&mut self.body));
+        self.damaged = !whole;
         self.whole &= whole && u64::try_from(body.len()).is_ok_and(|length| length < SMALL_BODY);
         body
     }
@@ -347,6 +350,7 @@ fn read_headers(status: u16, headers: &HeaderMap, body: Body) -> Response {
         date: text("date"),
         body,
         whole: true,
+        damaged: false,
     }
 }
 

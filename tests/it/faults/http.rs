@@ -10,8 +10,8 @@ use defender_endpoint::{AccessToken, Client, Credential, Error, ErrorKind, Items
 use serde::de::IgnoredAny;
 
 use super::network::{
-    NOTHING, PATIENCE, PLACES, Place, as_it_is, assert_backed_off, is_final, passes, passes_after,
-    stays,
+    NOTHING, PATIENCE, PLACES, Place, as_it_is, assert_backed_off, gives_up, is_final, passes,
+    passes_after, stays,
 };
 use crate::decoding::{failure, shown};
 use crate::errors::{SERVICE, assert_transport, assert_well_formed, call, error_of, error_of_rest};
@@ -757,6 +757,40 @@ fn html_with_status_200_is_no_answer() {
     }
 }
 
+/// F24: nor is it a token: the error names the content type, without what it may repeat of the
+/// secret, and shows nothing of the page.
+#[test]
+fn html_with_status_200_is_no_token() {
+    let html = "<!DOCTYPE html><html><title>Sign in</title></html>";
+    for body in [html.as_bytes().to_vec(), gzip(html)] {
+        let error = is_final(Place::Token, &Answer::new(200, &HTML, body));
+        assert_eq!(error.kind(), ErrorKind::Credential, "{error:?}");
+        assert!(
+            error.to_string().contains("text/html; charset=utf-8"),
+            "{error}"
+        );
+        let hint = error.hint().unwrap();
+        assert!(hint.contains("sign-in page"), "{hint}");
+        assert!(!shown(&error).contains("Sign in"), "{error:?}");
+    }
+    let repeating = [("Content-Type", "text/hunter2~a-secret")];
+    let error = is_final(Place::Token, &Answer::new(200, &repeating, html));
+    assert!(error.to_string().contains("text/***"), "{error:?}");
+    assert!(!shown(&error).contains("hunter2"), "{error:?}");
+}
+
+/// F24: a content type of any length is shown in part.
+#[test]
+fn a_content_type_is_cut() {
+    let long = format!("text/{}", "x".repeat(20_000));
+    for place in PLACES {
+        let page = Answer::new(200, &[("Content-Type", &long)], "<html>");
+        let error = is_final(place, &page);
+        assert!(error.to_string().contains("text/xxx"), "{error}");
+        assert!(error.to_string().len() < 1000, "{error}");
+    }
+}
+
 /// F24: JSON that is a page of anything but rows is an error too, and no empty list.
 #[test]
 fn a_page_of_json_that_is_no_list_is_no_answer() {
@@ -764,6 +798,20 @@ fn a_page_of_json_that_is_no_list_is_no_answer() {
         for error in final_errors_of_all(&Answer::json(body)) {
             assert_eq!(error.kind(), ErrorKind::Decode, "{error:?}");
             assert!(error.to_string().contains("application/json"), "{error}");
+        }
+    }
+}
+
+/// F25: a token endpoint that says nothing has given no token, and is asked once more.
+#[test]
+fn an_empty_answer_is_no_token_and_is_asked_for_once_more() {
+    for body in ["", "\r\n"] {
+        for empty in [Answer::json(body), Answer::gzip(body)] {
+            passes(Place::Token, &empty, as_it_is);
+            let error = gives_up(Place::Token, &empty, 2);
+            assert_eq!(error.kind(), ErrorKind::Credential, "{error:?}");
+            assert!(error.is_retryable(), "{error:?}");
+            assert!(error.to_string().contains("the answer is empty"), "{error}");
         }
     }
 }

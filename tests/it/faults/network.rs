@@ -782,6 +782,38 @@ fn a_page_that_stays_damaged_ends_the_walk_with_an_exact_offset() {
     assert_eq!(rest, 246);
 }
 
+/// F9, F10: a token whose answer is cut or broken is asked for again, and what came of it is shown
+/// nowhere.
+#[test]
+fn a_damaged_token_is_asked_for_again_and_never_used() {
+    let text = r#"{"token_type":"Bearer","expires_in":3599,"access_token":"hunter2"}"#;
+    let zipped = gzip(text);
+    let mut bad_sum = zipped.clone();
+    let trailer = zipped.len() - 8;
+    bad_sum[trailer] ^= 1;
+    for body in [
+        &text.as_bytes()[..text.len() - 1],
+        &text.as_bytes()[..text.len() - 5],
+        &zipped[..zipped.len() - 1],
+        &zipped[..zipped.len() - 20],
+        &zipped[..12],
+        &bad_sum,
+        b"\x1f\x8bnot gzip",
+    ] {
+        let json = [("Content-Type", "application/json")];
+        let damaged = Answer::without_length(200, &json, body);
+        passes(Place::Token, &damaged, as_it_is);
+        let server = RawServer::sending(damaged);
+        let (client, api) = Place::Token.client(&server.url(), &FakeClock::new(), as_it_is);
+        let error = client.scan_agents().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Credential, "{error:?}");
+        assert!(error.is_retryable() && (2..=4).contains(&server.calls()));
+        let all = format!("{error} {error:?} {error:#?}");
+        assert!(!all.contains("hunter2"), "{all}");
+        assert_eq!(api.calls(), 0);
+    }
+}
+
 // --- F11 and F12: too much
 
 /// F11: of a small body that inflates to hundreds of megabytes no more is inflated than the limit
