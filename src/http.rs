@@ -327,7 +327,7 @@ pub(crate) fn too_large(limit: u64) -> Error {
     .with_hint("ask for fewer rows a page (`page_size`) or raise the client's `body_limit`")
 }
 
-fn read_headers(status: u16, headers: &HeaderMap, body: Body) -> Response {
+fn read_headers(status: u16, headers: &HeaderMap, mut body: Body) -> Response {
     let text = |name: &str| {
         headers
             .get(name)
@@ -335,6 +335,8 @@ fn read_headers(status: u16, headers: &HeaderMap, body: Body) -> Response {
             .map(str::to_owned)
     };
     let location = text("location");
+    body.said_compressed =
+        text("content-encoding").is_some_and(|kind| kind.to_ascii_lowercase().contains("gzip"));
     Response {
         status,
         content_type: text("content-type"),
