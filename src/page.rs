@@ -368,7 +368,7 @@ impl Window {
 
     /// The body doesn't begin like a page: say what it is instead.
     fn no_page(&self) -> Error {
-        if self.rest().is_empty() {
+        if self.rest().trim_ascii().is_empty() {
             return empty();
         }
         let what = match &self.content_type {

@@ -802,6 +802,48 @@ fn a_page_of_json_that_is_no_list_is_no_answer() {
     }
 }
 
+/// F25: an empty 200 is no empty list, for any operation: it is tried once more, and then an error
+/// that says so.
+#[test]
+fn an_empty_200_is_no_empty_list_and_is_tried_once_more() {
+    for body in ["", " ", "\r\n", "\u{FEFF}"] {
+        for empty in [
+            Answer::new(200, &JSON, body),
+            Answer::gzip(body),
+            Answer::chunked(body, 1),
+            Answer::new(200, &[], body),
+            Answer::without_length(200, &[], body),
+        ] {
+            let error = failure(empty.clone());
+            assert_eq!(
+                (error.kind(), error.is_retryable()),
+                (ErrorKind::Decode, true),
+                "{error}"
+            );
+            let server = RawServer::sending(empty.clone());
+            let client = retrying(&server.url(), &FakeClock::new()).build().unwrap();
+            let errors = errors_of_all(&client);
+            assert_eq!(
+                server.calls(),
+                2 * errors.len(),
+                "{body:?} {:#?}",
+                server.lines()
+            );
+            for error in errors {
+                assert_eq!(error.kind(), ErrorKind::Decode, "{error:?}");
+                assert!(error.to_string().contains("the body is empty"), "{error}");
+            }
+            for place in [Place::Get, Place::Post] {
+                passes(place, &empty, as_it_is);
+            }
+        }
+    }
+    let agent = Answer::json(r#"{"id":"an-id"}"#);
+    let server = RawServer::script([Answer::json(""), agent]);
+    let client = retrying(&server.url(), &FakeClock::new()).build().unwrap();
+    assert_eq!(client.scan_agent("an-id").unwrap().id, "an-id");
+}
+
 /// F25: a token endpoint that says nothing has given no token, and is asked once more.
 #[test]
 fn an_empty_answer_is_no_token_and_is_asked_for_once_more() {
