@@ -91,7 +91,7 @@ pub(crate) fn assert_transport(error: &Error, retryable: bool) {
 const STATUSES: &[(u16, ErrorKind, bool)] = &[
     (201, ErrorKind::Status, false),
     (203, ErrorKind::Status, false),
-    (204, ErrorKind::Status, false),
+    (204, ErrorKind::Status, true),
     (206, ErrorKind::Status, false),
     (301, ErrorKind::Redirect, false),
     (302, ErrorKind::Redirect, false),

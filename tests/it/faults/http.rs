@@ -844,6 +844,23 @@ fn an_empty_200_is_no_empty_list_and_is_tried_once_more() {
     assert_eq!(client.scan_agent("an-id").unwrap().id, "an-id");
 }
 
+/// F25: a 204 is as empty as an empty 200, and treated like it, by its own status.
+#[test]
+fn a_204_is_no_empty_list_and_is_tried_once_more() {
+    let nothing = Answer::new(204, &[], "");
+    for place in PLACES {
+        passes(place, &nothing, as_it_is);
+        let error = gives_up(place, &nothing, 2);
+        assert_eq!(error.status(), Some(204), "{error:?}");
+        assert!(error.is_retryable(), "{error:?}");
+    }
+    let server = RawServer::sending(nothing);
+    for error in errors_of_all(&client(&server.url())) {
+        assert_eq!(error.kind(), ErrorKind::Status, "{error:?}");
+        assert!(error.to_string().contains("204 No Content"), "{error}");
+    }
+}
+
 /// F25: a token endpoint that says nothing has given no token, and is asked once more.
 #[test]
 fn an_empty_answer_is_no_token_and_is_asked_for_once_more() {
