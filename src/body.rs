@@ -51,6 +51,8 @@ pub(crate) struct Body {
     /// What of the first piece has been read.
     at: usize,
     size: u64,
+    /// The headers say so; what it is, is asked of [`is_gzip`](Self::is_gzip).
+    pub(crate) said_compressed: bool,
     spares: Spares,
 }
 
@@ -60,6 +62,7 @@ impl Body {
             pieces: VecDeque::new(),
             at: 0,
             size: 0,
+            said_compressed: false,
             spares: spares.clone(),
         }
     }

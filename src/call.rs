@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::auth::{TokenCache, TokenRequest};
 use crate::body::{Body, Fingerprint, Spares};
 use crate::clock::Clock;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Retry};
 use crate::http::{Http, Method, Request, Response};
 use crate::page::{self, Rows};
 use crate::rate_limit::{Api, RateLimiter};
@@ -156,6 +156,7 @@ impl Tries<'_> {
     /// The steps of every exchange.
     fn once(&mut self, patience: &mut Patience<'_>) -> Result<Answer, Failure> {
         let (shared, call) = (self.shared, self.call);
+        let died = self.last.as_ref().map(Error::retry) == Some(Retry::AtOnce);
         // 1. A permit. No lock is held while it waits.
         let permit = shared.limiter.acquire(call.operation.api, patience);
         let mut permit = permit.map_err(Failure::NotTried)?;
@@ -175,6 +176,8 @@ impl Tries<'_> {
             content_type: call.body.map(|_| "application/json"),
             body: call.body.unwrap_or_default(),
             time_left: self.deadline.left(&*shared.clock),
+            anew: died,
+            small: false,
             spares: call.spares,
         });
         // 4. The call's age in the windows starts here, when it has ended.

@@ -326,18 +326,16 @@ impl Error {
     /// An answer that is no success, read leniently: the body may be the service's error JSON,
     /// a gateway's page or nothing. Should it repeat the secret that it was sent, that is taken out.
     pub(crate) fn from_status(status: u16, body: &[u8], secret: &Secret) -> Self {
-        let (kind, retryable) = match status {
-            401 => (ErrorKind::Unauthorized, false),
-            403 => (ErrorKind::Forbidden, false),
-            404 => (ErrorKind::NotFound, false),
-            429 => (ErrorKind::Throttled, true),
-            408 => (ErrorKind::Status, true),
-            500 | 502 | 503 | 504 => (ErrorKind::Server, true),
-            501..=599 => (ErrorKind::Server, false),
-            300..=399 => (ErrorKind::Redirect, false),
-            _ => (ErrorKind::Status, false),
+        let kind = match status {
+            401 => ErrorKind::Unauthorized,
+            403 => ErrorKind::Forbidden,
+            404 => ErrorKind::NotFound,
+            429 => ErrorKind::Throttled,
+            500..=599 => ErrorKind::Server,
+            300..=399 => ErrorKind::Redirect,
+            _ => ErrorKind::Status,
         };
-        let mut error = Self::new(kind, status_line(status)).with_retryable(retryable);
+        let mut error = Self::new(kind, status_line(status)).with_retry(retry_of(status));
         error.0.status = Some(status);
         if (200..300).contains(&status) {
             // A success of another kind: its body is data, which is no error's message.
@@ -364,7 +362,7 @@ impl Error {
             "the token request was refused: {}",
             status_line(status)
         ))
-        .with_retryable(matches!(status, 408 | 429 | 500 | 502 | 503 | 504));
+        .with_retry(retry_of(status));
         error.0.status = Some(status);
         if let Ok(said) = serde_json::from_slice::<TokenError>(body) {
             let shown = |member: Value| member.as_str().and_then(|text| excerpt(text, secret));
@@ -494,9 +492,20 @@ struct TokenError {
     trace_id: Option<Value>,
 }
 
+/// What may pass, by the status.
+fn retry_of(status: u16) -> Retry {
+    match status {
+        // As empty as a 200 without a body, which may be an accident.
+        204 => Retry::Once,
+        408 | 429 | 500 | 502 | 503 | 504 => Retry::BackOff,
+        _ => Retry::Never,
+    }
+}
+
 /// A status with its reason phrase, which HTTP/2 and many gateways don't send.
 fn status_line(status: u16) -> String {
     let reason = match status {
+        204 => " No Content",
         301 => " Moved Permanently",
         302 => " Found",
         307 => " Temporary Redirect",
@@ -529,7 +538,7 @@ fn repeats(status_line: &str, code: &str) -> bool {
 
 /// Foreign text made fit for one line of a log: without the secret, which it may repeat, without
 /// control characters, runs of space folded, and cut, in this order. Nothing if nothing is left.
-fn excerpt(text: &str, secret: &Secret) -> Option<String> {
+pub(crate) fn excerpt(text: &str, secret: &Secret) -> Option<String> {
     /// Shorter ones stand in any text, and guard nothing.
     const SHORTEST_SECRET: usize = 4;
     let secret = secret.expose();

@@ -14,8 +14,8 @@ use crate::inflate;
 use crate::retry;
 use crate::secret::Secret;
 
-/// Of an answer that is no success or is a token, this much is read: enough for any error JSON, and
-/// small bodies are read to their end, which keeps the connection.
+/// Of an answer that is no success or is small by its nature, this much is read: enough for any
+/// error JSON, and small bodies are read to their end, which keeps the connection.
 const SMALL_BODY: u64 = body::PIECE as u64;
 
 /// What the transport is told once, when the client is built.
@@ -87,6 +87,10 @@ pub(crate) struct Request<'a> {
     pub(crate) body: &'a [u8],
     /// What is left of the call's deadline.
     pub(crate) time_left: Option<Duration>,
+    /// Not on a connection that was kept alive: one of those has just turned out to be dead.
+    pub(crate) anew: bool,
+    /// Whether the answer is small by its nature, and no body limit of the client's concerns it.
+    pub(crate) small: bool,
     /// Room for the answer's body.
     pub(crate) spares: &'a Spares,
 }
@@ -104,6 +108,8 @@ pub(crate) struct Response {
     pub(crate) body: Body,
     /// Nothing of the body was lost. Only an answer that is no success may lack some of it.
     pub(crate) whole: bool,
+    /// The small body was compressed, and that was broken.
+    pub(crate) damaged: bool,
 }
 
 impl Response {
@@ -116,6 +122,7 @@ impl Response {
     /// counts as not whole.
     pub(crate) fn small_body(&mut self) -> Vec<u8> {
         let (body, whole) = inflate::beginning(std::mem::take(&mut self.body));
+        self.damaged = !whole;
         self.whole &= whole && u64::try_from(body.len()).is_ok_and(|length| length < SMALL_BODY);
         body
     }
@@ -182,14 +189,11 @@ impl Http {
         let status = answer.status().as_u16();
         let body = Body::new(request.spares);
         let mut response = read_headers(status, answer.headers(), body);
-        let limit = if status == 200 {
-            self.body_limit
-        } else {
-            SMALL_BODY
-        };
+        let small = status != 200 || request.small;
+        let limit = if small { SMALL_BODY } else { self.body_limit };
         let mut reader = answer.body_mut().as_reader().take(limit.saturating_add(1));
         match response.body.fill(&mut reader) {
-            Ok(()) if status == 200 && response.body.size() > limit => {
+            Ok(()) if !small && response.body.size() > limit => {
                 return Err(too_large(limit));
             }
             Ok(()) => {}
@@ -226,6 +230,10 @@ impl Http {
         let mut builder = builder;
         if time < self.try_timeout {
             builder = builder.config().timeout_global(Some(time)).build();
+        }
+        if request.anew {
+            // Each of them is older than that, and is closed.
+            builder = builder.config().max_idle_age(Duration::ZERO).build();
         }
         if request.url.starts_with("http://") {
             // A loopback address, which is another machine's where a proxy stands.
@@ -331,7 +339,7 @@ pub(crate) fn too_large(limit: u64) -> Error {
     .with_hint("ask for fewer rows a page (`page_size`) or raise the client's `body_limit`")
 }
 
-fn read_headers(status: u16, headers: &HeaderMap, body: Body) -> Response {
+fn read_headers(status: u16, headers: &HeaderMap, mut body: Body) -> Response {
     let text = |name: &str| {
         headers
             .get(name)
@@ -339,6 +347,8 @@ fn read_headers(status: u16, headers: &HeaderMap, body: Body) -> Response {
             .map(str::to_owned)
     };
     let location = text("location");
+    body.said_compressed =
+        text("content-encoding").is_some_and(|kind| kind.to_ascii_lowercase().contains("gzip"));
     Response {
         status,
         content_type: text("content-type"),
@@ -354,6 +364,7 @@ fn read_headers(status: u16, headers: &HeaderMap, body: Body) -> Response {
         date: text("date"),
         body,
         whole: true,
+        damaged: false,
     }
 }
 

@@ -212,11 +212,20 @@ struct Window {
     begun: bool,
     ended: bool,
     content_type: Option<String>,
+    /// Whether what is no text, or no JSON from its first byte on, may be so the next time.
+    nonsense: Retry,
 }
 
 impl Window {
     fn new(body: Body, limit: u64, content_type: Option<&str>) -> Self {
+        // Said to be compressed and not even the beginning of that, it is damaged.
+        let nonsense = if body.said_compressed && !body.is_gzip() {
+            Retry::Once
+        } else {
+            Retry::Never
+        };
         Self {
+            nonsense,
             source: Inflate::new(body),
             limit,
             inflated: 0,
@@ -336,7 +345,8 @@ impl Window {
             return Err(too_large(self.limit));
         }
         if self.carried.is_empty() {
-            let (text, rest) = split_text(bytes)?;
+            let (text, rest) =
+                split_text(bytes).map_err(|error| error.with_retry(self.nonsense))?;
             self.text.push_str(text);
             self.carried.extend_from_slice(rest);
         } else {
@@ -357,7 +367,7 @@ impl Window {
 
     /// The body doesn't begin like a page: say what it is instead.
     fn no_page(&self) -> Error {
-        if self.rest().is_empty() {
+        if self.rest().trim_ascii().is_empty() {
             return empty();
         }
         let what = match &self.content_type {
@@ -369,7 +379,7 @@ impl Window {
             }
             None => "the body is no page of JSON".to_owned(),
         };
-        Error::new(ErrorKind::Decode, what).with_hint(
+        Error::new(ErrorKind::Decode, what).with_retry(self.nonsense).with_hint(
             "a sign-in page of a proxy or network answers like this: check the API URL and the proxy",
         )
     }

@@ -7,16 +7,24 @@
 #![allow(
     missing_docs,
     clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
     reason = "a test that fails may panic"
 )]
+
+#[path = "it/support/raw.rs"]
+mod raw;
 
 use std::hint::black_box;
 
 use allocation_counter::{AllocationInfo, measure};
 use defender_endpoint::machines::Machine;
 use defender_endpoint::testing::{Fault, Tenant};
-use defender_endpoint::{Client, Items};
+use defender_endpoint::{Client, ErrorKind, Items, RetryPolicy, StaticToken};
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
+
+use raw::{Answer, RawServer, bomb, cloud};
 
 /// A machine with every documented key, three tags and two network addresses.
 fn machine(number: u64) -> Value {
@@ -171,4 +179,34 @@ fn a_walk_holds_one_page_and_a_window() {
     }
     held += measure(|| assert!(rows.next().is_none())).bytes_current;
     assert!(held <= 8_192, "the last page is still held: {held} bytes");
+}
+
+/// F11: a body of some kilobytes that inflates to hundreds of megabytes costs the limit in time and
+/// next to nothing in memory: its own size, a window, and the row at hand.
+#[test]
+fn a_bomb_costs_no_more_memory_than_a_page() {
+    let row = format!(r#"{{"id":"{}"}},"#, "x".repeat(1_000));
+    for (of, rows) in [(row.as_str(), 10_000), (" ", 0)] {
+        let bomb = bomb(r#"{"value":["#, 300, of);
+        let size = u64::try_from(bomb.len()).unwrap();
+        let server = RawServer::sending(Answer::gzipped(bomb));
+        let client = Client::builder(StaticToken::new("a-token").unwrap())
+            .cloud(cloud(server.url()))
+            .no_proxy()
+            .retry_policy(RetryPolicy::none())
+            .body_limit(32 << 20)
+            .build()
+            .unwrap();
+        let mut items = client.machines().deserialize::<IgnoredAny>().into_iter();
+        let mut kind = None;
+        let cost = measure(|| {
+            for row in items.by_ref() {
+                kind = row.err().map(|error| error.kind());
+            }
+        });
+        assert_eq!(kind, Some(ErrorKind::TooLarge));
+        assert!(items.offset() >= rows, "{} rows", items.offset());
+        println!("32 MiB out of {size} bytes: {} at most", cost.bytes_max);
+        assert!(cost.bytes_max <= size + 1_000_000, "{cost:?}");
+    }
 }

@@ -49,6 +49,7 @@ fn child() {
         "debug" => ClientBuilder::from_env().map(|builder| println!("{builder:?} {builder:#?}")),
         "token" => token_call(|builder| builder),
         "token, no proxy" => token_call(ClientBuilder::no_proxy),
+        "token, retries" => token_call(|builder| builder.retry_policy(RetryPolicy::default())),
         "token, proxy" => {
             token_call(|builder| builder.proxy(env::var("DEFENDER_ENDPOINT_PROXY").unwrap()))
         }
@@ -623,21 +624,38 @@ fn a_proxy_of_the_programs_own_outweighs_the_environment() {
     other.assert_untouched();
 }
 
+/// F13: a proxy of the environment that refuses is named with its answer and without its password,
+/// and is not asked again.
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 #[test]
 fn a_proxys_password_in_the_environment_is_not_shown() {
-    for status in [407, 502] {
+    for (status, task) in [(407, "token, retries"), (502, "token")] {
         let proxy = RawServer::new(move |_| Answer::new(status, &[], "").closed());
         let url = format!("http://a-user:hunter2@{}", proxy.host());
         // `run` looks for the password.
         let said = run(
-            "token",
+            task,
             &[(URL, "https://127.0.0.1:1".to_owned()), ("ALL_PROXY", url)],
         );
-        assert!(
-            said.contains("<Transport> ") && said.contains("proxy"),
-            "{said}"
-        );
+        assert!(said.contains("<Transport> "), "{said}");
+        let through = format!("through the proxy {}", proxy.host());
+        assert!(said.contains(&through), "{said}");
+        assert!(said.contains(&status.to_string()), "{said}");
         assert!(proxy.only().header("proxy-authorization").is_some());
     }
+}
+
+/// F13: a proxy of the environment that is down is named too, without its password.
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+#[test]
+fn a_proxy_of_the_environment_that_is_down_is_named() {
+    let proxy = raw::deserted();
+    let url = format!("http://a-user:hunter2@{proxy}");
+    let variables = [(URL, "https://127.0.0.1:1".to_owned()), ("ALL_PROXY", url)];
+    let said = run("token", &variables);
+    let named = format!("through the proxy {proxy} refused the connection");
+    assert!(
+        said.contains("<Transport> ") && said.contains(&named),
+        "{said}"
+    );
 }

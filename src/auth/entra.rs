@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::auth::{AccessToken, TokenRequest, check_token};
 use crate::body::Spares;
-use crate::error::Error;
+use crate::error::{Error, Retry, excerpt};
 use crate::http::{Method, Request};
 use crate::secret::Secret;
 
@@ -35,16 +35,28 @@ pub(super) fn ask(
             content_type: Some("application/x-www-form-urlencoded"),
             body: body.as_bytes(),
             time_left: request.time_left(),
+            anew: false,
+            small: true,
             spares: &Spares::default(),
         })
         .map_err(|error| error.for_request("token request"))?;
     let secret_answer = Zeroizing::new(answer.small_body());
     if answer.status == 200 {
-        return read(&secret_answer).map_err(|error| {
-            // One that is cut here, for its length, is cut the next time too.
-            let retryable = error.is_retryable() && answer.whole;
-            error.with_retryable(retryable).for_request("token request")
-        });
+        let nothing = secret_answer.trim_ascii().is_empty();
+        let token = if answer.damaged {
+            Err(Error::credential("the answer is damaged").with_retry(Retry::Once))
+        } else if nothing && answer.whole {
+            Err(Error::credential("the answer is empty").with_retry(Retry::Once))
+        } else {
+            let kind = answer.content_type.as_deref();
+            let kind = kind.and_then(|kind| excerpt(kind, secret));
+            read(&secret_answer, kind.as_deref()).map_err(|error| {
+                // One that is cut here, for its length, is cut the next time too.
+                let retryable = error.is_retryable() && answer.whole;
+                error.with_retryable(retryable)
+            })
+        };
+        return token.map_err(|error| error.for_request("token request"));
     }
     let error = Error::from_token_status(answer.status, &secret_answer, secret)
         .or_request_id(answer.request_id.as_deref(), secret)
@@ -81,12 +93,24 @@ struct TokenAnswer {
     expires_in: Option<Value>,
 }
 
-/// Nothing of the answer itself is shown: a parser's error text would quote the token.
-fn read(body: &[u8]) -> Result<AccessToken, Error> {
+/// Nothing of the answer itself is shown, since a parser's error text would quote the token; only
+/// its content type.
+fn read(body: &[u8], content_type: Option<&str>) -> Result<AccessToken, Error> {
     let answer: TokenAnswer = serde_json::from_slice(body).map_err(|error| {
-        // What is cut may be whole the next time.
-        let text = "the answer is not the JSON of a token";
-        Error::credential(text).with_retryable(error.is_eof())
+        let kind = content_type.map(|kind| format!(" (its content type is {kind})"));
+        let text = format!(
+            "the answer is not the JSON of a token{}",
+            kind.unwrap_or_default()
+        );
+        let refused = Error::credential(text);
+        if error.is_eof() {
+            // What is cut may be whole the next time.
+            return refused.with_retryable(true);
+        }
+        refused.with_hint(
+            "a sign-in page of a proxy or network answers like this: check the login authority and \
+             the proxy",
+        )
     })?;
     if answer
         .token_type
@@ -253,11 +277,11 @@ mod tests {
             let body = format!(
                 "{{\"token_type\":\"bearer\",\"expires_in\":{expires_in},\"access_token\":\"t\"}}"
             );
-            let token = read(body.as_bytes()).unwrap();
+            let token = read(body.as_bytes(), None).unwrap();
             assert_eq!(token.expires_in, Some(Duration::from_secs(3_599)));
             assert_eq!(token.secret.expose(), "t");
         }
-        let unknown = read(br#"{"access_token":"t"}"#).unwrap();
+        let unknown = read(br#"{"access_token":"t"}"#, None).unwrap();
         assert_eq!(unknown.expires_in, Some(UNKNOWN_LIFETIME));
     }
 
@@ -279,7 +303,7 @@ mod tests {
             r#"{"access_token":"PLANTED","expires_in":"soon"}"#,
             r#"{"access_token":"PLANTED","expires_in":[]}"#,
         ] {
-            let error = read(body.as_bytes()).unwrap_err();
+            let error = read(body.as_bytes(), None).unwrap_err();
             assert_eq!(error.kind(), crate::ErrorKind::Credential);
             assert!(
                 !format!("{error} {error:?} {error:#?}").contains("PLANTED"),
@@ -287,12 +311,14 @@ mod tests {
             );
         }
         assert!(
-            read(br#"{"access_token":"PLA"#).unwrap_err().is_retryable(),
+            read(br#"{"access_token":"PLA"#, None)
+                .unwrap_err()
+                .is_retryable(),
             "cut"
         );
-        assert!(!read(b"<html>").unwrap_err().is_retryable());
+        assert!(!read(b"<html>", None).unwrap_err().is_retryable());
         let long = format!(r#"{{"access_token":"{}"}}"#, "x".repeat(100_000));
-        assert!(read(long.as_bytes()).is_err());
+        assert!(read(long.as_bytes(), None).is_err());
     }
 
     #[test]

@@ -143,25 +143,6 @@ fn a_service_that_ignores_skip_is_found_out() {
 }
 
 #[test]
-fn an_error_of_some_other_server_is_no_empty_fleet() {
-    for body in [
-        r#"{"error":"Not Found","path":"/api/machines"}"#,
-        r#"{"error":null}"#,
-    ] {
-        let mut server = Server::new();
-        server
-            .mock("GET", "/api/machines")
-            .with_status(404)
-            .with_body(body)
-            .create();
-        let mut machines = client(&server.url()).machines().into_iter();
-        let error = machines.next().unwrap().unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::NotFound, "{body}");
-        assert!(!machines.ended_by_not_found());
-    }
-}
-
-#[test]
 fn a_long_token_is_taken_out_of_a_text_before_that_is_cut() {
     let token = "planted".repeat(200);
     let mut server = Server::new();

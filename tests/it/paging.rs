@@ -13,7 +13,7 @@ use defender_endpoint::{
 use proptest::prelude::*;
 use serde::Deserialize;
 
-use crate::support::raw::{Answer, Forbidden, RawServer, Request, gzip};
+use crate::support::raw::{Answer, Forbidden, RawServer, Request};
 use crate::support::{TOKEN, builder, client};
 
 const MACHINES: &str = "GET /api/machines";
@@ -424,28 +424,6 @@ fn the_query_of_a_link_is_no_part_of_what_decides_where_it_leads() {
         });
         assert_eq!(whole(machines(&server)), [0, 1], "{link}");
         assert_eq!(server.lines()[1], format!("{MACHINES}?{sent}"), "{link}");
-    }
-}
-
-#[test]
-fn a_404_whose_body_was_lost_is_not_taken_for_the_end() {
-    let body = "<html><body>Not Found</body></html>";
-    let compressed = gzip(body.as_bytes());
-    for answer in [
-        Answer::new(404, &[("Content-Type", "text/html")], body).cut(body.len()),
-        Answer::new(404, &[], &compressed).cut(compressed.len()),
-        Answer::new(404, &[], &compressed[..2]),
-        Answer::new(404, &[], &compressed[..12]),
-    ] {
-        let server = RawServer::script([answer]);
-        let mut items = machines(&server).into_iter();
-        let (_, failure) = walk(&mut items);
-        let error = failure.expect("an answer that was cut was taken for the end");
-        assert!(
-            matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Transport),
-            "{error}"
-        );
-        assert!(!items.ended_by_not_found());
     }
 }
 
@@ -954,118 +932,6 @@ proptest! {
         let mut items = machines(&server).skip(skip).into_iter();
         prop_assert_eq!(whole(&mut items), numbers(skip..total));
         prop_assert_eq!(items.offset(), total);
-    }
-}
-
-// Not found.
-
-/// Answers with which the service itself says 404.
-const SERVICE_404: [&str; 3] = [
-    "",
-    "  \r\n",
-    r#"{"error":{"code":"ResourceNotFound","message":"No machines.","target":"f0-0d"}}"#,
-];
-
-/// And with which somebody else does.
-const FOREIGN_404: [&str; 4] = [
-    "<html><body>Not Found</body></html>",
-    "404 page not found",
-    r#"{"statusCode":404,"message":"Resource not found"}"#,
-    "[]",
-];
-
-#[test]
-fn a_404_of_the_service_ends_the_machines_and_is_told() {
-    for body in SERVICE_404 {
-        let server = RawServer::script([Answer::new(404, &[], body)]);
-        let mut items = machines(&server).into_iter();
-        assert!(!items.ended_by_not_found());
-        assert_eq!(whole(&mut items), numbers(0..0), "{body:?}");
-        assert_eq!(
-            (items.ended_by_not_found(), items.offset()),
-            (true, 0),
-            "{body:?}"
-        );
-        let mut pages = machines(&server).pages();
-        assert!(
-            pages.next().is_none() && pages.ended_by_not_found(),
-            "{body:?}"
-        );
-        assert_eq!(server.calls(), 2);
-        let server = RawServer::script([Answer::new(404, &[], gzip(body.as_bytes()))]);
-        let mut items = machines(&server).into_iter();
-        assert_eq!(
-            (whole(&mut items), items.ended_by_not_found()),
-            (vec![], true),
-            "{body:?}"
-        );
-        // As the answer to a later page, by offsets and by link.
-        for (first, query) in [
-            (page(0..2), "?$top=2&$skip=2"),
-            (linked(0..2, "?x=1"), "?x=1"),
-        ] {
-            let server = RawServer::script([Answer::json(first), Answer::new(404, &[], body)]);
-            let mut items = machines(&server).page_size(2).into_iter();
-            assert_eq!(whole(&mut items), [0, 1]);
-            assert_eq!(
-                (items.ended_by_not_found(), items.offset()),
-                (true, 2),
-                "{body:?}"
-            );
-            assert_eq!(server.lines()[1], format!("{MACHINES}{query}"));
-        }
-    }
-}
-
-#[test]
-fn a_list_that_ends_with_its_last_page_did_not_end_by_not_found() {
-    let server = RawServer::pages([page(0..0)]);
-    let mut items = machines(&server).into_iter();
-    assert_eq!(whole(&mut items), numbers(0..0));
-    assert!(!items.ended_by_not_found());
-    let mut pages = machines(&server).pages();
-    assert!(pages.next().is_none() && !pages.ended_by_not_found());
-}
-
-#[test]
-fn a_404_of_anybody_else_is_not_found() {
-    let plain = FOREIGN_404.map(|body| body.as_bytes().to_vec());
-    let compressed = FOREIGN_404.map(|body| gzip(body.as_bytes()));
-    for body in plain.into_iter().chain(compressed) {
-        let server = RawServer::script([Answer::new(404, &[("Content-Type", "text/html")], body)]);
-        let mut items = machines(&server).into_iter();
-        let (numbers, failure) = walk(&mut items);
-        let error = failure.expect("somebody's 404 was taken for the end");
-        assert_eq!(
-            (numbers, error.kind(), error.status()),
-            (vec![], ErrorKind::NotFound, Some(404))
-        );
-        assert!(!error.is_retryable() && !items.ended_by_not_found());
-        assert_eq!(server.calls(), 1);
-    }
-}
-
-#[test]
-fn a_404_of_any_other_list_is_not_found() {
-    for body in SERVICE_404 {
-        let server = RawServer::script([Answer::new(404, &[], body)]);
-        let client = client(&server.url());
-        let mut items = history(&server).into_iter();
-        let (_, failure) = walk(&mut items);
-        assert!(!items.ended_by_not_found());
-        let errors = [
-            failure.unwrap(),
-            client.scan_agents().unwrap_err(),
-            client.scan_definitions().unwrap_err(),
-            client.scan_agent("an-id").unwrap_err(),
-        ];
-        for error in errors {
-            assert_eq!(
-                (error.kind(), error.status()),
-                (ErrorKind::NotFound, Some(404)),
-                "{error}"
-            );
-        }
     }
 }
 
@@ -1741,20 +1607,4 @@ fn the_largest_page_sizes_and_queries_and_many_ids_are_sent() {
     assert_eq!(body["ScanDefinitionIds"], ids[..5_000]);
     let queries = ["?$top=10000", "?$top=1"].map(|query| format!("{MACHINES}{query}"));
     assert_eq!(server.lines()[..2], queries);
-}
-
-#[test]
-fn a_blank_200_is_tried_once_more() {
-    for blank in [" ", "\r\n", "\u{FEFF}"] {
-        let server = RawServer::script([Answer::json(blank), Answer::json(page(0..1))]);
-        assert_eq!(whole(persistent(&server)), [0], "{blank:?}");
-        let server = RawServer::script([Answer::json(blank)]);
-        let (_, failure) = walk(persistent(&server));
-        assert_eq!(
-            (failure.unwrap().kind(), server.calls()),
-            (ErrorKind::Decode, 2)
-        );
-    }
-    let server = RawServer::script([Answer::gzip(""), Answer::json(page(0..1))]);
-    assert_eq!(whole(persistent(&server)), [0]);
 }

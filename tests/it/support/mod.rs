@@ -4,8 +4,13 @@ pub(crate) mod raw;
 #[cfg(feature = "rustls")]
 pub(crate) mod tls_server;
 
+use std::panic::resume_unwind;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
 use defender_endpoint::testing::FakeClock;
-use defender_endpoint::{Client, ClientBuilder, Cloud, RetryPolicy, StaticToken};
+use defender_endpoint::{Client, ClientBuilder, ClientSecret, Cloud, RetryPolicy, StaticToken};
 
 /// The token that `builder` sends.
 pub(crate) const TOKEN: &str = "a-token";
@@ -28,6 +33,47 @@ pub(crate) fn builder(url: &str) -> ClientBuilder {
         .clock(FakeClock::new())
         .no_proxy()
         .retry_policy(RetryPolicy::none())
+}
+
+/// A client as everybody has it, retries and all, in this time.
+pub(crate) fn retrying(url: &str, clock: &FakeClock) -> ClientBuilder {
+    builder(url)
+        .clock(clock.clone())
+        .retry_policy(RetryPolicy::default())
+}
+
+/// The same, whose tokens come from somewhere else.
+pub(crate) fn retrying_with_secret(login: &str, api: &str, clock: &FakeClock) -> ClientBuilder {
+    let cloud = Cloud::COMMERCIAL.with_api_url(api).with_authority(login);
+    Client::builder(ClientSecret::new("contoso.com", "an-app", "hunter2~a-secret").unwrap())
+        .cloud(cloud)
+        .clock(clock.clone())
+        .no_proxy()
+}
+
+/// Does this, and fails if it takes longer: for what might hang.
+pub(crate) fn within<T: Send + 'static>(
+    longest: Duration,
+    act: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    let (done, outcome) = channel();
+    let thread = thread::spawn(move || drop(done.send(act())));
+    match outcome.recv_timeout(longest) {
+        Ok(outcome) => outcome,
+        Err(RecvTimeoutError::Timeout) => panic!("this takes longer than {longest:?}"),
+        Err(RecvTimeoutError::Disconnected) => resume_unwind(thread.join().unwrap_err()),
+    }
+}
+
+#[test]
+fn what_hangs_is_noticed_and_what_panics_does() {
+    assert_eq!(within(Duration::from_secs(20), || 7), 7);
+    let panics = || within(Duration::from_secs(20), || panic!("on purpose"));
+    assert!(std::panic::catch_unwind(panics).is_err());
+    // Parked until its test has ended.
+    let (_kept, never) = channel::<()>();
+    let hangs = move || within(Duration::from_millis(10), move || never.recv());
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(hangs)).is_err());
 }
 
 #[test]

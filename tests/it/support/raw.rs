@@ -11,8 +11,8 @@ use std::thread;
 use std::time::Duration;
 
 use defender_endpoint::Cloud;
-use flate2::Compression;
 use flate2::write::GzEncoder;
+use flate2::{Compress, Compression, FlushCompress};
 use socket2::{Domain, SockRef, Socket, Type};
 
 /// Nothing here waits for longer, so that a broken test ends.
@@ -105,8 +105,8 @@ pub(crate) struct Answer {
     bytes: Vec<u8>,
     /// So many bytes of filler behind the others, as far as the client takes them.
     flood: usize,
-    /// The pause before each byte.
-    pace: Option<Duration>,
+    /// The pause before each byte from this one on.
+    pace: Option<(usize, Duration)>,
     end: End,
 }
 
@@ -250,9 +250,25 @@ impl Answer {
     /// One byte after the other, each after this pause.
     pub(crate) fn dripping(self, pace: Duration) -> Self {
         Self {
-            pace: Some(pace),
+            pace: Some((0, pace)),
             ..self
         }
+    }
+
+    /// The head at once, and of the body one byte after the other, each after this pause.
+    pub(crate) fn dripping_body(self, pace: Duration) -> Self {
+        let head = self.bytes.windows(4).position(|four| four == b"\r\n\r\n");
+        Self {
+            pace: Some((head.unwrap() + 4, pace)),
+            ..self
+        }
+    }
+
+    /// What is sent behind the head.
+    pub(crate) fn into_body(self) -> String {
+        let text = String::from_utf8(self.bytes).unwrap();
+        let (_, body) = text.split_once("\r\n\r\n").unwrap();
+        body.to_owned()
     }
 
     /// What is sent.
@@ -263,8 +279,10 @@ impl Answer {
     fn send(&self, stream: &mut TcpStream, shared: &Shared) -> io::Result<()> {
         match self.pace {
             None => stream.write_all(&self.bytes)?,
-            Some(pace) => {
-                for byte in self.bytes.chunks(1) {
+            Some((from, pace)) => {
+                let (at_once, dripping) = self.bytes.split_at(from);
+                stream.write_all(at_once)?;
+                for byte in dripping.chunks(1) {
                     thread::sleep(pace);
                     stream.write_all(byte)?;
                 }
@@ -290,6 +308,28 @@ pub(crate) fn gzip(bytes: impl AsRef<[u8]>) -> Vec<u8> {
     let mut deflating = GzEncoder::new(Vec::new(), Compression::fast());
     deflating.write_all(bytes.as_ref()).unwrap();
     deflating.finish().unwrap()
+}
+
+/// So many megabytes of JSON that begins like a page and has no end, in a gzip stream of some
+/// kilobytes for each.
+pub(crate) fn bomb(start: &str, megabytes: usize, of: &str) -> Vec<u8> {
+    let deflated = |text: &str| {
+        let mut deflating = Compress::new(Compression::fast(), false);
+        let mut bytes = Vec::with_capacity(text.len() + 1024);
+        // What is flushed in full can be repeated, so that nobody has to compress it all.
+        deflating
+            .compress_vec(text.as_bytes(), &mut bytes, FlushCompress::Full)
+            .unwrap();
+        assert_eq!(deflating.total_in(), text.len() as u64);
+        bytes
+    };
+    let megabyte = deflated(&of.repeat((1 << 20) / of.len()));
+    let mut bytes = b"\x1f\x8b\x08\0\0\0\0\0\0\xff".to_vec();
+    bytes.extend(deflated(start));
+    for _ in 0..megabytes {
+        bytes.extend(&megabyte);
+    }
+    bytes
 }
 
 /// A running server; it ends when dropped, and passes on what went wrong in it.
@@ -320,6 +360,14 @@ impl RawServer {
     /// A server that asks the closure what to answer, one request at a time.
     pub(crate) fn new(answer: impl FnMut(&Request) -> Answer + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::on(listener, answer)
+    }
+
+    /// The same, where this listens.
+    pub(crate) fn on(
+        listener: TcpListener,
+        answer: impl FnMut(&Request) -> Answer + Send + 'static,
+    ) -> Self {
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared::default());
         let of_thread = Arc::clone(&shared);
