@@ -469,7 +469,8 @@ impl ServiceError {
         let error = envelope.get_mut("error")?;
         let mut take = |key: &str| match error.get_mut(key).map(Value::take) {
             Some(Value::String(text)) => excerpt(&text, secret),
-            Some(Value::Number(number)) => Some(number.to_string()),
+            // As long as it likes, where another crate of the build keeps all digits.
+            Some(Value::Number(number)) => excerpt(&number.to_string(), secret),
             _ => None,
         };
         let (code, message, target) = (take("code"), take("message"), take("target"));
@@ -563,4 +564,22 @@ pub(crate) fn shortened(text: &str) -> String {
 /// Marks that change how the text around them is shown.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(body: &str, secret: &str) -> Error {
+        Error::from_status(500, body.as_bytes(), &Secret::from(secret))
+    }
+
+    #[test]
+    fn a_secret_of_digits_is_taken_out_of_numbers_too() {
+        let body = r#"{"error":{"code":20481632,"message":120481632,"target":429}}"#;
+        let error = error(body, "20481632");
+        assert_eq!(error.code(), Some("***"));
+        assert_eq!(error.message(), Some("1***"));
+        assert_eq!(error.request_id(), Some("429"));
+    }
 }
