@@ -159,7 +159,7 @@ fn fill(piece: &mut [u8], source: &mut impl Read) -> (usize, io::Result<()>) {
     (filled, Ok(()))
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 impl<T: AsRef<[u8]>> From<T> for Body {
     fn from(bytes: T) -> Self {
         let mut body = Self::new(&Spares::default());

@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, shortened};
 use crate::page;
 
 /// Decodes one JSON value that is complete.
@@ -140,7 +140,7 @@ fn key_path(text: &str, end: usize) -> String {
                 if !path.is_empty() {
                     path.push('.');
                 }
-                path.extend(key.chars().filter(|c| !c.is_control()));
+                path.push_str(&shortened(key));
             }
             Level::Array(index) => path = format!("{path}[{index}]"),
         }
@@ -224,5 +224,11 @@ mod tests {
     fn keys_with_quotes_and_braces_do_not_confuse_the_path() {
         let text = r#"{"a\"}{":{"b":[1,[2,{"c,":"#;
         assert_eq!(key_path(text, text.len()), r#"a\"}{.b[1][1].c,"#);
+    }
+
+    #[test]
+    fn a_key_in_the_path_can_not_change_how_the_line_is_shown() {
+        let text = "{\"a\u{202e}b\u{2028}\u{7f}c\":{\"\u{feff}d\":[";
+        assert_eq!(key_path(text, text.len()), "a b c.d[0]");
     }
 }

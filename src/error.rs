@@ -468,7 +468,8 @@ impl ServiceError {
         let error = envelope.get_mut("error")?;
         let mut take = |key: &str| match error.get_mut(key).map(Value::take) {
             Some(Value::String(text)) => excerpt(&text, secret),
-            Some(Value::Number(number)) => Some(number.to_string()),
+            // As long as it likes, where another crate of the build keeps all digits.
+            Some(Value::Number(number)) => excerpt(&number.to_string(), secret),
             _ => None,
         };
         let (code, message, target) = (take("code"), take("message"), take("target"));
@@ -542,30 +543,37 @@ pub(crate) fn excerpt(text: &str, secret: &Secret) -> Option<String> {
     /// Shorter ones stand in any text, and guard nothing.
     const SHORTEST_SECRET: usize = 4;
     let secret = secret.expose();
-    let line = if secret.len() < SHORTEST_SECRET {
-        shortened(text)
-    } else {
-        // As it is, and as it was sent in a form.
-        let encoded = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
-        shortened(&text.replace(secret, "***").replace(&encoded, "***"))
+    let without = |text: &str, secret: &str| {
+        if secret.len() < SHORTEST_SECRET {
+            text.to_owned()
+        } else {
+            text.replace(secret, "***")
+        }
     };
+    // As it is, and as it was sent in a form; and once more in the line that is shown, since the
+    // spaces of a secret may have come back as others.
+    let encoded = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
+    let line = folded(&without(&without(text, secret), &encoded));
+    let line = cut(without(&line, &folded(secret)));
     Some(line).filter(|line| !line.is_empty())
 }
 
 /// The same for text that can't hold a secret.
 pub(crate) fn shortened(text: &str) -> String {
-    let mut line = String::new();
+    cut(folded(text))
+}
+
+/// The words of a text in one line, without what does not show.
+fn folded(text: &str) -> String {
     let words = text.split(|c: char| c.is_whitespace() || c.is_control() || is_invisible(c));
-    for word in words.filter(|word| !word.is_empty()) {
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.extend(word.chars().take(EXCERPT));
-        if line.chars().count() >= EXCERPT {
-            line = line.chars().take(EXCERPT).collect();
-            line.push('…');
-            break;
-        }
+    let words = words.filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" ")
+}
+
+fn cut(mut line: String) -> String {
+    if let Some((end, _)) = line.char_indices().nth(EXCERPT) {
+        line.truncate(end);
+        line.push('…');
     }
     line
 }
@@ -573,4 +581,52 @@ pub(crate) fn shortened(text: &str) -> String {
 /// Marks that change how the text around them is shown.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ESCAPED: &str = r#"{"error":{"code":"c","message":"it was {}","target":"t"}}"#;
+
+    fn error(body: &str, secret: &str) -> Error {
+        Error::from_status(500, body.as_bytes(), &Secret::from(secret))
+    }
+
+    #[test]
+    fn a_secret_of_digits_is_taken_out_of_numbers_too() {
+        let body = r#"{"error":{"code":20481632,"message":120481632,"target":429}}"#;
+        let error = error(body, "20481632");
+        assert_eq!(error.code(), Some("***"));
+        assert_eq!(error.message(), Some("1***"));
+        assert_eq!(error.request_id(), Some("429"));
+    }
+
+    #[test]
+    fn a_secret_with_spaces_is_taken_out_whatever_spaces_it_comes_back_with() {
+        let secret = "correct  horse\u{a0}battery";
+        for repeated in [
+            secret,
+            "correct horse battery",
+            r"correct\thorse\n battery",
+            "correct\u{200b} horse\u{2003}battery",
+            "correct%20%20horse%C2%A0battery",
+        ] {
+            let error = error(&ESCAPED.replace("{}", repeated), secret);
+            assert_eq!(error.message(), Some("it was ***"), "{repeated:?}");
+        }
+    }
+
+    #[test]
+    fn a_message_is_cut_behind_300_characters_and_only_then() {
+        for (length, cut) in [(299, false), (300, false), (301, true)] {
+            for text in ["ä".repeat(length), "x y".repeat(length)] {
+                let text: String = text.chars().take(length - 1).chain(['z']).collect();
+                let shown: String = text.chars().take(300).collect();
+                let shown = if cut { shown + "…" } else { shown };
+                let body = ESCAPED.replace("it was {}", &text);
+                assert_eq!(error(&body, "a-token").message(), Some(&*shown));
+            }
+        }
+    }
 }

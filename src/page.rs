@@ -172,6 +172,20 @@ impl Rows {
     }
 }
 
+#[cfg(any(test, fuzzing))]
+impl Rows {
+    /// Takes so many bytes of the body at a time.
+    pub(crate) fn with_step(mut self, step: usize) -> Self {
+        self.window.step = step;
+        self
+    }
+
+    /// The bytes that the window has room for.
+    pub(crate) fn room(&self) -> usize {
+        self.window.text.capacity() + self.window.carried.capacity()
+    }
+}
+
 impl fmt::Debug for Rows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Rows")

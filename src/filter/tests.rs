@@ -11,6 +11,7 @@ use time::{OffsetDateTime, UtcOffset};
 
 use super::*;
 use crate::encode::{check_id, encode};
+use crate::fuzzing::{decoded, literals};
 
 const TEXT: TextField = TextField::new("name");
 const DATE: DateField = DateField::new("seen");
@@ -406,55 +407,9 @@ fn any_text() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Percent-decodes what must be all unreserved characters and escapes.
-fn decoded(encoded: &str) -> String {
-    let mut bytes = vec![];
-    let mut rest = encoded.bytes();
-    while let Some(byte) = rest.next() {
-        if byte == b'%' {
-            let digits = [rest.next().expect("a digit"), rest.next().expect("a digit")];
-            assert!(
-                digits
-                    .iter()
-                    .all(|d| matches!(d, b'0'..=b'9' | b'A'..=b'F')),
-                "{encoded}"
-            );
-            let digits = std::str::from_utf8(&digits).unwrap();
-            bytes.push(u8::from_str_radix(digits, 16).unwrap());
-        } else {
-            let unreserved = byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-            assert!(unreserved, "{encoded}");
-            bytes.push(byte);
-        }
-    }
-    String::from_utf8(bytes).unwrap()
-}
-
 /// What the service gets to read.
 fn received(filter: &Filter) -> String {
     decoded(&encode(filter.checked().unwrap()))
-}
-
-/// Reads texts that may have string literals in them: the parts outside, each literal's value.
-fn literals(expression: &str) -> (String, Vec<String>) {
-    let (mut outside, mut values) = (String::new(), vec![]);
-    let mut rest = expression.chars().peekable();
-    while let Some(c) = rest.next() {
-        if c != '\'' {
-            outside.push(c);
-            continue;
-        }
-        let mut value = String::new();
-        loop {
-            match rest.next().expect("the literal's end") {
-                '\'' if rest.next_if_eq(&'\'').is_none() => break,
-                inner => value.push(inner),
-            }
-        }
-        outside.push('$');
-        values.push(value);
-    }
-    (outside, values)
 }
 
 proptest! {

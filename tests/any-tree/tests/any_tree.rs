@@ -200,6 +200,18 @@ fn damage_in_the_compressed_data_is_fetched_again() {
 }
 
 #[test]
+fn a_number_in_an_error_is_cut_like_any_other_text() {
+    let digits = "7".repeat(10_000);
+    let body = format!(r#"{{"error":{{"code":{digits},"message":{digits}}}}}"#);
+    let server = Loopback::sending(loopback::answer(400, &[], body));
+    let client = builder(&server).build().unwrap();
+    let error = client.scan_agent("an-id").unwrap_err();
+    for text in [error.code(), error.message()] {
+        assert_eq!(text, Some(&*("7".repeat(300) + "…")));
+    }
+}
+
+#[test]
 fn only_what_the_sdk_reads_is_offered_and_only_http_proxies_are_taken() {
     let server = Loopback::sending(loopback::json(page(1)));
     let client = builder(&server).build().unwrap();
