@@ -15,7 +15,8 @@ use crate::wait::Deadline;
 const EARLY: Duration = Duration::from_secs(300);
 /// After an early renewal failed, the old token is used for this long before the next try.
 const PAUSE: Duration = Duration::from_secs(30);
-/// A wrong secret is wrong a moment later too: its refusal stands for this long.
+/// A wrong secret is wrong a moment later too: its refusal stands for this long, whether an old
+/// token bridges it or not.
 const REFUSAL: Duration = Duration::from_secs(60);
 /// How long a thread waits for another's renewal before it looks at its deadline.
 const LOOK_UP: Duration = Duration::from_secs(1);
@@ -86,7 +87,9 @@ impl TokenCache {
                     let woken = self.changed.wait_timeout(state, LOOK_UP);
                     (state, _) = woken.unwrap_or_else(PoisonError::into_inner);
                 }
-                (None, Some(failure)) if waited || stands => return Err(failure.duplicate()),
+                (None, Some(failure)) if waited || stands => {
+                    return Err(failure.duplicate());
+                }
                 (old, _) => {
                     state.renewing = true;
                     drop(state);
@@ -131,13 +134,7 @@ impl TokenCache {
                 Ok(secret)
             }
             Err(error) => {
-                let now = self.clock.now();
-                state.no_early_try_before = now.saturating_add(PAUSE);
-                // What was refused by the endpoint, that is: a local fault may be mended at once.
-                if !error.is_retryable() && error.status().is_some() {
-                    state.no_try_before = now.saturating_add(REFUSAL);
-                }
-                state.failure = Some(error.duplicate());
+                self.note(&mut state, &error);
                 match old.filter(|held| held.is_valid(&*self.clock)) {
                     Some(held) => {
                         log::warn!("the token could not be renewed, the old one is used: {error}");
@@ -150,6 +147,17 @@ impl TokenCache {
         drop(state);
         drop(turn);
         outcome
+    }
+
+    /// What a failed renewal means for those who wait for it, and for those who come after.
+    fn note(&self, state: &mut State, error: &Error) {
+        let now = self.clock.now();
+        // What was refused by the endpoint, that is: a local fault may be mended at once.
+        let refused = !error.is_retryable() && error.status().is_some();
+        let pause = if refused { REFUSAL } else { Duration::ZERO };
+        state.no_try_before = now.saturating_add(pause);
+        state.no_early_try_before = now.saturating_add(pause.max(PAUSE));
+        state.failure = Some(error.duplicate());
     }
 
     fn hold(&self, token: AccessToken) -> Result<Held, Error> {

@@ -128,6 +128,25 @@ fn a_wrong_secret_is_asked_about_once_a_minute() {
     }
 }
 
+/// F34: nor is the endpoint asked more often while an old token bridges the refusal.
+#[test]
+fn a_wrong_secret_rests_for_a_minute_while_the_old_token_serves() {
+    let (login, api) = (then(Answer::new(401, &[], WRONG_SECRET)), api());
+    let clock = FakeClock::new();
+    let client = patient_client(&login, &api, &clock);
+    for (wait, asked) in [
+        (Duration::ZERO, 1),
+        (SECOND * 3_300, 2),
+        (just_before(SECOND * 60), 2),
+        (INSTANT, 3),
+    ] {
+        clock.advance(wait);
+        client.scan_agents().unwrap();
+        assert_eq!(login.calls(), asked, "{wait:?}");
+    }
+    assert_eq!(tokens(&api), ["t"; 4]);
+}
+
 /// F35: the token endpoint is throttled or fails. It is asked again when it said, or after a
 /// back-off; none of this counts against the API's limits.
 #[test]
