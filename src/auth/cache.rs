@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use crate::auth::{AccessToken, Credential, TokenRequest, check_token};
 use crate::clock::Clock;
 use crate::error::Error;
+use crate::retry::LONGEST_PAUSE;
 use crate::secret::Secret;
 use crate::wait::Deadline;
 
@@ -37,7 +38,8 @@ struct State {
     renewals: u64,
     /// What the last renewal ended with, for those who waited for it.
     failure: Option<Error>,
-    /// A refusal that asking again won't change is not asked for again before this.
+    /// A refusal that asking again won't change is not asked for again before this, and an endpoint
+    /// that asked for a pause is left alone.
     no_try_before: Duration,
     no_early_try_before: Duration,
 }
@@ -88,7 +90,9 @@ impl TokenCache {
                     (state, _) = woken.unwrap_or_else(PoisonError::into_inner);
                 }
                 (None, Some(failure)) if waited || stands => {
-                    return Err(failure.duplicate());
+                    let left = state.no_try_before.saturating_sub(self.clock.now());
+                    let asked = failure.retry_after().map(|asked| asked.min(left));
+                    return Err(failure.duplicate().with_retry_after(asked));
                 }
                 (old, _) => {
                     state.renewing = true;
@@ -152,9 +156,10 @@ impl TokenCache {
     /// What a failed renewal means for those who wait for it, and for those who come after.
     fn note(&self, state: &mut State, error: &Error) {
         let now = self.clock.now();
+        let asked = error.retry_after().unwrap_or_default().min(LONGEST_PAUSE);
         // What was refused by the endpoint, that is: a local fault may be mended at once.
         let refused = !error.is_retryable() && error.status().is_some();
-        let pause = if refused { REFUSAL } else { Duration::ZERO };
+        let pause = if refused { asked.max(REFUSAL) } else { asked };
         state.no_try_before = now.saturating_add(pause);
         state.no_early_try_before = now.saturating_add(pause.max(PAUSE));
         state.failure = Some(error.duplicate());

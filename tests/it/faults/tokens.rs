@@ -206,6 +206,60 @@ fn a_token_endpoint_that_stays_in_trouble_is_reported() {
     }
 }
 
+/// F35: the pause that the endpoint asks for is kept by every call, not by the one that was told.
+#[test]
+fn a_pause_of_the_token_endpoint_holds_for_every_thread() {
+    for status in [429, 503] {
+        let busy = Answer::new(status, &[("Retry-After", "30")], "");
+        let token = Answer::json(r#"{"access_token":"t","expires_in":3600}"#);
+        let (login, api) = (RawServer::script([busy, token]), api());
+        let clock = FakeClock::new();
+        let client = secret_client(&login, &api, &clock);
+        for (wait, left) in [(0, 30), (0, 30), (20, 10), (9, 1)] {
+            clock.advance(SECOND * wait);
+            let clone = client.clone();
+            let call = thread::spawn(move || clone.scan_definitions().unwrap_err());
+            let error = call.join().unwrap();
+            assert_eq!(error.status(), Some(status));
+            assert_eq!(error.retry_after(), Some(SECOND * left), "{error:?}");
+            assert_eq!(login.calls(), 1);
+        }
+        clock.advance(SECOND);
+        client.scan_agents().unwrap();
+        assert_eq!(login.calls(), 2);
+    }
+}
+
+/// F35: whoever may wait for that pause waits for the rest of it; whoever may not hears at once. An
+/// endless one holds for an hour.
+#[test]
+fn a_pause_of_the_token_endpoint_is_waited_for_once() {
+    let busy = |seconds: &str| Answer::new(429, &[("Retry-After", seconds)], "");
+    let token = || Answer::json(r#"{"access_token":"t","expires_in":3600}"#);
+    let (login, api, clock) = (
+        RawServer::script([busy("30"), token()]),
+        api(),
+        FakeClock::new(),
+    );
+    let client = patient_client(&login, &api, &clock);
+    let hasty = client.machines().deadline(SECOND * 5);
+    let error = hasty.into_iter().next().unwrap().unwrap_err();
+    assert_eq!((error.status(), clock.now()), (Some(429), Duration::ZERO));
+    clock.advance(SECOND * 10);
+    client.scan_agents().unwrap();
+    assert_eq!((login.calls(), clock.now()), (2, SECOND * 30));
+
+    let login = RawServer::script([busy("1000000000"), token()]);
+    let client = patient_client(&login, &api, &FakeClock::new());
+    let error = client.scan_agents().unwrap_err();
+    assert_eq!(error.retry_after(), Some(SECOND * 1_000_000_000));
+    let error = client.scan_agents().unwrap_err();
+    assert_eq!(
+        (error.retry_after(), login.calls()),
+        (Some(SECOND * 3_600), 1)
+    );
+}
+
 /// F35: a token that can't be had costs none of the API's limits.
 #[test]
 fn a_token_failure_burns_no_permit_of_the_api() {
