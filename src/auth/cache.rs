@@ -92,7 +92,7 @@ impl TokenCache {
                 (None, Some(failure)) if waited || stands => {
                     let left = state.no_try_before.saturating_sub(self.clock.now());
                     let asked = failure.retry_after().map(|asked| asked.min(left));
-                    return Err(failure.duplicate().with_retry_after(asked));
+                    return Err(state.told(failure.duplicate().with_retry_after(asked)));
                 }
                 (old, _) => {
                     state.renewing = true;
@@ -144,7 +144,7 @@ impl TokenCache {
                         log::warn!("the token could not be renewed, the old one is used: {error}");
                         Ok(held.secret.clone())
                     }
-                    None => Err(error),
+                    None => Err(state.told(error)),
                 }
             }
         };
@@ -191,6 +191,17 @@ impl TokenCache {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// The error of a call for which there is no token. Who had one hears what became of it.
+    fn told(&self, error: Error) -> Error {
+        if self.token.is_some() {
+            error.behind("the token has expired and was not renewed")
+        } else {
+            error
+        }
     }
 }
 

@@ -75,6 +75,13 @@ fn gone(server: RawServer) -> String {
     host
 }
 
+/// Asserts that an error says that the token has expired, and why there is no other.
+fn assert_names_both(error: &Error, why: &str) {
+    let line = error.to_string();
+    let both = line.contains("the token has expired") && line.contains(why);
+    assert!(both, "{line}");
+}
+
 // --- asking
 
 /// F34: the secret is wrong. The error has the endpoint's code and description, a hint, and not the
@@ -427,6 +434,96 @@ fn others_go_on_with_the_old_token_while_one_renews_it() {
     });
     assert_eq!(asks.try_iter().count(), 0);
     assert_eq!(tokens(&api), ["t", "t", "t", "t", "new"]);
+}
+
+/// F37: the token has expired and the endpoint fails. The error names both, and the expired token is
+/// not sent; when the trouble has passed, the next try succeeds.
+#[test]
+fn an_expired_token_and_a_failing_endpoint_are_named_together() {
+    let ((login, well), api) = (failing_login(3_600), api());
+    let clock = FakeClock::new();
+    let client = patient_client(&login, &api, &clock);
+    client.scan_agents().unwrap();
+    clock.advance(SECOND * 3_600);
+    let error = client.scan_agents().unwrap_err();
+    assert_eq!(
+        (error.kind(), error.status()),
+        (ErrorKind::Credential, Some(503))
+    );
+    assert!(error.is_retryable());
+    assert_names_both(&error, "503 Service Unavailable");
+    assert_eq!(
+        (login.calls(), api.calls()),
+        (1 + 4, 1),
+        "an expired token is not sent"
+    );
+    // A failure is not kept: the next call asks again.
+    well.store(1, Ordering::SeqCst);
+    client.scan_agents().unwrap();
+    assert_eq!((login.calls(), api.calls()), (1 + 4 + 1, 2));
+
+    let token = || Answer::json(r#"{"access_token":"t","expires_in":3600}"#);
+    let down = Answer::new(503, &[], "");
+    let login = RawServer::script([token(), down.clone(), down, token()]);
+    let client = patient_client(&login, &api, &clock);
+    client.scan_agents().unwrap();
+    clock.advance(SECOND * 3_600);
+    client.scan_agents().unwrap();
+    assert_eq!(login.calls(), 4);
+}
+
+/// F37: the same where there is no endpoint any more.
+#[test]
+fn an_expired_token_and_an_endpoint_that_is_gone_are_named_together() {
+    let (login, api, clock) = (login_once(), api(), FakeClock::new());
+    let client = patient_client(&login, &api, &clock);
+    client.scan_agents().unwrap();
+    let host = gone(login);
+    clock.advance(SECOND * 3_600);
+    let error = client.scan_agents().unwrap_err();
+    assert_eq!(
+        (error.kind(), error.is_retryable()),
+        (ErrorKind::Transport, true)
+    );
+    assert_names_both(&error, &format!("{host} refused the connection"));
+    assert_eq!(api.calls(), 1);
+}
+
+/// F37: a refusal from the time when the old token still served is told with its end.
+#[test]
+fn an_expired_token_and_a_refusal_that_stands_are_named_together() {
+    let (login, api) = (then(Answer::new(401, &[], WRONG_SECRET)), api());
+    let clock = FakeClock::new();
+    let client = patient_client(&login, &api, &clock);
+    client.scan_agents().unwrap();
+    clock.advance(SECOND * 3_590);
+    client.scan_agents().unwrap();
+    clock.advance(SECOND * 10);
+    let error = client.scan_agents().unwrap_err();
+    assert_names_both(&error, "invalid_client");
+    assert_eq!((login.calls(), api.calls()), (2, 2));
+}
+
+/// F37: a token that expires while its renewal is under way is not what the call falls back on.
+#[test]
+fn a_token_that_expires_while_its_renewal_fails_is_not_sent() {
+    let (api, clock) = (api(), FakeClock::new());
+    let (puppet, asks, tell) = Puppet::new();
+    let client = client_of(puppet, &api, clock.clone());
+    tell.send(Told::Give(hour())).unwrap();
+    client.scan_agents().unwrap();
+    asks.recv_timeout(PATIENCE).unwrap();
+    clock.advance(SECOND * 3_599);
+    thread::scope(|scope| {
+        let renewing = scope.spawn(|| client.scan_agents().unwrap_err());
+        asks.recv_timeout(PATIENCE).unwrap();
+        clock.advance(SECOND);
+        tell.send(Told::Fail).unwrap();
+        let error = renewing.join().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Credential);
+        assert_names_both(&error, "the puppet was told to fail");
+    });
+    assert_eq!(api.calls(), 1);
 }
 
 /// F38: the token expires between two pages. The next page is asked for with a new one, once, and no
