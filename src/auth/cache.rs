@@ -86,7 +86,8 @@ impl TokenCache {
                 }
                 (None, _) if state.renewing => {
                     deadline.check(&*self.clock)?;
-                    let woken = self.changed.wait_timeout(state, LOOK_UP);
+                    let left = deadline.left(&*self.clock).unwrap_or(LOOK_UP);
+                    let woken = self.changed.wait_timeout(state, left.min(LOOK_UP));
                     (state, _) = woken.unwrap_or_else(PoisonError::into_inner);
                 }
                 (None, Some(failure)) if waited || stands => {
@@ -95,9 +96,21 @@ impl TokenCache {
                     return Err(state.told(failure.duplicate().with_retry_after(asked)));
                 }
                 (old, _) => {
+                    let left = deadline.left(&*self.clock);
+                    let time_left = if old.is_some() {
+                        // The old token will do, and the call needs time too.
+                        left.map(|left| left / 2)
+                    } else {
+                        deadline.check(&*self.clock)?;
+                        left
+                    };
                     state.renewing = true;
                     drop(state);
-                    return self.renew(request, old.as_deref());
+                    let request = TokenRequest {
+                        time_left,
+                        ..*request
+                    };
+                    return self.renew(&request, old.as_deref(), deadline);
                 }
             }
         }
@@ -121,7 +134,12 @@ impl TokenCache {
         held.renew_at.is_some_and(|renew_at| now >= renew_at) && now >= state.no_early_try_before
     }
 
-    fn renew(&self, request: &TokenRequest<'_>, old: Option<&Held>) -> Result<Secret, Error> {
+    fn renew(
+        &self,
+        request: &TokenRequest<'_>,
+        old: Option<&Held>,
+        deadline: Deadline,
+    ) -> Result<Secret, Error> {
         // Lets the others go on even if the credential panics.
         let turn = Turn(self);
         let renewed = self
@@ -138,7 +156,7 @@ impl TokenCache {
                 Ok(secret)
             }
             Err(error) => {
-                self.note(&mut state, &error);
+                self.note(&mut state, &error, deadline);
                 match old.filter(|held| held.is_valid(&*self.clock)) {
                     Some(held) => {
                         log::warn!("the token could not be renewed, the old one is used: {error}");
@@ -154,7 +172,7 @@ impl TokenCache {
     }
 
     /// What a failed renewal means for those who wait for it, and for those who come after.
-    fn note(&self, state: &mut State, error: &Error) {
+    fn note(&self, state: &mut State, error: &Error, deadline: Deadline) {
         let now = self.clock.now();
         let asked = error.retry_after().unwrap_or_default().min(LONGEST_PAUSE);
         // What was refused by the endpoint, that is: a local fault may be mended at once.
@@ -162,7 +180,9 @@ impl TokenCache {
         let pause = if refused { asked.max(REFUSAL) } else { asked };
         state.no_try_before = now.saturating_add(pause);
         state.no_early_try_before = now.saturating_add(pause.max(PAUSE));
-        state.failure = Some(error.duplicate());
+        // Who was in a hurry failed for itself alone: others may have more time.
+        let out_of_time = error.status().is_none() && deadline.check(&*self.clock).is_err();
+        state.failure = (!out_of_time).then(|| error.duplicate());
     }
 
     fn hold(&self, token: AccessToken) -> Result<Held, Error> {

@@ -366,6 +366,52 @@ fn the_old_token_serves_while_the_endpoint_is_gone() {
     assert_eq!(tokens(&api), ["t"; 3]);
 }
 
+/// Time that passes, and can be moved on besides.
+#[derive(Clone, Debug)]
+struct Running {
+    moved: FakeClock,
+    start: Instant,
+}
+
+impl Running {
+    fn new() -> Self {
+        Self {
+            moved: FakeClock::new(),
+            start: Instant::now(),
+        }
+    }
+}
+
+impl Clock for Running {
+    fn now(&self) -> Duration {
+        self.moved.now() + self.start.elapsed()
+    }
+
+    fn utc(&self) -> OffsetDateTime {
+        self.moved.utc() + self.start.elapsed()
+    }
+
+    fn sleep(&self, duration: Duration) {
+        self.moved.sleep(duration);
+    }
+}
+
+/// F36: an endpoint that takes the request and says nothing is given up in time for the call.
+#[test]
+fn an_early_renewal_that_hangs_leaves_the_call_its_time() {
+    let (login, api) = (then(Answer::nothing().held()), api());
+    let clock = Running::new();
+    let client = secret_builder(&login, &api, "a-secret")
+        .clock(clock.clone())
+        .deadline(SECOND)
+        .build()
+        .unwrap();
+    client.scan_agents().unwrap();
+    clock.moved.advance(SECOND * 3_300);
+    client.scan_agents().unwrap();
+    assert_eq!((login.calls(), tokens(&api)), (2, vec!["t".to_owned(); 2]));
+}
+
 /// Does what it is sent, a token request at a time, and tells when it has been asked.
 #[derive(Debug)]
 pub(super) struct Puppet {
@@ -1001,6 +1047,61 @@ fn an_answer_that_is_no_token_is_refused_and_one_that_was_cut_is_asked_for_again
         let texts = format!("{error:?} {error:#?}");
         assert!(!texts.contains("hunter2"), "{texts}");
     }
+}
+
+/// A call that runs out of time while it fetches the token for all fails for itself: one that waits
+/// for that token and has more time asks again.
+#[test]
+fn nobody_fails_for_want_of_anothers_time() {
+    let token = Answer::json(r#"{"access_token":"t","expires_in":3600}"#);
+    let login = RawServer::script([Answer::nothing().held(), token]);
+    let api = api();
+    let client = secret_builder(&login, &api, "a-secret")
+        .clock(Running::new())
+        .build()
+        .unwrap();
+    thread::scope(|scope| {
+        let hasty = scope.spawn(|| {
+            let machines = client.machines().deadline(Duration::from_millis(400));
+            machines.into_iter().next().unwrap().unwrap_err()
+        });
+        let since = Instant::now();
+        while login.calls() == 0 {
+            assert!(since.elapsed() < PATIENCE, "nobody asks for a token");
+            thread::yield_now();
+        }
+        client.scan_agents().unwrap();
+        let error = hasty.join().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
+    });
+    assert_eq!((login.calls(), api.calls()), (2, 1));
+}
+
+/// A call that waits for another one's token waits no longer than its own time.
+#[test]
+fn a_deadline_ends_the_wait_for_anothers_token() {
+    let api = api();
+    let (puppet, asks, tell) = Puppet::new();
+    let client = client_of(puppet, &api, Running::new());
+    thread::scope(|scope| {
+        let slow = scope.spawn(|| client.scan_agents().unwrap());
+        asks.recv_timeout(PATIENCE).unwrap();
+        let waits = [(); 3].map(|()| {
+            let since = Instant::now();
+            let hasty = client.machines().deadline(Duration::from_millis(50));
+            let error = hasty.into_iter().next().unwrap().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
+            since.elapsed()
+        });
+        tell.send(Told::Give(hour())).unwrap();
+        slow.join().unwrap();
+        // A busy machine may be late once, but not three times by so much.
+        assert!(
+            waits.iter().min() < Some(&Duration::from_millis(900)),
+            "{waits:?}"
+        );
+    });
+    assert_eq!((asks.try_iter().count(), api.calls()), (0, 1));
 }
 
 /// What the answers below hold in place of a token.
