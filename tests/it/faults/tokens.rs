@@ -747,6 +747,56 @@ fn a_lifetime_that_makes_no_sense_is_refused() {
     }
 }
 
+/// F41: where only a date says when the token ends, as a number or as text, that is used.
+#[test]
+fn an_expiry_by_date_is_understood_where_there_is_no_lifetime() {
+    let end = new_year().unix_timestamp() + 3_600;
+    for members in [
+        format!(r#""expires_on":{end}"#),
+        format!(r#""expires_on":"{end}""#),
+        format!(r#""expires_on":" {end} ","expires_in":null"#),
+    ] {
+        let answer = format!(r#"{{"access_token":"t",{members}}}"#);
+        let (login, api) = (RawServer::sending(Answer::json(answer)), api());
+        let clock = FakeClock::starting_at(new_year());
+        let client = secret_client(&login, &api, &clock);
+        client.scan_agents().unwrap();
+        clock.advance(just_before(SECOND * 3_300));
+        client.scan_agents().unwrap();
+        assert_eq!(login.calls(), 1, "{members}: not yet");
+        clock.advance(INSTANT);
+        client.scan_agents().unwrap();
+        assert_eq!(login.calls(), 2, "{members}: now");
+    }
+}
+
+/// F41: a date that has passed, or is none, is an error.
+#[test]
+fn an_expiry_by_date_that_makes_no_sense_is_refused() {
+    for expires_on in [
+        "0",
+        "1",
+        "\"1\"",
+        "-1",
+        "1.5",
+        "18446744073709551615",
+        "\"99999999999999999999999\"",
+        "\"soon\"",
+        "\"2030-01-01 00:00:00 +00:00\"",
+        "\"\"",
+        "[]",
+        "true",
+    ] {
+        let answer = format!(r#"{{"access_token":"hunter2","expires_on":{expires_on}}}"#);
+        let error = refused_token(Answer::json(answer));
+        assert!(error.to_string().contains("expire"), "{error}");
+        assert!(
+            !format!("{error:?} {error:#?}").contains("hunter2"),
+            "{error:?}"
+        );
+    }
+}
+
 /// F41: what a credential of the caller's own says may be endless.
 #[test]
 fn an_endless_lifetime_does_not_overflow() {
