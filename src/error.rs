@@ -300,6 +300,12 @@ impl Error {
         self
     }
 
+    /// Puts what it came to before what happened.
+    pub(crate) fn behind(mut self, consequence: &str) -> Self {
+        self.0.text = format!("{consequence}: {}", self.0.text);
+        self
+    }
+
     /// Says where in a list the fault is, if it is one of the list's rows.
     pub(crate) fn in_row(mut self, row: u64) -> Self {
         if self.0.kind == ErrorKind::Decode {

@@ -52,8 +52,11 @@
 //! * [`Credential`]: a trait with one method, for everything else.
 //!
 //! A token is kept until five minutes before it expires. One thread renews it for all; while that
-//! fails, the old one is used for as long as it is valid. Token requests don't count against the
-//! API's limits.
+//! fails, the old one is used for as long as it is valid, and the next try comes half a minute later
+//! at the earliest. Without one, all who wait for a token share the failure. A refusal, of a wrong
+//! secret for instance, stands for a minute before the same client asks again, and a token endpoint
+//! that asks for a pause gets it from all threads. Token requests don't count against the API's
+//! limits.
 //!
 //! # Permissions
 //!

@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use crate::auth::{AccessToken, Credential, TokenRequest, check_token};
 use crate::clock::Clock;
 use crate::error::Error;
+use crate::retry::LONGEST_PAUSE;
 use crate::secret::Secret;
 use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::wait::Deadline;
@@ -16,7 +17,8 @@ use crate::wait::Deadline;
 const EARLY: Duration = Duration::from_secs(300);
 /// After an early renewal failed, the old token is used for this long before the next try.
 const PAUSE: Duration = Duration::from_secs(30);
-/// A wrong secret is wrong a moment later too: its refusal stands for this long.
+/// A wrong secret is wrong a moment later too: its refusal stands for this long, whether an old
+/// token bridges it or not.
 const REFUSAL: Duration = Duration::from_secs(60);
 /// How long a thread waits for another's renewal before it looks at its deadline.
 const LOOK_UP: Duration = Duration::from_secs(1);
@@ -37,7 +39,8 @@ struct State {
     renewals: u64,
     /// What the last renewal ended with, for those who waited for it.
     failure: Option<Error>,
-    /// A refusal that asking again won't change is not asked for again before this.
+    /// A refusal that asking again won't change is not asked for again before this, and an endpoint
+    /// that asked for a pause is left alone.
     no_try_before: Duration,
     no_early_try_before: Duration,
 }
@@ -84,14 +87,31 @@ impl TokenCache {
                 }
                 (None, _) if state.renewing => {
                     deadline.check(&*self.clock)?;
-                    let woken = self.changed.wait_timeout(state, LOOK_UP);
+                    let left = deadline.left(&*self.clock).unwrap_or(LOOK_UP);
+                    let woken = self.changed.wait_timeout(state, left.min(LOOK_UP));
                     (state, _) = woken.unwrap_or_else(PoisonError::into_inner);
                 }
-                (None, Some(failure)) if waited || stands => return Err(failure.duplicate()),
+                (None, Some(failure)) if waited || stands => {
+                    let left = state.no_try_before.saturating_sub(self.clock.now());
+                    let asked = failure.retry_after().map(|asked| asked.min(left));
+                    return Err(state.told(failure.duplicate().with_retry_after(asked)));
+                }
                 (old, _) => {
+                    let left = deadline.left(&*self.clock);
+                    let time_left = if old.is_some() {
+                        // The old token will do, and the call needs time too.
+                        left.map(|left| left / 2)
+                    } else {
+                        deadline.check(&*self.clock)?;
+                        left
+                    };
                     state.renewing = true;
                     drop(state);
-                    return self.renew(request, old.as_deref());
+                    let request = TokenRequest {
+                        time_left,
+                        ..*request
+                    };
+                    return self.renew(&request, old.as_deref(), deadline);
                 }
             }
         }
@@ -115,7 +135,12 @@ impl TokenCache {
         held.renew_at.is_some_and(|renew_at| now >= renew_at) && now >= state.no_early_try_before
     }
 
-    fn renew(&self, request: &TokenRequest<'_>, old: Option<&Held>) -> Result<Secret, Error> {
+    fn renew(
+        &self,
+        request: &TokenRequest<'_>,
+        old: Option<&Held>,
+        deadline: Deadline,
+    ) -> Result<Secret, Error> {
         // Lets the others go on even if the credential panics.
         let turn = Turn(self);
         let renewed = self
@@ -132,25 +157,33 @@ impl TokenCache {
                 Ok(secret)
             }
             Err(error) => {
-                let now = self.clock.now();
-                state.no_early_try_before = now.saturating_add(PAUSE);
-                // What was refused by the endpoint, that is: a local fault may be mended at once.
-                if !error.is_retryable() && error.status().is_some() {
-                    state.no_try_before = now.saturating_add(REFUSAL);
-                }
-                state.failure = Some(error.duplicate());
+                self.note(&mut state, &error, deadline);
                 match old.filter(|held| held.is_valid(&*self.clock)) {
                     Some(held) => {
                         log::warn!("the token could not be renewed, the old one is used: {error}");
                         Ok(held.secret.clone())
                     }
-                    None => Err(error),
+                    None => Err(state.told(error)),
                 }
             }
         };
         drop(state);
         drop(turn);
         outcome
+    }
+
+    /// What a failed renewal means for those who wait for it, and for those who come after.
+    fn note(&self, state: &mut State, error: &Error, deadline: Deadline) {
+        let now = self.clock.now();
+        let asked = error.retry_after().unwrap_or_default().min(LONGEST_PAUSE);
+        // What was refused by the endpoint, that is: a local fault may be mended at once.
+        let refused = !error.is_retryable() && error.status().is_some();
+        let pause = if refused { asked.max(REFUSAL) } else { asked };
+        state.no_try_before = now.saturating_add(pause);
+        state.no_early_try_before = now.saturating_add(pause.max(PAUSE));
+        // Who was in a hurry failed for itself alone: others may have more time.
+        let out_of_time = error.status().is_none() && deadline.check(&*self.clock).is_err();
+        state.failure = (!out_of_time).then(|| error.duplicate());
     }
 
     fn hold(&self, token: AccessToken) -> Result<Held, Error> {
@@ -179,6 +212,17 @@ impl TokenCache {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// The error of a call for which there is no token. Who had one hears what became of it.
+    fn told(&self, error: Error) -> Error {
+        if self.token.is_some() {
+            error.behind("the token has expired and was not renewed")
+        } else {
+            error
+        }
     }
 }
 

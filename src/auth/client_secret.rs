@@ -8,7 +8,7 @@ use crate::secret::Secret;
 ///
 /// The way of «Create an app to access Microsoft Defender for Endpoint without a user». The token
 /// is asked for at `{authority}/{tenant}/oauth2/v2.0/token`, through the client's own proxy and
-/// root certificates.
+/// root certificates. A token that comes without a lifetime counts as good for ten minutes.
 ///
 /// # Example
 ///

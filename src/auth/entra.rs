@@ -5,6 +5,7 @@ use std::time::Duration;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::Value;
+use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use crate::auth::{AccessToken, TokenRequest, check_token};
@@ -91,6 +92,7 @@ struct TokenAnswer {
     access_token: Secret,
     token_type: Option<String>,
     expires_in: Option<Value>,
+    expires_on: Option<Value>,
 }
 
 /// Nothing of the answer itself is shown, since a parser's error text would quote the token; only
@@ -119,22 +121,42 @@ fn read(body: &[u8], content_type: Option<&str>) -> Result<AccessToken, Error> {
         return Err(Error::credential("the token is not of type Bearer"));
     }
     check_token(&answer.access_token)?;
-    Ok(AccessToken::new(answer.access_token).expires_in(lifetime(answer.expires_in.as_ref())?))
+    let token = AccessToken::new(answer.access_token);
+    // The date is a last resort: it is only as right as the local clock.
+    match (known(answer.expires_in), known(answer.expires_on)) {
+        (Some(seconds), _) => Ok(token.expires_in(lifetime(&seconds)?)),
+        (None, Some(moment)) => Ok(token.expires_on(expiry(&moment)?)),
+        (None, None) => Ok(token.expires_in(UNKNOWN_LIFETIME)),
+    }
 }
 
-/// `expires_in` is a number of seconds here, and text in older endpoints' answers.
-fn lifetime(expires_in: Option<&Value>) -> Result<Duration, Error> {
-    let seconds = match expires_in {
-        None | Some(Value::Null) => return Ok(UNKNOWN_LIFETIME),
-        Some(Value::Number(number)) => number.as_u64(),
-        Some(Value::String(text)) => text.trim().parse().ok(),
-        Some(_) => None,
-    };
+fn known(member: Option<Value>) -> Option<Value> {
+    member.filter(|value| !value.is_null())
+}
+
+fn lifetime(expires_in: &Value) -> Result<Duration, Error> {
     // A century is no lifetime either, and would overflow clocks further on.
-    seconds
+    seconds(expires_in)
         .filter(|seconds| (1..=3_153_600_000).contains(seconds))
         .map(Duration::from_secs)
         .ok_or_else(|| Error::credential("the token's lifetime (expires_in) makes no sense"))
+}
+
+/// Seconds since 1970.
+fn expiry(expires_on: &Value) -> Result<OffsetDateTime, Error> {
+    seconds(expires_on)
+        .and_then(|seconds| i64::try_from(seconds).ok())
+        .and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok())
+        .ok_or_else(|| Error::credential("the token's expiry (expires_on) makes no sense"))
+}
+
+/// A number here, and text in older endpoints' answers.
+fn seconds(value: &Value) -> Option<u64> {
+    match value {
+        Value::Number(number) => number.as_u64(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    }
 }
 
 /// What to do about the refusals that people meet. Only for people: Entra may change its codes.

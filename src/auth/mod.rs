@@ -129,7 +129,8 @@ impl<'a> TokenRequest<'a> {
         self.authority
     }
 
-    /// What is left of the deadline of the call that needs the token, if it has one.
+    /// What is left of the deadline of the call that needs the token, if it has one: half of it
+    /// where the old token is still good, so that the call gets its time even if this one hangs.
     pub fn time_left(&self) -> Option<Duration> {
         self.time_left
     }

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use defender_endpoint::testing::FakeClock;
 use defender_endpoint::{
-    Client, ClientBuilder, ClientSecret, Cloud, Error, ErrorKind, RateLimiter, RateLimits,
-    StaticToken,
+    Client, ClientBuilder, Cloud, Error, ErrorKind, RateLimiter, RateLimits, StaticToken,
 };
 
 use crate::support;
@@ -347,15 +346,4 @@ fn settings_are_checked_without_asking_the_credential() {
     assert!(builder.clone().body_limit(0).build().is_err());
     #[cfg(any(feature = "rustls", feature = "native-tls"))]
     drop(builder.build().unwrap());
-}
-
-#[test]
-fn a_client_goes_to_other_threads() {
-    fn goes_everywhere<T: Clone + Send + Sync + 'static>() {}
-    goes_everywhere::<Client>();
-    goes_everywhere::<ClientBuilder>();
-    goes_everywhere::<RateLimiter>();
-    goes_everywhere::<ClientSecret>();
-    goes_everywhere::<StaticToken>();
-    goes_everywhere::<Cloud>();
 }

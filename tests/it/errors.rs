@@ -188,38 +188,6 @@ fn the_services_own_json_is_read_at_every_status() {
 // --- what the headers say
 
 #[test]
-fn the_wait_that_the_service_asks_for_is_kept() {
-    for status in [408, 429, 500, 503] {
-        for (text, seconds) in [("8", 8), ("0", 0), (" 120 ", 120)] {
-            let error = error_of(Answer::new(status, &[("Retry-After", text)], ""));
-            assert_eq!(
-                error.retry_after(),
-                Some(Duration::from_secs(seconds)),
-                "{status} {text}"
-            );
-        }
-    }
-}
-
-#[test]
-fn a_wait_that_makes_no_sense_is_none() {
-    for text in ["", "soon", "-1", "1.5", "8s", "\u{fc}"] {
-        let error = error_of(Answer::new(429, &[("Retry-After", text)], ""));
-        assert_eq!(
-            (error.kind(), error.retry_after()),
-            (ErrorKind::Throttled, None),
-            "{text}"
-        );
-    }
-    let error = error_of(Answer::new(
-        429,
-        &[("Retry-After", &u64::MAX.to_string())],
-        "",
-    ));
-    assert_eq!(error.retry_after(), Some(Duration::from_secs(u64::MAX)));
-}
-
-#[test]
 fn the_request_id_comes_from_the_body_or_a_header() {
     for name in ["mise-correlation-id", "x-ms-request-id", "request-id"] {
         let error = error_of(Answer::new(500, &[(name, "of-header")], ""));

@@ -2,18 +2,13 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
-use std::panic::{self, AssertUnwindSafe};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use defender_endpoint::testing::{Clock, FakeClock};
 use defender_endpoint::time::OffsetDateTime;
-use defender_endpoint::{
-    AccessToken, Client, ClientBuilder, ClientSecret, Cloud, Credential, Error, ErrorKind,
-    RateLimiter, RateLimits, TokenRequest,
-};
+use defender_endpoint::{Client, ClientBuilder, Error, ErrorKind, RateLimiter, RateLimits};
 use mockito::{Matcher, Server, ServerGuard};
 
 use crate::support;
@@ -21,20 +16,20 @@ use crate::support;
 const AGENTS: &str = "/api/DeviceAuthenticatedScanAgents";
 const DEFINITIONS: &str = "/api/DeviceAuthenticatedScanDefinitions";
 
-fn secs(seconds: u64) -> Duration {
+pub(crate) fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
 /// A service that notes when it is called, and its time.
-struct Service {
-    server: ServerGuard,
-    clock: FakeClock,
+pub(crate) struct Service {
+    pub(crate) server: ServerGuard,
+    pub(crate) clock: FakeClock,
     calls: Arc<Mutex<Vec<Duration>>>,
 }
 
 impl Service {
     /// With one agent and nothing else.
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut service = Self::without_answers();
         let agent = format!("{AGENTS}/an-agent");
         service.answers("GET", agent.as_str(), 200, r#"{"id":"an-agent"}"#);
@@ -50,7 +45,7 @@ impl Service {
         service
     }
 
-    fn without_answers() -> Self {
+    pub(crate) fn without_answers() -> Self {
         Self {
             server: Server::new(),
             clock: FakeClock::new(),
@@ -58,7 +53,7 @@ impl Service {
         }
     }
 
-    fn answers(
+    pub(crate) fn answers(
         &mut self,
         method: &str,
         path: impl Into<Matcher>,
@@ -75,28 +70,28 @@ impl Service {
     }
 
     /// A client in the service's time. It waits for nothing, unless it is told to.
-    fn client(&self, limits: RateLimits) -> ClientBuilder {
+    pub(crate) fn client(&self, limits: RateLimits) -> ClientBuilder {
         support::builder(&self.server.url())
             .clock(self.clock.clone())
             .rate_limits(limits)
             .max_wait(Duration::ZERO)
     }
 
-    fn calls(&self) -> Vec<Duration> {
+    pub(crate) fn calls(&self) -> Vec<Duration> {
         let mut calls = self.calls.lock().unwrap().clone();
         calls.sort();
         calls
     }
 }
 
-fn kind<T>(outcome: Result<T, Error>) -> Option<ErrorKind> {
+pub(crate) fn kind<T>(outcome: Result<T, Error>) -> Option<ErrorKind> {
     outcome.err().map(|error| error.kind())
 }
 
-const REFUSED: Option<ErrorKind> = Some(ErrorKind::RateLimited);
+pub(crate) const REFUSED: Option<ErrorKind> = Some(ErrorKind::RateLimited);
 
 /// The most calls in one half-open window, as the service counts them. They are in order.
-fn most_in_any_window(calls: &[Duration], window: Duration) -> usize {
+pub(crate) fn most_in_any_window(calls: &[Duration], window: Duration) -> usize {
     let together =
         |first: usize| calls[first..].partition_point(|call| *call < calls[first] + window);
     (0..calls.len()).map(together).max().unwrap_or(0)
@@ -105,7 +100,7 @@ fn most_in_any_window(calls: &[Duration], window: Duration) -> usize {
 // ---- The documented limits ----
 
 /// Answers whatever comes on one connection, and tells when it came. For calls by the thousand.
-fn quick_service(clock: FakeClock) -> (String, thread::JoinHandle<Vec<Duration>>) {
+pub(crate) fn quick_service(clock: FakeClock) -> (String, thread::JoinHandle<Vec<Duration>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let service = thread::spawn(move || {
@@ -151,30 +146,6 @@ fn a_greedy_client_is_as_fast_as_the_documented_limits_allow_and_never_faster() 
     }
     assert_eq!(most_in_any_window(&calls, secs(60)), 100);
     assert_eq!(most_in_any_window(&calls, secs(3_600)), 1_500);
-}
-
-#[test]
-fn thirty_two_threads_on_one_client_stay_below_the_limits_together() {
-    let service = Service::new();
-    let client = service
-        .client(RateLimits::new(20, 150))
-        .max_wait(Duration::MAX)
-        .build()
-        .unwrap();
-    thread::scope(|scope| {
-        for _ in 0..32 {
-            let client = client.clone();
-            scope.spawn(move || {
-                for _ in 0..10 {
-                    client.scan_agents().unwrap();
-                }
-            });
-        }
-    });
-    let calls = service.calls();
-    assert_eq!(calls.len(), 320, "everybody was served");
-    assert!(most_in_any_window(&calls, secs(60)) <= 20);
-    assert!(most_in_any_window(&calls, secs(3_600)) <= 150);
 }
 
 #[test]
@@ -266,89 +237,6 @@ fn requests_that_are_never_sent_do_not_count() {
     client.scan_agents().unwrap();
 }
 
-/// Fails or panics until it has been asked often enough.
-#[derive(Debug)]
-struct Unreliable {
-    failures: AtomicU32,
-    panics: bool,
-}
-
-impl Credential for Unreliable {
-    fn token(&self, _: &TokenRequest<'_>) -> Result<AccessToken, Error> {
-        let left = self
-            .failures
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
-                left.checked_sub(1)
-            });
-        match left {
-            Err(_) => Ok(AccessToken::new(support::TOKEN)),
-            Ok(_) if self.panics => panic!("the credential is broken"),
-            Ok(_) => Err(Error::credential("the vault is sealed")),
-        }
-    }
-}
-
-#[test]
-fn calls_for_which_there_was_no_token_do_not_count() {
-    let service = Service::new();
-    for panics in [false, true] {
-        let credential = Unreliable {
-            failures: 5.into(),
-            panics,
-        };
-        let url = service.server.url();
-        let client = Client::builder(credential)
-            .cloud(Cloud::COMMERCIAL.with_api_url(&url).with_authority(&url))
-            .clock(service.clock.clone())
-            .no_proxy()
-            .rate_limits(RateLimits::new(1, 1))
-            .max_wait(Duration::ZERO)
-            .build()
-            .unwrap();
-        for _ in 0..5 {
-            let outcome = panic::catch_unwind(AssertUnwindSafe(|| client.scan_agents()));
-            match outcome {
-                Ok(answer) => assert_eq!(kind(answer), Some(ErrorKind::Credential)),
-                Err(_) => assert!(panics),
-            }
-        }
-        client.scan_agents().unwrap();
-        assert_eq!(kind(client.scan_agents()), REFUSED);
-    }
-    assert_eq!(service.calls().len(), 2);
-    assert_eq!(service.clock.now(), Duration::ZERO);
-}
-
-#[test]
-fn token_requests_do_not_count() {
-    let mut service = Service::new();
-    let token = r#"{"access_token":"a-token","token_type":"Bearer","expires_in":60}"#;
-    let tokens = service
-        .server
-        .mock("POST", Matcher::Regex("oauth2/v2.0/token".into()))
-        .with_header("content-type", "application/json")
-        .with_body(token)
-        .expect(3)
-        .create();
-    let url = service.server.url();
-    let client =
-        Client::builder(ClientSecret::new("contoso.example", "a-client", "a-secret").unwrap())
-            .cloud(Cloud::COMMERCIAL.with_api_url(&url).with_authority(&url))
-            .clock(service.clock.clone())
-            .no_proxy()
-            .rate_limits(RateLimits::new(1, 3))
-            .max_wait(Duration::ZERO)
-            .build()
-            .unwrap();
-    for _ in 0..3 {
-        client.scan_agents().unwrap();
-        // Just late enough for both: the next call and the next token.
-        service.clock.advance(secs(60));
-    }
-    assert_eq!(kind(client.scan_agents()), REFUSED);
-    tokens.assert();
-}
-
 // ---- Whose windows ----
 
 #[test]
@@ -359,34 +247,6 @@ fn clones_of_a_client_share_its_windows() {
     client.clone().scan_agents().unwrap();
     assert_eq!(kind(client.clone().scan_agents()), REFUSED);
     assert_eq!(kind(client.scan_agents()), REFUSED);
-}
-
-#[test]
-fn clients_with_one_limiter_share_its_windows_and_others_do_not() {
-    let service = Service::new();
-    let limits = RateLimits::new(2, 2);
-    let limiter = RateLimiter::new_with_clock(limits, service.clock.clone()).unwrap();
-    assert_eq!(limiter.limits(), limits);
-    let [one, other] = [(); 2].map(|()| {
-        // The client's own limits don't matter then.
-        service
-            .client(RateLimits::documented())
-            .rate_limiter(limiter.clone())
-            .build()
-            .unwrap()
-    });
-    one.scan_agents().unwrap();
-    other.scan_agents().unwrap();
-    assert_eq!(kind(one.scan_agents()), REFUSED);
-    assert_eq!(kind(other.scan_agents()), REFUSED);
-
-    let builder = service.client(limits);
-    let [one, other] = [builder.clone().build().unwrap(), builder.build().unwrap()];
-    for client in [one, other] {
-        client.scan_agents().unwrap();
-        client.scan_agents().unwrap();
-        assert_eq!(kind(client.scan_agents()), REFUSED);
-    }
 }
 
 #[test]
@@ -494,39 +354,6 @@ fn a_wait_longer_than_max_wait_is_refused_at_once_and_nothing_is_sent() {
     assert_eq!(service.clock.now(), secs(60));
 }
 
-#[test]
-fn the_hour_that_is_used_up_is_refused_by_default_and_waited_for_on_demand() {
-    let service = Service::new();
-    let client = |builder: ClientBuilder| {
-        builder
-            .rate_limits(RateLimits::new(100, 150))
-            .build()
-            .unwrap()
-    };
-    let url = service.server.url();
-    let by_default = client(support::builder(&url).clock(service.clock.clone()));
-    for _ in 0..150 {
-        by_default.scan_agents().unwrap();
-    }
-    let error = by_default.scan_agents().unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::RateLimited);
-    assert_eq!(error.retry_after(), Some(secs(3_540)));
-    let text = error.to_string();
-    assert!(text.contains("150 calls in 3600 s"), "{text:?}");
-    assert!(text.contains("max_wait is 300 s"), "{text:?}");
-
-    let service = Service::new();
-    let url = service.server.url();
-    let patient = support::builder(&url)
-        .clock(service.clock.clone())
-        .max_wait(Duration::MAX);
-    let patient = client(patient);
-    for _ in 0..151 {
-        patient.scan_agents().unwrap();
-    }
-    assert_eq!(service.calls()[150], secs(3_600));
-}
-
 // ---- Settings ----
 
 #[test]
@@ -585,15 +412,6 @@ fn the_largest_limits_are_as_good_as_none() {
         client.scan_agents().unwrap();
     }
     assert_eq!(service.clock.now(), Duration::ZERO);
-}
-
-#[test]
-fn client_and_limiter_go_to_other_threads() {
-    fn check<T: Clone + Send + Sync + 'static>() {}
-    check::<Client>();
-    check::<RateLimiter>();
-    check::<RateLimits>();
-    check::<FakeClock>();
 }
 
 // ---- The clock that makes all this quick ----
