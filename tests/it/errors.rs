@@ -2,7 +2,6 @@
 
 use std::error::Error as _;
 use std::io;
-use std::time::Duration;
 
 use defender_endpoint::{Client, ClientBuilder, Error, ErrorKind, RetryPolicy};
 use mockito::Server;

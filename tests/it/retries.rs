@@ -7,7 +7,7 @@ use std::time::Duration;
 use defender_endpoint::machines::Machine;
 use defender_endpoint::testing::{Clock, FakeClock, Fault, Tenant};
 use defender_endpoint::{
-    Api, Client, ClientBuilder, ErrorKind, RateLimiter, RateLimits, RetryPolicy, Wait, WaitReason,
+    Api, Client, ClientBuilder, ErrorKind, RateLimits, RetryPolicy, Wait, WaitReason,
 };
 
 pub(crate) const AGENTS: &str = "/api/DeviceAuthenticatedScanAgents";

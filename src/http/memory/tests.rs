@@ -25,6 +25,8 @@ fn get(http: &Http) -> Result<Response, Error> {
         content_type: None,
         body: b"",
         time_left: None,
+        anew: false,
+        small: false,
         spares: &Spares::default(),
     })
 }
@@ -55,6 +57,8 @@ fn a_request_arrives_as_it_was_sent() {
         content_type: Some("text/plain"),
         body: b"what\r\n\r\never",
         time_left: Some(Duration::from_secs(7)),
+        anew: false,
+        small: false,
         spares: &Spares::default(),
     });
     assert_eq!(sent.ok().unwrap().status, 204);
