@@ -123,26 +123,6 @@ fn a_compressed_error_is_read_like_any_other() {
 }
 
 #[test]
-fn a_service_that_ignores_skip_is_found_out() {
-    let mut server = Server::new();
-    let call = server
-        .mock("GET", "/api/machines")
-        .match_query(Matcher::Any)
-        .with_body(r#"{"value":[{"id":"a"},{"id":"b"}]}"#)
-        .expect(2)
-        .create();
-    let mut machines = client(&server.url()).machines().page_size(3).into_iter();
-    for id in ["a", "b"] {
-        assert_eq!(machines.next().unwrap().unwrap().id, id);
-    }
-    let error = machines.next().unwrap().unwrap_err();
-    assert_eq!((error.kind(), error.attempts()), (ErrorKind::Paging, 1));
-    assert!(machines.next().is_none());
-    assert_eq!(machines.offset(), 2);
-    call.assert();
-}
-
-#[test]
 fn an_error_of_some_other_server_is_no_empty_fleet() {
     for body in [
         r#"{"error":"Not Found","path":"/api/machines"}"#,
