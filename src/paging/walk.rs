@@ -174,9 +174,15 @@ impl Walk {
             self.call().name()
         );
         self.refetched = true;
-        let Some(mut page) = self.send()? else {
+        let before = self.tries;
+        let sent = self.send().map_err(|error| {
+            let tries = before.saturating_add(error.attempts());
+            error.with_attempts(tries)
+        });
+        let Some(mut page) = sent? else {
             return Ok(None);
         };
+        self.tries = self.tries.saturating_add(before);
         for _ in 0..self.rows_of_page {
             match page.next::<IgnoredAny>() {
                 Some(row) => drop(row.map_err(|error| self.at_row(error))?),
