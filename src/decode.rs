@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, is_unprintable};
 use crate::page;
 
 /// Decodes one JSON value that is complete.
@@ -140,7 +140,7 @@ fn key_path(text: &str, end: usize) -> String {
                 if !path.is_empty() {
                     path.push('.');
                 }
-                path.extend(key.chars().filter(|c| !c.is_control()));
+                path.extend(key.chars().filter(|c| !is_unprintable(*c)));
             }
             Level::Array(index) => path = format!("{path}[{index}]"),
         }
@@ -218,6 +218,12 @@ mod tests {
         assert!(path.starts_with("a[0][0]") && path.len() < 1_000);
         let closed = format!("{{\"a\":{}{},\"b\":", "[".repeat(1_000), "]".repeat(1_000));
         assert_eq!(key_path(&closed, closed.len()), "b");
+    }
+
+    #[test]
+    fn marks_and_ends_of_lines_in_a_key_are_not_shown() {
+        let text = "{\"a\u{202e}b\u{2028}\u{200b}\u{1}\u{85}c\":x";
+        assert_eq!(key_path(text, text.len()), "abc");
     }
 
     #[test]

@@ -545,7 +545,7 @@ fn excerpt(text: &str, secret: &Secret) -> Option<String> {
 /// The same for text that can't hold a secret.
 pub(crate) fn shortened(text: &str) -> String {
     let mut line = String::new();
-    let words = text.split(|c: char| c.is_whitespace() || c.is_control() || is_invisible(c));
+    let words = text.split(|c: char| c.is_whitespace() || is_unprintable(c));
     for word in words.filter(|word| !word.is_empty()) {
         if !line.is_empty() {
             line.push(' ');
@@ -560,7 +560,9 @@ pub(crate) fn shortened(text: &str) -> String {
     line
 }
 
-/// Marks that change how the text around them is shown.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
+/// What a line of text can't hold: control characters, ends of lines, and marks that change how the
+/// text around them is shown.
+pub(crate) fn is_unprintable(c: char) -> bool {
+    let mark = matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}');
+    mark || c.is_control()
 }
