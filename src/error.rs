@@ -98,7 +98,8 @@ pub enum ErrorKind {
     TooLarge,
     /// The answer is not the JSON that was expected.
     Decode,
-    /// The pages don't add up: a link to a foreign host, or one that leads in circles.
+    /// The pages don't add up: a link to a foreign host or another path, one that leads in circles,
+    /// the same page again, more than three empty ones in a row, or more rows than can be counted.
     Paging,
     /// A wait was broken off by the caller.
     Cancelled,
