@@ -394,7 +394,8 @@ impl ClientBuilder {
     }
 
     /// The largest body that is accepted, in bytes, counted after inflating. Defaults to 64 MiB;
-    /// a full page of machines is about 11 MB.
+    /// a full page of machines is about 11 MB. One row may not be larger than 16 MiB, whatever the
+    /// limit.
     pub fn body_limit(mut self, bytes: u64) -> Self {
         self.body_limit = bytes;
         self

@@ -221,6 +221,12 @@ mod tests {
     }
 
     #[test]
+    fn marks_and_ends_of_lines_in_a_key_are_not_shown() {
+        let text = "{\"a\u{202e}b\u{2028}\u{200b}\u{1}\u{85}c\":x";
+        assert_eq!(key_path(text, text.len()), "abc");
+    }
+
+    #[test]
     fn keys_with_quotes_and_braces_do_not_confuse_the_path() {
         let text = r#"{"a\"}{":{"b":[1,[2,{"c,":"#;
         assert_eq!(key_path(text, text.len()), r#"a\"}{.b[1][1].c,"#);

@@ -98,7 +98,8 @@ pub enum ErrorKind {
     TooLarge,
     /// The answer is not the JSON that was expected.
     Decode,
-    /// The pages don't add up: a link to a foreign host, or one that leads in circles.
+    /// The pages don't add up: a link to a foreign host or another path, one that leads in circles,
+    /// the same page again, more than three empty ones in a row, or more rows than can be counted.
     Paging,
     /// A wait was broken off by the caller.
     Cancelled,
@@ -571,7 +572,7 @@ pub(crate) fn shortened(text: &str) -> String {
 
 /// The words of a text in one line, without what does not show.
 fn folded(text: &str) -> String {
-    let words = text.split(|c: char| c.is_whitespace() || c.is_control() || is_invisible(c));
+    let words = text.split(|c: char| c.is_whitespace() || is_unprintable(c));
     let words = words.filter(|word| !word.is_empty());
     words.collect::<Vec<_>>().join(" ")
 }
@@ -584,9 +585,11 @@ fn cut(mut line: String) -> String {
     line
 }
 
-/// Marks that change how the text around them is shown.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
+/// What a line of text can't hold: control characters, ends of lines, and marks that change how the
+/// text around them is shown.
+fn is_unprintable(c: char) -> bool {
+    let mark = matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}');
+    mark || c.is_control()
 }
 
 #[cfg(test)]

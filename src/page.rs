@@ -384,6 +384,9 @@ impl Window {
         if self.rest().trim_ascii().is_empty() {
             return empty();
         }
+        if is_wide(self.rest()) {
+            return wide();
+        }
         let what = match &self.content_type {
             Some(kind) => {
                 format!(
@@ -399,6 +402,9 @@ impl Window {
     }
 
     fn unexpected(&self, part: Part) -> Error {
+        if is_wide(self.rest()) {
+            return wide();
+        }
         let expected = match part {
             Part::FirstMember | Part::Member => "a key",
             Part::FirstRow | Part::Row => "a row",
@@ -433,6 +439,19 @@ fn split_text(bytes: &[u8]) -> Result<(&str, &[u8]), Error> {
     }
 }
 
+/// Whether this is no JSON but the beginning of one in an encoding of two or four bytes for each
+/// letter: without a mark in front, such a text is UTF-8 too, with a NUL beside every letter.
+fn is_wide(text: &str) -> bool {
+    text.bytes().take(2).any(|byte| byte == 0)
+}
+
+fn wide() -> Error {
+    Error::new(
+        ErrorKind::Decode,
+        "the body is not valid UTF-8: it looks like UTF-16",
+    )
+}
+
 /// The whole of a body that is one entity and no page, as text.
 pub(crate) fn whole_text(
     body: Body,
@@ -443,7 +462,8 @@ pub(crate) fn whole_text(
     while !window.ended {
         window.take_stretch()?;
     }
-    if window.rest().trim_start().starts_with('{') {
+    let text = window.rest().trim_start();
+    if text.starts_with('{') && !is_wide(text) {
         Ok(window.text)
     } else {
         Err(window.no_page())

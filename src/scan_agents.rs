@@ -49,9 +49,13 @@ pub(crate) fn get(shared: &Shared, id: &str) -> Result<ScanAgent, Error> {
         spares: &Spares::default(),
     };
     let mut refetch = !shared.retry_policy.is_off();
+    let mut tries = 0_u32;
     loop {
-        let answer = call::send(shared, &call)?;
-        let tries = answer.tries;
+        let answer = call::send(shared, &call).map_err(|error| {
+            let tries = tries.saturating_add(error.attempts());
+            error.with_attempts(tries)
+        })?;
+        tries = tries.saturating_add(answer.tries);
         match answer.text().and_then(|text| pick(&text, id)) {
             Ok(agent) => return Ok(agent),
             // A body that is damaged is fetched once more, as a list's page is.

@@ -36,7 +36,9 @@ const SIZES: PageSizes = PageSizes::CallerChooses { most: 4_096 };
 /// otherwise. Although the service wants a `POST`, this only reads.
 ///
 /// The pages are asked for with `$top` and `$skip`, over the sessions of all definitions together.
-/// The walk ends at an empty page, or at a short page after a full one.
+/// The walk ends at an empty page, or at a short page after a full one. Pages are offsets into a list
+/// that changes: a session that is added or removed during a walk may make it see another twice or
+/// miss one, and rows are handed out as they come.
 ///
 /// This API is a prerelease: the vendor may change it.
 ///

@@ -8,6 +8,7 @@
     missing_docs,
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
     clippy::indexing_slicing,
     reason = "a test that fails may panic"
 )]
@@ -16,15 +17,20 @@
 mod raw;
 
 use std::hint::black_box;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use allocation_counter::{AllocationInfo, measure};
 use defender_endpoint::machines::Machine;
-use defender_endpoint::testing::{Fault, Tenant};
+use defender_endpoint::testing::{FakeClock, Fault, Tenant};
 use defender_endpoint::{Client, ErrorKind, Items, RetryPolicy, StaticToken};
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use proptest::test_runner::{Config, TestRunner};
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
-use raw::{Answer, RawServer, bomb, cloud};
+use raw::{Answer, RawServer, bomb, cloud, gzip};
 
 /// A machine with every documented key, three tags and two network addresses.
 fn machine(number: u64) -> Value {
@@ -208,5 +214,110 @@ fn a_bomb_costs_no_more_memory_than_a_page() {
         assert!(items.offset() >= rows, "{} rows", items.offset());
         println!("32 MiB out of {size} bytes: {} at most", cost.bytes_max);
         assert!(cost.bytes_max <= size + 1_000_000, "{cost:?}");
+    }
+}
+
+/// A body of any make and of up to some megabytes: a beginning, pieces over and over, and an end.
+/// Half of them are pages with one huge row; compressed or not, damaged or not.
+fn any_body() -> impl Strategy<Value = Vec<u8>> {
+    let huge = select(vec![
+        (r#"{"value":[{"id":"a","ipAddresses":[{}"#, ",{}", "]}]}"),
+        (
+            r#"{"value":[{"id":"a","machineTags":["x""#,
+            r#","x""#,
+            "]}]}",
+        ),
+        (r#"{"value":[{"id":"a","new":[[]"#, ",[]", "]}]}"),
+        (r#"{"value":[{"id":"a","computerDnsName":""#, "é", r#""}]}"#),
+        (r#"{"id":"a","new":[0"#, ",0", "]}"),
+    ]);
+    let huge = (huge, 1..1_000_000_usize).prop_map(|((head, piece, tail), times)| {
+        [head, &piece.repeat(times), tail].concat().into_bytes()
+    });
+    let head = select(vec![
+        "",
+        "{\"value\":[",
+        "{\"new\":",
+        "{\"id\":\"a\",\"x\":",
+    ]);
+    let known = select(vec![
+        r#"{"id":"a"},"#,
+        r#"{"id":"#,
+        "[",
+        "[[],[]],",
+        "\"",
+        "\\u0041",
+        "0,",
+        " ",
+        "x",
+    ]);
+    let piece = prop_oneof![
+        known.prop_map(|text| text.as_bytes().to_vec()),
+        prop::collection::vec(any::<u8>(), 1..40),
+    ];
+    let pieces = prop::collection::vec((piece, 1..20_000_usize), 0..4);
+    let odd = (head, pieces, select(vec!["", "]}", "\"}"]));
+    let odd = odd.prop_map(|(head, pieces, tail)| {
+        let pieces = pieces.iter().map(|(piece, times)| piece.repeat(*times));
+        let mut body = head.as_bytes().to_vec();
+        pieces.for_each(|piece| body.extend(piece));
+        body.extend(tail.as_bytes());
+        body
+    });
+    let harm = prop::option::of((any::<Index>(), any::<u8>()));
+    let body = prop_oneof![huge, odd];
+    (body, any::<bool>(), harm).prop_map(|(body, packed, harm)| {
+        let mut body = if packed { gzip(body) } else { body };
+        if let (Some((at, byte)), false) = (harm, body.is_empty()) {
+            let at = at.index(body.len());
+            body[at] ^= byte;
+        }
+        body
+    })
+}
+
+/// The limit of a body's inflated size.
+const LIMIT: u64 = 32 * 1024;
+/// Two letters of text can become an object of more than a hundred bytes, in a list that grows.
+const MOST: u64 = 256 * LIMIT;
+
+/// Whatever a page, an entity or an error is, it takes no more memory than its limit allows, and next
+/// to none when the walk is over.
+#[test]
+fn any_body_takes_bounded_memory() {
+    let answer = Arc::new(Mutex::new(Answer::nothing()));
+    let of_server = Arc::clone(&answer);
+    let server = RawServer::new(move |_| of_server.lock().unwrap().clone());
+    let client = Client::builder(StaticToken::new("a-token").unwrap())
+        .cloud(raw::cloud(server.url()))
+        .clock(FakeClock::new())
+        .no_proxy()
+        .max_wait(Duration::MAX)
+        .body_limit(LIMIT)
+        .build()
+        .unwrap();
+    let mut runner = TestRunner::new(Config {
+        cases: 64,
+        failure_persistence: None,
+        ..Config::default()
+    });
+    let status = select(vec![200, 200, 200, 400]);
+    let outcome = runner.run(&(any_body(), status), |(body, status)| {
+        *answer.lock().unwrap() = Answer::new(status, &[], &body);
+        let walk = || {
+            let mut rows = client.machines().into_iter();
+            rows.by_ref().for_each(|row| drop(black_box(row)));
+        };
+        let agent = || drop(black_box(client.scan_agent("a")));
+        for (used, what) in [(measure(walk), "page"), (measure(agent), "agent")] {
+            let told = format!("a {what} of {} bytes on the wire: {used:?}", body.len());
+            prop_assert!(used.bytes_max <= MOST, "{}", told);
+            // The connection has buffers and stays.
+            prop_assert!(used.bytes_current <= 320 * 1024, "{}", told);
+        }
+        Ok(())
+    });
+    if let Err(failure) = outcome {
+        panic!("{failure}");
     }
 }

@@ -14,6 +14,7 @@ use crate::wire::{self, open_enum};
 /// page leaves out, and two that only answers show (`os_version`, `defender_av_status`). Every one
 /// but [`id`](Self::id) may be absent: `None` stands for null and for a missing key alike, and
 /// missing lists are empty. A date of year 1, which the service sends for "never", is `None` too.
+/// Dates have up to nine digits of a second's fraction, and one without a zone is in UTC.
 ///
 /// It serialises to the service's own names, always with every key and in the same order, and what
 /// was serialised reads back as an equal value.
@@ -22,8 +23,9 @@ use crate::wire::{self, open_enum};
 ///
 /// Deserialising fails if `id` is missing, null or blank, if a known key occurs twice, and if a
 /// value has another type than its field and isn't one of the tolerated spellings (numbers as text
-/// and the reverse, where the service is known for it). Names that an enum doesn't know and unknown
-/// keys are never an error.
+/// and the reverse, where the service is known for it). A date that no calendar has is such a value,
+/// and so are 24:00, a leap second and a year beyond 9999. Names that an enum doesn't know and
+/// unknown keys are never an error; of an unknown key that occurs twice, the last is kept.
 ///
 /// # Example
 ///

@@ -604,19 +604,21 @@ fn an_empty_body_may_be_whole_next_time() {
 #[test]
 fn a_body_in_another_encoding_is_an_error_that_says_so() {
     let page = r#"{"value":[{"a":"é"}]}"#;
-    let utf16 = |bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
-        std::iter::once(0xFEFF)
-            .chain(page.encode_utf16())
-            .flat_map(bytes)
-            .collect()
+    let utf16 = |text: &str, bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
+        text.encode_utf16().flat_map(bytes).collect()
     };
+    let marked = format!("\u{FEFF}{page}");
+    // Without a mark, ASCII letters are valid UTF-8 beside their NULs.
+    let ascii = r#"{"value":[{"a":"e"}]}"#;
     let latin1: Vec<u8> = page
         .chars()
         .map(|c| u8::try_from(u32::from(c)).unwrap())
         .collect();
     for body in [
-        utf16(u16::to_le_bytes),
-        utf16(u16::to_be_bytes),
+        utf16(&marked, u16::to_le_bytes),
+        utf16(&marked, u16::to_be_bytes),
+        utf16(ascii, u16::to_le_bytes),
+        utf16(ascii, u16::to_be_bytes),
         latin1.clone(),
         gzip(&latin1),
     ] {

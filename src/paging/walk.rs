@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::listing::{Listing, URL_LIMIT};
@@ -174,9 +174,15 @@ impl Walk {
             self.call().name()
         );
         self.refetched = true;
-        let Some(mut page) = self.send()? else {
+        let before = self.tries;
+        let sent = self.send().map_err(|error| {
+            let tries = before.saturating_add(error.attempts());
+            error.with_attempts(tries)
+        });
+        let Some(mut page) = sent? else {
             return Ok(None);
         };
+        self.tries = self.tries.saturating_add(before);
         for _ in 0..self.rows_of_page {
             match page.next::<IgnoredAny>() {
                 Some(row) => drop(row.map_err(|error| self.at_row(error))?),
@@ -319,17 +325,17 @@ impl Walk {
     }
 }
 
-/// The value of `$skip` in a query.
+/// The value of `$skip` in a query. One that is too large to be counted is the largest: a link that
+/// keeps it makes no progress either.
 fn skip_of(query: &str) -> Option<u64> {
+    let decoded = |text| percent_decode_str(text).decode_utf8().ok();
     query.split('&').find_map(|option| {
         let (name, value) = option.split_once('=')?;
-        let name = percent_encoding::percent_decode_str(name)
-            .decode_utf8()
-            .ok()?;
-        if name.eq_ignore_ascii_case("$skip") {
-            value.parse().ok()
-        } else {
-            None
+        if !decoded(name)?.eq_ignore_ascii_case("$skip") {
+            return None;
         }
+        let digits = decoded(value)?;
+        let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then(|| digits.parse().unwrap_or(u64::MAX))
     })
 }

@@ -13,7 +13,8 @@ use crate::wire;
 /// The documentation spells some keys in `PascalCase`, the service's schema all of them in
 /// `camelCase`: either is read, and `camelCase` is written, always with every key and in the same
 /// order. Every field but [`id`](Self::id) may be absent; null and a missing key are `None`, and so
-/// is a date of year 1, which the service sends for "never".
+/// is a date of year 1, which the service sends for "never". Dates are read as those of a
+/// [`Machine`](crate::machines::Machine).
 ///
 /// # Errors
 ///

@@ -3,7 +3,7 @@
 use defender_endpoint::machines::{HealthStatus, Machine, RiskScore};
 use defender_endpoint::scan_definitions::ScanType;
 use defender_endpoint::scan_history::ScanStatus;
-use defender_endpoint::{Client, Cloud, ErrorKind, StaticToken};
+use defender_endpoint::{Client, Cloud, StaticToken};
 use mockito::{Matcher, Server};
 
 use crate::support::{TOKEN, client, fixture};
@@ -120,26 +120,6 @@ fn a_compressed_error_is_read_like_any_other() {
         (error.code(), error.request_id()),
         (Some("Forbidden"), Some("7"))
     );
-}
-
-#[test]
-fn a_service_that_ignores_skip_is_found_out() {
-    let mut server = Server::new();
-    let call = server
-        .mock("GET", "/api/machines")
-        .match_query(Matcher::Any)
-        .with_body(r#"{"value":[{"id":"a"},{"id":"b"}]}"#)
-        .expect(2)
-        .create();
-    let mut machines = client(&server.url()).machines().page_size(3).into_iter();
-    for id in ["a", "b"] {
-        assert_eq!(machines.next().unwrap().unwrap().id, id);
-    }
-    let error = machines.next().unwrap().unwrap_err();
-    assert_eq!((error.kind(), error.attempts()), (ErrorKind::Paging, 1));
-    assert!(machines.next().is_none());
-    assert_eq!(machines.offset(), 2);
-    call.assert();
 }
 
 #[test]

@@ -13,17 +13,17 @@ use defender_endpoint::{
 use proptest::prelude::*;
 use serde::Deserialize;
 
-use crate::support::raw::{Answer, Forbidden, RawServer, Request};
+use crate::support::raw::{Answer, RawServer, Request};
 use crate::support::{TOKEN, builder, client};
 
-const MACHINES: &str = "GET /api/machines";
-const HISTORY: &str =
+pub(crate) const MACHINES: &str = "GET /api/machines";
+pub(crate) const HISTORY: &str =
     "POST /api/DeviceAuthenticatedScanDefinitions/GetScanHistoryByScanDefinitionId";
 
 /// A row of the lists here: its number in the list.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-struct Row {
-    n: u64,
+pub(crate) struct Row {
+    pub(crate) n: u64,
 }
 
 fn rows(numbers: Range<u64>) -> String {
@@ -32,12 +32,12 @@ fn rows(numbers: Range<u64>) -> String {
 }
 
 /// A page of the rows with these numbers.
-fn page(numbers: Range<u64>) -> String {
+pub(crate) fn page(numbers: Range<u64>) -> String {
     format!("{{\"value\":[{}]}}", rows(numbers))
 }
 
 /// The same with a link to a next page.
-fn linked(numbers: Range<u64>, link: &str) -> String {
+pub(crate) fn linked(numbers: Range<u64>, link: &str) -> String {
     let link = serde_json::to_string(link).unwrap();
     format!(
         "{{\"value\":[{}],\"@odata.nextLink\":{link}}}",
@@ -45,16 +45,18 @@ fn linked(numbers: Range<u64>, link: &str) -> String {
     )
 }
 
-fn machines(server: &RawServer) -> ListMachines<Row> {
+pub(crate) fn machines(server: &RawServer) -> ListMachines<Row> {
     client(&server.url()).machines().deserialize()
 }
 
-fn history(server: &RawServer) -> ListScanHistory<Row> {
+pub(crate) fn history(server: &RawServer) -> ListScanHistory<Row> {
     client(&server.url()).scan_history(["an-id"]).deserialize()
 }
 
 /// Walks to the end and past it. The numbers of the rows, and the error if there was one.
-fn walk(items: impl IntoIterator<Item = Result<Row, Error>>) -> (Vec<u64>, Option<Error>) {
+pub(crate) fn walk(
+    items: impl IntoIterator<Item = Result<Row, Error>>,
+) -> (Vec<u64>, Option<Error>) {
     let mut items = items.into_iter();
     let mut numbers = Vec::new();
     let mut failure = None;
@@ -71,32 +73,41 @@ fn walk(items: impl IntoIterator<Item = Result<Row, Error>>) -> (Vec<u64>, Optio
     (numbers, failure)
 }
 
-fn whole(items: impl IntoIterator<Item = Result<Row, Error>>) -> Vec<u64> {
+pub(crate) fn whole(items: impl IntoIterator<Item = Result<Row, Error>>) -> Vec<u64> {
     let (numbers, failure) = walk(items);
     assert!(failure.is_none(), "{failure:?}");
     numbers
 }
 
-fn numbers(range: Range<u64>) -> Vec<u64> {
+pub(crate) fn numbers(range: Range<u64>) -> Vec<u64> {
     range.collect()
 }
 
 /// A service of so many rows that pages by `$top` and `$skip` and sends no links.
 #[derive(Clone, Copy, Debug)]
-struct ByOffset {
-    rows: u64,
+pub(crate) struct ByOffset {
+    pub(crate) rows: u64,
     /// The most rows that it puts on a page, whatever `$top` says.
-    cap: u64,
+    pub(crate) cap: u64,
 }
 
 impl ByOffset {
-    fn answer(self, request: &Request) -> Answer {
+    /// The rows that a request asks for.
+    pub(crate) fn numbers(self, request: &Request) -> Range<u64> {
         let skip = request.number("$skip").unwrap_or(0).min(self.rows);
         let top = request.number("$top").unwrap_or(u64::MAX).min(self.cap);
-        Answer::json(page(skip..skip.saturating_add(top).min(self.rows)))
+        skip..skip.saturating_add(top).min(self.rows)
     }
 
-    fn start(self) -> RawServer {
+    pub(crate) fn page(self, request: &Request) -> String {
+        page(self.numbers(request))
+    }
+
+    pub(crate) fn answer(self, request: &Request) -> Answer {
+        Answer::json(self.page(request))
+    }
+
+    pub(crate) fn start(self) -> RawServer {
         RawServer::new(move |request| self.answer(request))
     }
 }
@@ -110,20 +121,14 @@ fn machines_without_a_page_size_are_asked_for_without_top_and_links_lead_the_way
         let link = |query: &str| format!("http://{host}/api/machines?{query}");
         Answer::json(match request.option("$skip") {
             None => linked(0..3, &link("$skip=3")),
-            // Longer, shorter and empty pages are no end: the link decides.
-            Some("3") => linked(3..4, &link("$skip=4")),
-            Some("4") => linked(4..4, &link("$skip=5")),
-            Some("5") => linked(4..10_005, &link("$skip=10005")),
-            Some(_) => page(10_005..10_006),
+            Some("3") => linked(3..6, &link("$skip=6")),
+            Some(_) => page(6..8),
         })
     });
     let mut items = machines(&server).into_iter();
-    assert_eq!(whole(&mut items), numbers(0..10_006));
-    assert_eq!(
-        (items.offset(), items.ended_by_not_found()),
-        (10_006, false)
-    );
-    let queries = ["", "?$skip=3", "?$skip=4", "?$skip=5", "?$skip=10005"];
+    assert_eq!(whole(&mut items), numbers(0..8));
+    assert_eq!((items.offset(), items.ended_by_not_found()), (8, false));
+    let queries = ["", "?$skip=3", "?$skip=6"];
     assert_eq!(
         server.lines(),
         queries.map(|query| format!("{MACHINES}{query}"))
@@ -175,229 +180,6 @@ fn what_a_query_can_not_carry_is_encoded() {
 }
 
 #[test]
-fn a_link_of_the_same_origin_or_of_a_host_of_the_service_is_followed_to_the_configured_origin() {
-    for link in [
-        "?$skip=1",
-        "/api/machines?$skip=1",
-        "/API/Machines?$skip=1",
-        "http://127.0.0.1:{port}/api/machines?$skip=1",
-        "HTTP://127.0.0.1:{port}/API/MACHINES?$skip=1",
-        "https://api.securitycenter.microsoft.com/api/machines?$skip=1",
-        "https://api.securitycenter.microsoft.com:443/api/machines?$skip=1",
-        "HTTPS://API.SecurityCenter.Microsoft.COM/Api/Machines?$skip=1",
-        "https://api-eu.securitycenter.microsoft.com/api/machines?$skip=1",
-        "https://eu.api.security.microsoft.com/api/machines?$skip=1",
-        "https://api-gov.securitycenter.microsoft.us/api/machines?$skip=1",
-    ] {
-        let server = RawServer::new(move |request| {
-            let host = request.header("host").unwrap();
-            let (_, port) = host.split_once(':').unwrap();
-            let link = link.replace("{port}", port);
-            let first = request.line() == MACHINES;
-            Answer::json(if first {
-                linked(0..1, &link)
-            } else {
-                page(1..2)
-            })
-        });
-        assert_eq!(whole(machines(&server)), [0, 1], "{link}");
-        assert_eq!(server.lines()[1], format!("{MACHINES}?$skip=1"), "{link}");
-    }
-}
-
-#[test]
-fn a_host_name_in_another_case_is_the_same_host() {
-    let server = RawServer::new(|request| {
-        let host = request.header("host").unwrap();
-        let (_, port) = host.rsplit_once(':').unwrap();
-        let link = format!("http://LocalHost:{port}/api/machines?$skip=1");
-        let first = request.line() == MACHINES;
-        Answer::json(if first {
-            linked(0..1, &link)
-        } else {
-            page(1..2)
-        })
-    });
-    let client = client(&format!("http://localhost:{}", server.port()));
-    assert_eq!(whole(client.machines().deserialize()), [0, 1]);
-}
-
-/// Links that lead to somewhere else than this list of the configured origin `127.0.0.1:{port}`,
-/// many of them to a host that nobody may connect to, `127.0.0.1:{other}`.
-const ELSEWHERE: &[&str] = &[
-    // Hosts and ports.
-    "http://127.0.0.1:{other}/api/machines?$skip=1",
-    "http://localhost:{other}/api/machines?$skip=1",
-    "http://localhost:{port}/api/machines?$skip=1",
-    "http://127.0.0.1/api/machines?$skip=1",
-    "http://127.1:{port}/api/machines?$skip=1",
-    "http://2130706433:{port}/api/machines?$skip=1",
-    "http://[::1]:{other}/api/machines?$skip=1",
-    "http://[::ffff:127.0.0.1]:{port}/api/machines?$skip=1",
-    "http://127.0.0.1.:{port}/api/machines?$skip=1",
-    "http://a.127.0.0.1:{port}/api/machines?$skip=1",
-    "https://foreign.invalid/api/machines?$skip=1",
-    "https://a.api.securitycenter.microsoft.com/api/machines?$skip=1",
-    "https://api.securitycenter.microsoft.com./api/machines?$skip=1",
-    "https://api.securitycenter.microsoft.com:8443/api/machines?$skip=1",
-    "https://api.securitycenter.microsoft.com.foreign.invalid/api/machines?$skip=1",
-    "https://аpi.securitycenter.microsoft.com/api/machines?$skip=1",
-    "https://api%2Esecuritycenter.microsoft.com/api/machines?$skip=1",
-    // What only looks like the host.
-    "http://127.0.0.1:{port}@127.0.0.1:{other}/api/machines?$skip=1",
-    "http://127.0.0.1:{other}\\@127.0.0.1:{port}/api/machines?$skip=1",
-    "http://user:password@127.0.0.1:{port}/api/machines?$skip=1",
-    "http://@127.0.0.1:{port}/api/machines?$skip=1",
-    "https://api.securitycenter.microsoft.com@127.0.0.1:{other}/api/machines?$skip=1",
-    "http://127.0.0.1:{port}.foreign.invalid/api/machines?$skip=1",
-    "http://127.0.0.1:{other}#@127.0.0.1:{port}/api/machines?$skip=1",
-    "http://127.0.0.1:{other}?@127.0.0.1:{port}/api/machines?$skip=1",
-    // Schemes.
-    "https://127.0.0.1:{port}/api/machines?$skip=1",
-    "http://api.securitycenter.microsoft.com/api/machines?$skip=1",
-    "http://api.securitycenter.microsoft.com:443/api/machines?$skip=1",
-    "//127.0.0.1:{port}/api/machines?$skip=1",
-    "//127.0.0.1:{other}/api/machines?$skip=1",
-    "///api/machines?$skip=1",
-    "\\\\127.0.0.1:{other}/api/machines?$skip=1",
-    "/\\127.0.0.1:{other}/api/machines?$skip=1",
-    "ftp://127.0.0.1:{port}/api/machines?$skip=1",
-    "file:///api/machines?$skip=1",
-    "file:/api/machines?$skip=1",
-    "javascript:alert(1)",
-    "javascript://127.0.0.1:{port}/api/machines?$skip=1",
-    "data:application/json,?$skip=1",
-    "://127.0.0.1:{port}/api/machines?$skip=1",
-    "127.0.0.1:{port}/api/machines?$skip=1",
-    // Paths.
-    "http://127.0.0.1:{port}/api/alerts?$skip=1",
-    "http://127.0.0.1:{port}?$skip=1",
-    "/api/alerts?$skip=1",
-    "/?$skip=1",
-    "api/machines?$skip=1",
-    "machines?$skip=1",
-    "/api/machines/?$skip=1",
-    "/api/machines/../alerts?$skip=1",
-    "/api/machines/..%2falerts?$skip=1",
-    "/api/machines%3F$skip=1",
-    "/api/machinesX?$skip=1",
-    "/api/machine?$skip=1",
-    "/api/../api/machines?$skip=1",
-    "/api//machines?$skip=1",
-    "/api/m%61chines?$skip=1",
-    "/api/mach\u{131}nes?$skip=1",
-    "/x/api/machines?$skip=1",
-    "/api/machines;x?$skip=1",
-    "/api/machines#?$skip=1",
-    // Nowhere.
-    "/api/machines",
-    "/api/machines?",
-    "?",
-    "#",
-    " ",
-    "$skip=1",
-];
-
-#[test]
-fn a_link_to_anywhere_else_is_refused_and_nothing_is_sent_there() {
-    let forbidden = Forbidden::new();
-    let other = forbidden.port().to_string();
-    for link in ELSEWHERE {
-        let link = link.replace("{other}", &other);
-        let answered = link.clone();
-        let server = RawServer::new(move |request| {
-            let host = request.header("host").unwrap();
-            let (_, port) = host.split_once(':').unwrap();
-            let link = answered.replace("{port}", port);
-            let first = request.line() == MACHINES;
-            Answer::json(if first {
-                linked(0..2, &link)
-            } else {
-                page(2..3)
-            })
-        });
-        let mut items = machines(&server).into_iter();
-        let (numbers, failure) = walk(&mut items);
-        let error = failure.unwrap_or_else(|| panic!("{link} was followed"));
-        assert_eq!(numbers, [0, 1], "{link}");
-        assert_eq!(
-            (error.kind(), error.is_retryable()),
-            (ErrorKind::Paging, false),
-            "{link}"
-        );
-        assert_eq!(items.offset(), 2, "{link}");
-        assert!(
-            error
-                .to_string()
-                .starts_with("GET /api/machines: the next link"),
-            "{error}"
-        );
-        assert!(
-            !format!("{error:?} {error:#?}").contains("skip=1"),
-            "{error:?}"
-        );
-        assert_eq!(server.lines(), [MACHINES], "{link}");
-        forbidden.assert_untouched();
-    }
-}
-
-#[test]
-fn the_error_for_a_foreign_link_names_the_host() {
-    let server = RawServer::pages([linked(0..1, "https://Foreign.invalid/api/machines?$skip=1")]);
-    let (_, failure) = walk(machines(&server));
-    let text = failure.unwrap().to_string();
-    assert!(
-        text.contains("foreign.invalid") && text.contains("nothing was sent there"),
-        "{text}"
-    );
-}
-
-#[test]
-fn links_of_every_list_are_followed_on_its_own_path_only() {
-    let agents = "/api/DeviceAuthenticatedScanAgents";
-    let definitions = "/api/DeviceAuthenticatedScanDefinitions";
-    for (path, foreign) in [(agents, definitions), (definitions, agents)] {
-        let entity = |id: &str, link: &str| {
-            format!("{{\"value\":[{{\"id\":\"{id}\"}}],\"@odata.nextLink\":\"{link}\"}}")
-        };
-        let ids = |client: &Client| -> Result<Vec<String>, Error> {
-            Ok(if path == agents {
-                client
-                    .scan_agents()?
-                    .into_iter()
-                    .map(|agent| agent.id)
-                    .collect()
-            } else {
-                client
-                    .scan_definitions()?
-                    .into_iter()
-                    .map(|definition| definition.id)
-                    .collect()
-            })
-        };
-        let server = RawServer::pages([entity("a", &format!("{path}?$skip=1")), entity("b", "")]);
-        assert_eq!(ids(&client(&server.url())).unwrap(), ["a", "b"]);
-        assert_eq!(
-            server.lines(),
-            [format!("GET {path}"), format!("GET {path}?$skip=1")]
-        );
-        let server = RawServer::pages([entity("a", &format!("{foreign}?$skip=1"))]);
-        let error = ids(&client(&server.url())).unwrap_err();
-        assert_eq!((error.kind(), server.calls()), (ErrorKind::Paging, 1));
-    }
-}
-
-#[test]
-fn a_link_of_null_or_nothing_is_the_end() {
-    for link in ["null", "\"\""] {
-        let body = format!("{{\"@odata.nextLink\":{link},\"value\":[{{\"n\":0}}]}}");
-        let server = RawServer::pages([body]);
-        assert_eq!(whole(machines(&server)), [0], "{link}");
-        assert_eq!(server.calls(), 1);
-    }
-}
-
-#[test]
 fn the_query_of_a_link_is_no_part_of_what_decides_where_it_leads() {
     for (link, sent) in [
         (
@@ -443,135 +225,6 @@ fn a_link_longer_than_what_may_be_sent_is_an_error() {
     }
 }
 
-// Circles.
-
-/// A walk along links that never ends by itself.
-fn circling(first: &str, links: impl Fn(usize) -> String + Send + 'static, most_calls: usize) {
-    let mut called = 0;
-    let server = RawServer::new(move |_| {
-        let n = u64::try_from(called).unwrap();
-        called += 1;
-        Answer::json(linked(n..n + 1, &links(called)))
-    });
-    let mut items = machines(&server).into_iter();
-    let (numbers, failure) = walk(&mut items);
-    let error = failure.unwrap();
-    assert_eq!(
-        (error.kind(), error.is_retryable()),
-        (ErrorKind::Paging, false)
-    );
-    assert!(error.to_string().contains("leads back"), "{error}");
-    assert!(server.calls() <= most_calls, "{} calls", server.calls());
-    assert_eq!(server.lines()[0], format!("{MACHINES}{first}"));
-    assert_eq!(
-        numbers.len(),
-        server.calls(),
-        "a row of each page that was fetched"
-    );
-    assert_eq!(items.offset(), u64::try_from(numbers.len()).unwrap());
-}
-
-#[test]
-fn the_same_link_again_is_an_error() {
-    circling("", |_| "?$skiptoken=a".to_owned(), 2);
-    circling("", |_| "?$skip=1".to_owned(), 2);
-}
-
-#[test]
-fn a_link_from_before_is_an_error() {
-    circling(
-        "",
-        |call| format!("?$skiptoken={}", ["a", "b"][call % 2]),
-        3,
-    );
-    circling(
-        "",
-        |call| format!("?$skiptoken={}", ["a", "b", "c"][call % 3]),
-        4,
-    );
-    // The same link, only written otherwise: another host of the service, another case.
-    circling(
-        "",
-        |call| {
-            let starts = [
-                "",
-                "/api/machines",
-                "/API/machines",
-                "https://api.security.microsoft.com/api/machines",
-            ];
-            format!("{}?$skiptoken=a", starts[call % 4])
-        },
-        2,
-    );
-}
-
-#[test]
-fn a_link_whose_skip_does_not_grow_is_an_error() {
-    circling(
-        "",
-        |call| format!("?{}&$skip=10000", "&=10000".repeat(call)),
-        2,
-    );
-    circling(
-        "",
-        |call| format!("?{}&%24Skip=10000", "&=10000".repeat(call)),
-        2,
-    );
-    circling("", |call| format!("?$skip={}", 100 - call), 2);
-    circling("", |call| format!("?$skip={}", [5, 7, 6][call % 3]), 4);
-    circling("", |_| "?$skip=0".to_owned(), 1);
-}
-
-#[test]
-fn a_link_that_leads_back_before_the_start_of_the_walk_is_an_error() {
-    let server = RawServer::pages([linked(7..8, "?$skip=5")]);
-    let mut items = machines(&server).skip(7).into_iter();
-    let (numbers, failure) = walk(&mut items);
-    assert_eq!(
-        (numbers, failure.unwrap().kind()),
-        (vec![7], ErrorKind::Paging)
-    );
-    assert_eq!((items.offset(), server.calls()), (8, 1));
-}
-
-#[test]
-fn a_link_that_leads_back_before_the_page_it_stands_on_is_an_error() {
-    for link in ["?$skip=1", "?$skip=2", "/api/machines?$top=2&$skip=2"] {
-        let server = RawServer::pages([page(0..2), linked(2..4, link)]);
-        let (numbers, failure) = walk(machines(&server).page_size(2));
-        assert_eq!(numbers, [0, 1, 2, 3], "{link}");
-        assert_eq!(failure.unwrap().kind(), ErrorKind::Paging, "{link}");
-        assert_eq!(server.calls(), 2, "{link}");
-    }
-}
-
-#[test]
-fn three_empty_pages_in_a_row_with_links_are_borne_and_a_fourth_is_not() {
-    for empty in 0..6_u64 {
-        let server = RawServer::new(move |request| {
-            let call = request.number("call").unwrap_or(0);
-            let next = format!("?call={}", call + 1);
-            Answer::json(match call {
-                0 => linked(0..1, &next),
-                call if call <= empty => linked(1..1, &next),
-                // A page with rows begins the count anew.
-                call if call == empty + 1 => linked(1..2, &next),
-                call if call <= 2 * empty + 1 => linked(2..2, &next),
-                _ => page(2..3),
-            })
-        });
-        let mut items = machines(&server).into_iter();
-        let (numbers, failure) = walk(&mut items);
-        if empty <= 3 {
-            assert!(failure.is_none(), "{empty}: {failure:?}");
-            assert_eq!(numbers, [0, 1, 2]);
-        } else {
-            assert_eq!(failure.unwrap().kind(), ErrorKind::Paging);
-            assert_eq!((numbers, server.calls(), items.offset()), (vec![0], 5, 1));
-        }
-    }
-}
-
 // Paging by offsets.
 
 #[test]
@@ -612,77 +265,6 @@ fn history_is_always_asked_for_with_top_and_skip_and_the_same_ids() {
         server.lines(),
         lines.map(|query| format!("{HISTORY}{query}"))
     );
-}
-
-#[test]
-fn the_next_page_is_asked_for_behind_the_rows_received_not_those_asked_for() {
-    // A service that caps `$top` without a word.
-    let service = ByOffset { rows: 7, cap: 3 };
-    let queries = [
-        "?$top=5",
-        "?$top=5&$skip=3",
-        "?$top=5&$skip=6",
-        "?$top=5&$skip=7",
-    ];
-    let server = service.start();
-    assert_eq!(whole(machines(&server).page_size(5)), numbers(0..7));
-    assert_eq!(
-        server.lines(),
-        queries.map(|query| format!("{MACHINES}{query}"))
-    );
-    let server = service.start();
-    assert_eq!(whole(history(&server).page_size(5)), numbers(0..7));
-    assert_eq!(
-        server.lines(),
-        queries.map(|query| format!("{HISTORY}{query}"))
-    );
-    let server = service.start();
-    assert_eq!(whole(machines(&server).top(6)), numbers(0..6));
-    assert_eq!(
-        server.lines(),
-        ["?$top=6", "?$top=3&$skip=3"].map(|query| format!("{MACHINES}{query}"))
-    );
-}
-
-#[test]
-fn a_walk_by_offsets_ends_where_the_list_is_known_to_end() {
-    for (rows, cap, queries) in [
-        // Nothing is nothing at once.
-        (0, 9, vec!["?$top=2"]),
-        // A first short page proves nothing.
-        (1, 9, vec!["?$top=2", "?$top=2&$skip=1"]),
-        // Nor does a full one, though it be the last.
-        (2, 9, vec!["?$top=2", "?$top=2&$skip=2"]),
-        (4, 9, vec!["?$top=2", "?$top=2&$skip=2", "?$top=2&$skip=4"]),
-        // But a short one after a full one does.
-        (3, 9, vec!["?$top=2", "?$top=2&$skip=2"]),
-        // Unless no page was ever full.
-        (
-            3,
-            1,
-            vec![
-                "?$top=2",
-                "?$top=2&$skip=1",
-                "?$top=2&$skip=2",
-                "?$top=2&$skip=3",
-            ],
-        ),
-    ] {
-        for line in [MACHINES, HISTORY] {
-            let server = ByOffset { rows, cap }.start();
-            let found = if line == MACHINES {
-                whole(machines(&server).page_size(2))
-            } else {
-                whole(history(&server).page_size(2))
-            };
-            assert_eq!(found, numbers(0..rows));
-            let expected: Vec<_> = queries
-                .iter()
-                .map(|query| format!("{line}{query}"))
-                .collect();
-            assert_eq!(server.lines(), expected, "{rows} rows, {cap} a page");
-        }
-    }
 }
 
 #[test]
@@ -830,47 +412,17 @@ fn a_link_wins_over_offsets_and_offsets_go_on_where_links_end() {
 }
 
 #[test]
-fn a_service_that_pays_no_heed_to_skip_is_an_error_and_no_endless_walk() {
-    let server = RawServer::pages([page(0..2)]);
-    let mut items = machines(&server).page_size(2).into_iter();
-    let seen: Vec<_> = items.by_ref().take(10).collect();
-    assert_eq!(seen.len(), 3, "{seen:?}");
-    assert_eq!(seen[2].as_ref().unwrap_err().kind(), ErrorKind::Paging);
-    assert!(items.next().is_none());
-    assert_eq!((items.offset(), server.calls()), (2, 2));
-}
-
-#[test]
 fn rows_that_all_look_alike_are_not_taken_for_a_circle() {
     // What `$select` leaves of a row may be the same in all of them.
     let service = ByOffset { rows: 5, cap: 100 };
     let server = RawServer::new(move |request| {
-        let text = String::from_utf8(service.page(request)).unwrap();
+        let text = service.page(request);
         let alike = (0..5).fold(text, |text, n| text.replace(&format!(":{n}}}"), ":7}"));
         Answer::json(alike)
     });
     let request = machines(&server).query_option("$select", "n");
     assert_eq!(whole(request.clone().page_size(2)), [7; 5]);
     assert_eq!(whole(request.page_size(1)), [7; 5]);
-}
-
-#[test]
-fn rows_that_come_twice_are_handed_out_twice() {
-    let server = RawServer::pages([page(0..2), page(1..3), page(0..0)]);
-    assert_eq!(whole(machines(&server).page_size(2)), [0, 1, 1, 2]);
-}
-
-#[test]
-fn an_offset_that_can_not_be_counted_is_an_error() {
-    let server = RawServer::pages([page(0..2)]);
-    let mut items = machines(&server)
-        .skip(u64::MAX - 2)
-        .page_size(2)
-        .into_iter();
-    let (numbers, failure) = walk(&mut items);
-    let error = failure.unwrap();
-    assert_eq!((numbers, error.kind()), (vec![0, 1], ErrorKind::Paging));
-    assert_eq!((items.offset(), server.calls()), (u64::MAX, 1));
 }
 
 proptest! {
@@ -937,164 +489,6 @@ proptest! {
 
 // Where a walk stands when it breaks off.
 
-/// Answers the calls before the bad one as `good` does, and the bad one and all that follow with
-/// this.
-fn failing(good: ByOffset, bad_call: usize, bad: Answer) -> RawServer {
-    let mut calls = 0;
-    RawServer::new(move |request| {
-        calls += 1;
-        if calls > bad_call {
-            bad.clone()
-        } else {
-            good.answer(request)
-        }
-    })
-}
-
-#[test]
-fn after_an_error_at_a_page_boundary_all_before_it_was_handed_out_and_a_second_walk_completes_it() {
-    let service = ByOffset { rows: 8, cap: 100 };
-    let refusal = || {
-        Answer::new(
-            400,
-            &[],
-            r#"{"error":{"code":"BadRequest","message":"no"}}"#,
-        )
-    };
-    for bad_call in 0..4_u64 {
-        let calls = usize::try_from(bad_call).unwrap();
-        let at = bad_call * 3;
-        let server = failing(service, calls, refusal());
-        let mut items = machines(&server).page_size(3).into_iter();
-        let (mut found, failure) = walk(&mut items);
-        if bad_call == 3 {
-            assert!(failure.is_none());
-            assert_eq!(found, numbers(0..8));
-            continue;
-        }
-        let error = failure.unwrap();
-        assert_eq!(
-            (error.kind(), error.status()),
-            (ErrorKind::Status, Some(400))
-        );
-        assert_eq!((found.clone(), items.offset()), (numbers(0..at), at));
-        assert_eq!(
-            server.calls(),
-            calls + 1,
-            "after the error nothing more is asked"
-        );
-        let server = service.start();
-        found.extend(whole(machines(&server).page_size(3).skip(items.offset())));
-        assert_eq!(found, numbers(0..8));
-
-        let server = failing(service, calls, refusal());
-        let mut pages = machines(&server).page_size(3).pages();
-        let mut found = Vec::new();
-        let error = loop {
-            match pages.next().unwrap() {
-                Ok(page) => {
-                    assert_eq!(page.next_skip, pages.offset());
-                    found.extend(page.into_iter().map(|row| row.n));
-                }
-                Err(error) => break error,
-            }
-        };
-        assert_eq!(error.kind(), ErrorKind::Status);
-        assert!(pages.next().is_none() && pages.next().is_none());
-        assert_eq!((found.clone(), pages.offset()), (numbers(0..at), at));
-        let server = service.start();
-        found.extend(whole(machines(&server).page_size(3).skip(pages.offset())));
-        assert_eq!(found, numbers(0..8));
-    }
-}
-
-#[test]
-fn a_walk_that_breaks_off_within_a_page_is_completed_from_its_offset() {
-    let service = ByOffset { rows: 8, cap: 100 };
-    let json = [("Content-Type", "application/json")];
-    let text = page(3..6);
-    for cut in 1..text.len() {
-        // Without a length: only the decoder can see that the second page is cut.
-        let damaged = Answer::without_length(200, &json, &text.as_bytes()[..cut]);
-        let server = RawServer::new(move |request| match request.number("$skip") {
-            Some(skip) if skip >= 3 => damaged.clone(),
-            _ => service.answer(request),
-        });
-        let mut items = machines(&server).page_size(3).into_iter();
-        let (mut found, failure) = walk(&mut items);
-        let error = failure.unwrap();
-        assert_eq!(
-            (error.kind(), error.is_retryable()),
-            (ErrorKind::Transport, true),
-            "{error}"
-        );
-        let at = items.offset();
-        assert_eq!(found, numbers(0..at), "cut at {cut}");
-        let mut pages = machines(&server).page_size(3).pages();
-        assert_eq!(pages.next().unwrap().unwrap().next_skip, 3);
-        assert!(pages.next().unwrap().is_err() && pages.next().is_none());
-        assert_eq!(pages.offset(), 3);
-        let server = service.start();
-        found.extend(whole(machines(&server).page_size(3).skip(at)));
-        assert_eq!(found, numbers(0..8), "cut at {cut}");
-    }
-}
-
-#[test]
-fn a_malformed_row_is_one_error_that_skip_steps_over() {
-    for bad in [r#"{"n":"PLANTED"}"#, r#"{"m":1}"#, "[7]", "null", "7"] {
-        for at in 0..8_u64 {
-            let service = move |request: &Request| {
-                let text = String::from_utf8(ByOffset { rows: 8, cap: 100 }.page(request)).unwrap();
-                Answer::json(text.replace(&format!("{{\"n\":{at}}}"), bad))
-            };
-            let server = RawServer::new(service);
-            let mut items = machines(&server).page_size(3).into_iter();
-            let (mut found, failure) = walk(&mut items);
-            let error = failure.unwrap();
-            assert_eq!(
-                (error.kind(), error.is_retryable()),
-                (ErrorKind::Decode, false)
-            );
-            let text = error.to_string();
-            assert!(text.contains(&format!("at row {at} of the list")), "{text}");
-            assert!(
-                !format!("{error:?}{error:#?}").contains("PLANTED"),
-                "{error:?}"
-            );
-            assert_eq!((found.clone(), items.offset()), (numbers(0..at), at));
-            found.extend(whole(
-                machines(&server).page_size(3).skip(items.offset() + 1),
-            ));
-            let rest: Vec<u64> = (0..8).filter(|n| *n != at).collect();
-            assert_eq!(found, rest);
-
-            // Pages: not even the rows before it on its page.
-            let mut pages = machines(&server).page_size(3).pages();
-            let whole_pages = at / 3 * 3;
-            let good: Vec<u64> = pages
-                .by_ref()
-                .map_while(Result::ok)
-                .flatten()
-                .map(|row| row.n)
-                .collect();
-            assert_eq!(
-                (good, pages.offset()),
-                (numbers(0..whole_pages), whole_pages)
-            );
-            assert!(pages.next().is_none());
-        }
-    }
-}
-
-impl ByOffset {
-    fn page(self, request: &Request) -> Vec<u8> {
-        let skip = request.number("$skip").unwrap_or(0).min(self.rows);
-        let top = request.number("$top").unwrap_or(u64::MAX).min(self.cap);
-        page(skip..skip.saturating_add(top).min(self.rows)).into_bytes()
-    }
-}
-
 #[test]
 fn the_offset_is_right_behind_every_row_and_every_page() {
     for skip in [0, 5] {
@@ -1120,20 +514,6 @@ fn the_offset_is_right_behind_every_row_and_every_page() {
 }
 
 #[test]
-fn a_page_is_handed_out_before_the_error_of_the_way_on_from_it() {
-    let server = RawServer::pages([linked(0..2, "https://foreign.invalid/api/machines?$skip=2")]);
-    let mut pages = machines(&server).pages();
-    let first = pages.next().unwrap().unwrap();
-    assert_eq!(
-        (first.items.len(), first.next_skip, pages.offset()),
-        (2, 2, 2)
-    );
-    assert_eq!(pages.next().unwrap().unwrap_err().kind(), ErrorKind::Paging);
-    assert!(pages.next().is_none());
-    assert_eq!((pages.offset(), server.calls()), (2, 1));
-}
-
-#[test]
 fn empty_pages_are_not_handed_out() {
     let server = RawServer::pages([linked(0..0, "?x=1"), linked(0..2, "?x=2"), page(2..2)]);
     let pages: Vec<Page<Row>> = machines(&server).pages().collect::<Result<_, _>>().unwrap();
@@ -1141,38 +521,16 @@ fn empty_pages_are_not_handed_out() {
     assert_eq!(pages[0].items, [Row { n: 0 }, Row { n: 1 }]);
 }
 
-#[test]
-fn flattening_a_walk_that_fails_comes_to_an_end() {
-    // An iterator that gave its error again and again would hang the test below.
-    fn ends<T, I: Iterator<Item = Result<T, Error>>>(walk: impl Fn() -> I, good: usize) {
-        assert!(walk().take(10).count() <= good + 1, "errors without end");
-        assert_eq!(walk().flatten().count(), good);
-    }
-    let bodies = [
-        page(0..3).replace("\"n\":1", "\"n\":null"),
-        "<html>".to_owned(),
-        linked(0..1, "https://foreign.invalid/api/machines?$skip=1"),
-    ];
-    for (body, (rows, pages)) in bodies.into_iter().zip([(1, 0), (0, 0), (1, 1)]) {
-        let server = RawServer::pages([body]);
-        ends(|| machines(&server).into_iter(), rows);
-        ends(|| machines(&server).pages(), pages);
-    }
-    let server = RawServer::script([Answer::new(403, &[], "")]);
-    ends(|| machines(&server).into_iter(), 0);
-    ends(|| machines(&server).page_size(0).into_iter(), 0);
-}
-
 // Pages that arrive damaged, and may be whole when they are fetched again.
 
 /// A request of a client that tries again.
-fn persistent(server: &RawServer) -> ListMachines<Row> {
+pub(crate) fn persistent(server: &RawServer) -> ListMachines<Row> {
     let client = builder(&server.url()).retry_policy(RetryPolicy::default());
     client.build().unwrap().machines().deserialize()
 }
 
 /// A body without its end, which only the decoder can see.
-fn damaged(body: &str, length: usize) -> Answer {
+pub(crate) fn damaged(body: &str, length: usize) -> Answer {
     let json = [("Content-Type", "application/json")];
     Answer::without_length(200, &json, &body.as_bytes()[..length])
 }
@@ -1326,32 +684,6 @@ fn what_is_whole_and_wrong_is_not_asked_for_again_nor_is_anything_without_retrie
 }
 
 // Nothing is done before it is asked for.
-
-#[test]
-fn nothing_is_sent_before_the_first_next_and_no_page_is_fetched_ahead() {
-    let server = ByOffset { rows: 4, cap: 100 }.start();
-    let request = machines(&server).page_size(2);
-    let copy = request.clone();
-    let shown = format!("{request:?} {}", request.url());
-    let mut items = request.iter();
-    let mut pages = request.clone().pages();
-    let shown = format!("{shown} {items:?} {pages:?}");
-    assert!(!shown.contains(TOKEN));
-    assert_eq!((items.offset(), pages.offset(), server.calls()), (0, 0, 0));
-    for (row, calls) in [(0, 1), (1, 1), (2, 2), (3, 2)] {
-        assert_eq!(items.next().unwrap().unwrap().n, row);
-        assert_eq!(server.calls(), calls, "at row {row}");
-    }
-    assert!(items.next().is_none());
-    assert_eq!(server.calls(), 3);
-    for calls in [4, 5] {
-        pages.next().unwrap().unwrap();
-        assert_eq!(server.calls(), calls);
-    }
-    // A walk that is given up asks for nothing more.
-    drop((items, pages, copy));
-    assert_eq!(server.calls(), 5);
-}
 
 #[test]
 fn url_is_what_is_sent_first() {

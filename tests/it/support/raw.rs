@@ -105,8 +105,12 @@ pub(crate) struct Answer {
     bytes: Vec<u8>,
     /// So many bytes of filler behind the others, as far as the client takes them.
     flood: usize,
-    /// The pause before each byte from this one on.
-    pace: Option<(usize, Duration)>,
+    /// The sizes of the pieces that are sent by themselves, over and over; none if all is one.
+    pieces: Vec<usize>,
+    /// Where the pieces begin. What stands before them is sent at once.
+    from: usize,
+    /// The pause before each piece.
+    pace: Duration,
     end: End,
 }
 
@@ -129,7 +133,9 @@ impl Answer {
         Self {
             bytes: bytes.into(),
             flood: 0,
-            pace: None,
+            pieces: Vec::new(),
+            from: 0,
+            pace: Duration::ZERO,
             end: End::Closed,
         }
     }
@@ -250,7 +256,17 @@ impl Answer {
     /// One byte after the other, each after this pause.
     pub(crate) fn dripping(self, pace: Duration) -> Self {
         Self {
-            pace: Some((0, pace)),
+            pace,
+            ..self.in_pieces([1])
+        }
+    }
+
+    /// In pieces of these sizes, over and over, each sent by itself. The pause between two is no
+    /// more than what keeps most of them from travelling together.
+    pub(crate) fn in_pieces(self, sizes: impl Into<Vec<usize>>) -> Self {
+        Self {
+            pieces: sizes.into(),
+            pace: Duration::from_micros(50),
             ..self
         }
     }
@@ -259,8 +275,8 @@ impl Answer {
     pub(crate) fn dripping_body(self, pace: Duration) -> Self {
         let head = self.bytes.windows(4).position(|four| four == b"\r\n\r\n");
         Self {
-            pace: Some((head.unwrap() + 4, pace)),
-            ..self
+            from: head.unwrap() + 4,
+            ..self.dripping(pace)
         }
     }
 
@@ -277,16 +293,17 @@ impl Answer {
     }
 
     fn send(&self, stream: &mut TcpStream, shared: &Shared) -> io::Result<()> {
-        match self.pace {
-            None => stream.write_all(&self.bytes)?,
-            Some((from, pace)) => {
-                let (at_once, dripping) = self.bytes.split_at(from);
-                stream.write_all(at_once)?;
-                for byte in dripping.chunks(1) {
-                    thread::sleep(pace);
-                    stream.write_all(byte)?;
-                }
+        let (at_once, mut rest) = self.bytes.split_at(self.from);
+        stream.write_all(at_once)?;
+        let mut sizes = self.pieces.iter().cycle();
+        while !rest.is_empty() {
+            let size = sizes.next().map_or(rest.len(), |size| *size);
+            let (piece, behind) = rest.split_at(size.clamp(1, rest.len()));
+            if !self.pieces.is_empty() {
+                thread::sleep(self.pace);
             }
+            stream.write_all(piece)?;
+            rest = behind;
         }
         let filler = vec![b'x'; 64 * 1024];
         for _ in 0..self.flood.div_ceil(filler.len()) {
