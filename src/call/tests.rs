@@ -244,7 +244,7 @@ fn the_pauses_double_and_the_last_failure_has_none_after_it() {
 
 #[test]
 fn what_is_no_use_trying_again_is_tried_once() {
-    for status in [201, 204, 206, 302, 400, 403, 404, 405, 418, 501, 505] {
+    for status in [201, 203, 206, 302, 400, 403, 404, 405, 418, 501, 505] {
         let rig = script([Reply::new(status)]);
         let error = failure(&rig);
         assert_eq!((error.status(), error.attempts()), (Some(status), 1));
