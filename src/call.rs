@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::auth::{TokenCache, TokenRequest};
 use crate::body::{Body, Fingerprint, Spares};
 use crate::clock::Clock;
-use crate::error::{Error, ErrorKind};
+use crate::error::{self, Error, ErrorKind};
 use crate::http::{Http, Method, Request, Response};
 use crate::page::{self, Rows};
 use crate::rate_limit::{Api, RateLimiter};
@@ -75,6 +75,8 @@ pub(crate) struct Answer {
     body_limit: u64,
     /// How many exchanges it took.
     pub(crate) tries: u32,
+    /// What was sent for it, which the answer may repeat: errors that tell of it are cleaned of it.
+    pub(crate) bearer: Secret,
 }
 
 impl Answer {
@@ -227,7 +229,14 @@ impl Tries<'_> {
         if status != 200 {
             let body = response.small_body();
             let error = Error::from_status(status, &body, bearer).with_whole_body(response.whole);
-            let error = error.or_request_id(response.request_id.as_deref(), bearer);
+            let mut error = error.or_request_id(response.request_id.as_deref(), bearer);
+            // What was refused may be repeated too, and may be good elsewhere.
+            if let Some(refused) = &self.refused {
+                error = error.without(refused);
+            }
+            response.location_host = response
+                .location_host
+                .filter(|host| !error::shows(host, bearer));
             return Err(explain(
                 self.call.operation,
                 error,
@@ -242,10 +251,11 @@ impl Tries<'_> {
             // Said in an error, so it must not be what was sent.
             content_type: response
                 .content_type
-                .filter(|kind| !kind.contains(bearer.expose())),
+                .filter(|kind| !error::shows(kind, bearer)),
             body: response.body,
             body_limit: self.shared.http.body_limit(),
             tries: self.made,
+            bearer: bearer.clone(),
         })
     }
 

@@ -51,12 +51,15 @@ pub(crate) fn get(shared: &Shared, id: &str) -> Result<ScanAgent, Error> {
     let mut refetch = !shared.retry_policy.is_off();
     loop {
         let answer = call::send(shared, &call)?;
-        let tries = answer.tries;
+        let (tries, bearer) = (answer.tries, answer.bearer.clone());
         match answer.text().and_then(|text| pick(&text, id)) {
             Ok(agent) => return Ok(agent),
             // A body that is damaged is fetched once more, as a list's page is.
             Err(error) if error.is_damage() && refetch => refetch = false,
-            Err(error) => return Err(error.with_attempts(tries).for_request(&call.name())),
+            Err(error) => {
+                let error = error.without(&bearer).with_attempts(tries);
+                return Err(error.for_request(&call.name()));
+            }
         }
     }
 }

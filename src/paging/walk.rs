@@ -12,6 +12,7 @@ use crate::call::{self, Call, Shared};
 use crate::cloud::Origin;
 use crate::error::{Error, ErrorKind};
 use crate::page::Rows;
+use crate::secret::Secret;
 
 /// So many pages in a row may be empty and still name a next one.
 const EMPTY_PAGES: u32 = 3;
@@ -49,6 +50,8 @@ pub(crate) struct Walk {
     spares: Spares,
     /// How many exchanges the present page took.
     tries: u32,
+    /// What was sent for it.
+    bearer: Option<Secret>,
     /// Tells whether the page that was asked for by `$skip` is the one before it over again.
     last_page: Option<Fingerprint>,
     /// The query of the present page.
@@ -85,6 +88,7 @@ impl Walk {
             pages: 0,
             spares: Spares::default(),
             tries: 0,
+            bearer: None,
             last_page: None,
             query: String::new(),
             refetched: false,
@@ -98,6 +102,7 @@ impl Walk {
     /// There is nothing more to come: gives back the room that was kept for it.
     pub(super) fn finish(&mut self) {
         self.spares = Spares::default();
+        self.bearer = None;
     }
 
     /// Fetches the next page; `None` at the end of the list.
@@ -140,6 +145,7 @@ impl Walk {
         match call::send(&self.shared, &self.call()) {
             Ok(answer) => {
                 self.tries = answer.tries;
+                self.bearer = Some(answer.bearer.clone());
                 if matches!(self.next, Next::ByOffset)
                     && !self.refetched
                     && !self.listing.is_trimmed()
@@ -306,14 +312,22 @@ impl Walk {
     }
 
     fn lost(&self, why: &str) -> Error {
-        Error::new(ErrorKind::Paging, format!("{why} (at row {})", self.offset))
-            .with_attempts(self.tries)
-            .for_request(&self.call().name())
+        let text = format!("{why} (at row {})", self.offset);
+        self.of_page(Error::new(ErrorKind::Paging, text))
     }
 
     fn at_row(&self, error: Error) -> Error {
+        self.of_page(error.in_row(self.offset))
+    }
+
+    /// An error about what the present page holds, which may be the token that was sent for it: as a
+    /// link's host, as a key.
+    fn of_page(&self, error: Error) -> Error {
+        let error = match &self.bearer {
+            Some(bearer) => error.without(bearer),
+            None => error,
+        };
         error
-            .in_row(self.offset)
             .with_attempts(self.tries)
             .for_request(&self.call().name())
     }
