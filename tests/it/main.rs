@@ -22,7 +22,6 @@ mod paging;
 mod pipeline;
 mod requests;
 mod retries;
-mod secrets;
 mod support;
 #[cfg(feature = "rustls")]
 mod tls;

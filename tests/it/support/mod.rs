@@ -1,5 +1,6 @@
 //! What the tests share.
 
+pub(crate) mod planted;
 pub(crate) mod raw;
 
 use defender_endpoint::testing::FakeClock;
