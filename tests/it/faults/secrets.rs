@@ -894,19 +894,18 @@ fn a_proxys_password_is_in_no_text() {
 fn a_failed_renewal_is_logged_without_secret_and_token() {
     for planted in Planted::each() {
         let clock = defender_endpoint::testing::FakeClock::new();
-        let secret = planted.json();
-        let first = format!(r#"{{"access_token":"{secret}","expires_in":3600}}"#);
+        let secret = planted.secret.clone();
+        let first = serde_json::json!({ "access_token": secret, "expires_in": 3_600 }).to_string();
         let asked = AtomicUsize::new(0);
         let login = planted.login(RawServer::new(move |_| {
-            match asked.fetch_add(1, Ordering::SeqCst) {
-                0 => Answer::json(&first),
-                _ => {
-                    let body = format!(
-                        r#"{{"error":"a-teapot","error_description":"{secret} is not tea"}}"#
-                    );
-                    Answer::new(418, &[], body)
-                }
+            if asked.fetch_add(1, Ordering::SeqCst) == 0 {
+                return Answer::json(&first);
             }
+            let body = serde_json::json!({
+                "error": "a-teapot",
+                "error_description": format!("{secret} is not tea"),
+            });
+            Answer::new(418, &[], body.to_string())
         }));
         let api = planted.api(RawServer::sending(Answer::json(NOTHING)));
         let builder = planted.as_client_secret(&login.url(), &api.url());
@@ -1072,6 +1071,7 @@ fn the_crate_starts_no_process_and_has_no_panic_of_its_own() {
         files += 1;
         assert!(!text.contains("std::process"), "{path}");
         assert!(!text.contains("process::Command"), "{path}");
+        // Tests, and the fake tenant, whose secrets are none.
         if path.ends_with("tests.rs") || path.starts_with("src/testing/") {
             return;
         }
@@ -1151,7 +1151,10 @@ fn each_source(folder: &str, look: &mut dyn FnMut(&str, &str)) {
         let path = format!("{folder}/{}", entry.file_name().to_str().unwrap());
         if entry.file_type().unwrap().is_dir() {
             each_source(&path, look);
-        } else if path.ends_with(".rs") {
+        } else if Path::new(&path)
+            .extension()
+            .is_some_and(|kind| kind == "rs")
+        {
             look(&path, &source(&path));
         }
     }
