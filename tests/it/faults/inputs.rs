@@ -703,6 +703,9 @@ fn any_base_url_is_refused_or_is_the_only_place_to_which_anything_is_sent() {
         let name = host.trim_start_matches('[').trim_end_matches(']');
         let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"-.:".contains(&byte);
         prop_assert!(name.bytes().all(harmless) && !name.is_empty(), "{}", url);
+        let address = name.parse::<std::net::IpAddr>();
+        let loopback = name == "localhost" || address.is_ok_and(|address| address.is_loopback());
+        prop_assert!(scheme == "https" || loopback, "{}", url);
         let shown = match (scheme.as_str(), port) {
             ("http", 80) | ("https", 443) => format!("{scheme}://{host}/api/machines"),
             _ => format!("{scheme}://{host}:{port}/api/machines"),
