@@ -487,6 +487,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_sent_to_the_wrong_one_is_found() {
+        // A token is for the API alone: a proxy and a token endpoint must not be sent it.
+        for register in [Planted::proxy, Planted::login] {
+            assert!(is_found(|planted| {
+                let server = register(planted, RawServer::sending(Answer::json("{}")));
+                let client = planted.as_token(&server.url()).build().unwrap();
+                drop(client.scan_agents());
+            }));
+        }
+    }
+
+    #[test]
     fn a_connection_to_a_foreign_host_is_found() {
         assert!(is_found(|planted| {
             let host = planted.foreign_host();
