@@ -9,6 +9,7 @@ use crate::auth::{TokenCache, TokenRequest};
 use crate::body::{Body, Fingerprint, Spares};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Retry};
+use crate::excerpt::shows;
 use crate::http::{Http, Method, Request, Response};
 use crate::page::{self, Rows};
 use crate::rate_limit::{Api, RateLimiter};
@@ -75,6 +76,8 @@ pub(crate) struct Answer {
     body_limit: u64,
     /// How many exchanges it took.
     pub(crate) tries: u32,
+    /// What was sent for it, which the answer may repeat: errors that tell of it are cleaned of it.
+    pub(crate) bearer: Secret,
 }
 
 impl Answer {
@@ -230,7 +233,12 @@ impl Tries<'_> {
         if status != 200 {
             let body = response.small_body();
             let error = Error::from_status(status, &body, bearer).with_whole_body(response.whole);
-            let error = error.or_request_id(response.request_id.as_deref(), bearer);
+            let mut error = error.or_request_id(response.request_id.as_deref(), bearer);
+            // What was refused may be repeated too, and may be good elsewhere.
+            if let Some(refused) = &self.refused {
+                error = error.without(refused);
+            }
+            response.location_host = response.location_host.filter(|host| !shows(host, bearer));
             return Err(explain(
                 self.call.operation,
                 error,
@@ -243,12 +251,11 @@ impl Tries<'_> {
         }
         Ok(Answer {
             // Said in an error, so it must not be what was sent.
-            content_type: response
-                .content_type
-                .filter(|kind| !kind.contains(bearer.expose())),
+            content_type: response.content_type.filter(|kind| !shows(kind, bearer)),
             body: response.body,
             body_limit: self.shared.http.body_limit(),
             tries: self.made,
+            bearer: bearer.clone(),
         })
     }
 

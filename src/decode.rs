@@ -3,7 +3,8 @@
 
 use serde::Deserialize;
 
-use crate::error::{Error, ErrorKind, shortened};
+use crate::error::{Error, ErrorKind};
+use crate::excerpt::{CUT, shortened};
 use crate::page;
 
 /// Decodes one JSON value that is complete.
@@ -112,9 +113,11 @@ fn key_path(text: &str, end: usize) -> String {
                 }
                 _ => {}
             }
-            // A key longer than that is cut in the text anyway.
+            // The mark says that more followed.
             if content.len() < LONGEST_KEY {
                 content.push(c);
+            } else if !content.ends_with(CUT) {
+                content.push(CUT);
             }
             continue;
         }

@@ -5,14 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::excerpt::{excerpt, shows, without};
 use crate::secret::Secret;
-
-/// How much of an answer that isn't the service's own error JSON is kept as the message.
-const EXCERPT: usize = 300;
 
 /// The error of every fallible call of this crate.
 ///
@@ -23,7 +20,8 @@ const EXCERPT: usize = 300;
 /// each. `{:#?}` shows the fields instead.
 ///
 /// No token, secret, credential header, query or body of a token answer is in any of these texts.
-/// What the service says of a failed call is: its message, up to 300 characters.
+/// What the service says of a failed call is: its message, up to 300 characters. Where it repeats the
+/// token or secret that it was sent, as it is or encoded, `***` stands instead.
 ///
 /// # Example
 ///
@@ -315,6 +313,28 @@ impl Error {
         self
     }
 
+    /// Takes a secret out of all that was made of foreign text: a message, a host's name, a key.
+    pub(crate) fn without(mut self, secret: &Secret) -> Self {
+        let Inner {
+            text,
+            code,
+            message,
+            request_id,
+            ..
+        } = &mut *self.0;
+        for text in [
+            Some(text),
+            code.as_mut(),
+            message.as_mut(),
+            request_id.as_mut(),
+        ] {
+            if let Some(text) = text.filter(|text| shows(text, secret)) {
+                *text = without(text, secret).into_owned();
+            }
+        }
+        self
+    }
+
     /// A body of which some was lost may have been anybody's.
     pub(crate) fn with_whole_body(mut self, whole: bool) -> Self {
         self.0.from_service &= whole;
@@ -542,54 +562,6 @@ fn repeats(status_line: &str, code: &str) -> bool {
         || line
             .to_ascii_lowercase()
             .ends_with(&code.to_ascii_lowercase())
-}
-
-/// Foreign text made fit for one line of a log: without the secret, which it may repeat, without
-/// control characters, runs of space folded, and cut, in this order. Nothing if nothing is left.
-pub(crate) fn excerpt(text: &str, secret: &Secret) -> Option<String> {
-    /// Shorter ones stand in any text, and guard nothing.
-    const SHORTEST_SECRET: usize = 4;
-    let secret = secret.expose();
-    let without = |text: &str, secret: &str| {
-        if secret.len() < SHORTEST_SECRET {
-            text.to_owned()
-        } else {
-            text.replace(secret, "***")
-        }
-    };
-    // As it is, and as it was sent in a form; and once more in the line that is shown, since the
-    // spaces of a secret may have come back as others.
-    let encoded = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
-    let line = folded(&without(&without(text, secret), &encoded));
-    let line = cut(without(&line, &folded(secret)));
-    Some(line).filter(|line| !line.is_empty())
-}
-
-/// The same for text that can't hold a secret.
-pub(crate) fn shortened(text: &str) -> String {
-    cut(folded(text))
-}
-
-/// The words of a text in one line, without what does not show.
-fn folded(text: &str) -> String {
-    let words = text.split(|c: char| c.is_whitespace() || is_unprintable(c));
-    let words = words.filter(|word| !word.is_empty());
-    words.collect::<Vec<_>>().join(" ")
-}
-
-fn cut(mut line: String) -> String {
-    if let Some((end, _)) = line.char_indices().nth(EXCERPT) {
-        line.truncate(end);
-        line.push('…');
-    }
-    line
-}
-
-/// What a line of text can't hold: control characters, ends of lines, and marks that change how the
-/// text around them is shown.
-fn is_unprintable(c: char) -> bool {
-    let mark = matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}');
-    mark || c.is_control()
 }
 
 #[cfg(test)]

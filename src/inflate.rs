@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, BufReader, Read};
 
 use flate2::bufread::MultiGzDecoder;
+use zeroize::Zeroize as _;
 
 use crate::body::{Body, PIECE};
 
@@ -60,7 +61,12 @@ pub(crate) fn beginning(body: Body) -> (Vec<u8>, bool) {
         Inflate::Plain(body) => return (body.into_first_piece(), true),
     };
     let mut body = Vec::with_capacity(PIECE);
-    // What was read before an error is there, and all that there is.
-    let whole = inflating.take(PIECE as u64).read_to_end(&mut body).is_ok();
-    (body, whole)
+    let outcome = inflating.take(PIECE as u64).read_to_end(&mut body);
+    // What was read before a cut is as it was sent. Damage may be anywhere in it, in the middle of a
+    // secret too, which nobody would recognise then.
+    let cut = |error: &io::Error| error.kind() == io::ErrorKind::UnexpectedEof;
+    if outcome.as_ref().is_err_and(|error| !cut(error)) {
+        body.zeroize();
+    }
+    (body, outcome.is_ok())
 }

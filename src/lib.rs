@@ -281,7 +281,9 @@
 //! for a failure that is tried again, a page that is fetched again, a token that could not be
 //! renewed, and a list that ended with 404. No line holds a query, a token or another secret; what
 //! the service says of a failed call is in the warning about it. The transport underneath, `ureq`,
-//! logs under its own name; its level `trace` shows raw bytes, tokens included: keep it off.
+//! logs under its own name; its level `trace` shows raw bytes, tokens included: keep it off. Its
+//! level `debug` shows neither path nor query nor `Authorization`, but a few headers of the answer,
+//! such as `Content-Type`, `Date` and `Server`, as they came.
 //!
 //! # Features
 //!
@@ -325,6 +327,7 @@ mod cloud;
 mod decode;
 mod encode;
 mod error;
+mod excerpt;
 pub mod filter;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]

@@ -61,10 +61,10 @@ const SIZES: PageSizes = PageSizes::ServiceChooses { most: 10_000 };
 /// The iterator's items are results. An error is the last item. Kinds:
 /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for a page size outside 1 to 10,000, a filter
 /// or query option that can't be sent, or a query of more than 16 KiB, each before anything is
-/// sent; [`Paging`](crate::ErrorKind::Paging) for a next link to a foreign host or in a circle;
-/// [`Decode`](crate::ErrorKind::Decode) for a row or page that doesn't fit, such as a page without
-/// `value` or with null there, which is never taken for an empty list; and those of every call,
-/// listed at [`ErrorKind`](crate::ErrorKind).
+/// sent; [`Paging`](crate::ErrorKind::Paging) for a next link to a foreign host, with the token in it
+/// or in a circle; [`Decode`](crate::ErrorKind::Decode) for a row or page that doesn't fit, such as a
+/// page without `value` or with null there, which is never taken for an empty list; and those of
+/// every call, listed at [`ErrorKind`](crate::ErrorKind).
 ///
 /// # Example
 ///

@@ -13,7 +13,8 @@ use serde_json::Deserializer;
 
 use crate::body::Body;
 use crate::decode;
-use crate::error::{Error, ErrorKind, Retry, shortened};
+use crate::error::{Error, ErrorKind, Retry};
+use crate::excerpt::shortened;
 use crate::http::too_large;
 use crate::inflate::{CHUNK, Inflate};
 

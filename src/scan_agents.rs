@@ -56,11 +56,15 @@ pub(crate) fn get(shared: &Shared, id: &str) -> Result<ScanAgent, Error> {
             error.with_attempts(tries)
         })?;
         tries = tries.saturating_add(answer.tries);
+        let bearer = answer.bearer.clone();
         match answer.text().and_then(|text| pick(&text, id)) {
             Ok(agent) => return Ok(agent),
             // A body that is damaged is fetched once more, as a list's page is.
             Err(error) if error.is_damage() && refetch => refetch = false,
-            Err(error) => return Err(error.with_attempts(tries).for_request(&call.name())),
+            Err(error) => {
+                let error = error.without(&bearer).with_attempts(tries);
+                return Err(error.for_request(&call.name()));
+            }
         }
     }
 }

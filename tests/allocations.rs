@@ -289,7 +289,7 @@ fn any_body_takes_bounded_memory() {
     let of_server = Arc::clone(&answer);
     let server = RawServer::new(move |_| of_server.lock().unwrap().clone());
     let client = Client::builder(StaticToken::new("a-token").unwrap())
-        .cloud(raw::cloud(server.url()))
+        .cloud(cloud(server.url()))
         .clock(FakeClock::new())
         .no_proxy()
         .max_wait(Duration::MAX)

@@ -10,7 +10,8 @@ use zeroize::Zeroizing;
 
 use crate::auth::{AccessToken, TokenRequest, check_token};
 use crate::body::Spares;
-use crate::error::{Error, Retry, excerpt};
+use crate::error::{Error, Retry};
+use crate::excerpt::{excerpt, shows};
 use crate::http::{Method, Request};
 use crate::secret::Secret;
 
@@ -62,7 +63,8 @@ pub(super) fn ask(
     let error = Error::from_token_status(answer.status, &secret_answer, secret)
         .or_request_id(answer.request_id.as_deref(), secret)
         .with_retry_after(answer.asked_wait(request.now()));
-    if let (300..=399, Some(host)) = (answer.status, &answer.location_host) {
+    let host = answer.location_host.filter(|host| !shows(host, secret));
+    if let (300..=399, Some(host)) = (answer.status, host) {
         return Err(error.with_hint(format!(
             "it points to {host}; redirects are never followed: check the login authority and the proxy"
         )));

@@ -11,10 +11,14 @@ use crate::body::{Fingerprint, Spares};
 use crate::call::{self, Call, Shared};
 use crate::cloud::Origin;
 use crate::error::{Error, ErrorKind};
+use crate::excerpt::shows;
 use crate::page::Rows;
+use crate::secret::Secret;
 
 /// So many pages in a row may be empty and still name a next one.
 const EMPTY_PAGES: u32 = 3;
+/// The shortest token that is looked for in links.
+const SHORTEST_TOKEN: usize = 16;
 /// What a query can't carry as it is. Everything else of a link's query goes back as it came.
 const NOT_IN_QUERY: &AsciiSet = &CONTROLS
     .add(b' ')
@@ -49,6 +53,8 @@ pub(crate) struct Walk {
     spares: Spares,
     /// How many exchanges the present page took.
     tries: u32,
+    /// What was sent for it.
+    bearer: Option<Secret>,
     /// Tells whether the page that was asked for by `$skip` is the one before it over again.
     last_page: Option<Fingerprint>,
     /// The query of the present page.
@@ -85,6 +91,7 @@ impl Walk {
             pages: 0,
             spares: Spares::default(),
             tries: 0,
+            bearer: None,
             last_page: None,
             query: String::new(),
             refetched: false,
@@ -98,6 +105,7 @@ impl Walk {
     /// There is nothing more to come: gives back the room that was kept for it.
     pub(super) fn finish(&mut self) {
         self.spares = Spares::default();
+        self.bearer = None;
     }
 
     /// Fetches the next page; `None` at the end of the list.
@@ -140,6 +148,7 @@ impl Walk {
         match call::send(&self.shared, &self.call()) {
             Ok(answer) => {
                 self.tries = answer.tries;
+                self.bearer = Some(answer.bearer.clone());
                 if matches!(self.next, Next::ByOffset) && !self.listing.is_trimmed() {
                     let page = answer.fingerprint();
                     let same = self.last_page.replace(page) == Some(page);
@@ -282,6 +291,12 @@ impl Walk {
     fn query_of(&self, link: &str) -> Result<String, Error> {
         let foreign =
             |what: String| self.lost(&format!("the next link {what}, and nothing was sent there"));
+        // Request lines are in the logs of everybody on the way. A short token, as tests have it, may
+        // stand in any link.
+        let long = |bearer: &&Secret| bearer.expose().len() >= SHORTEST_TOKEN;
+        if (self.bearer.as_ref().filter(long)).is_some_and(|bearer| shows(link, bearer)) {
+            return Err(foreign("holds the token that was sent".to_owned()));
+        }
         // The query decides nothing, and may hold what an origin can't.
         let (place, query) = link.split_at(link.find(['?', '#']).unwrap_or(link.len()));
         let path = self.listing.operation.path;
@@ -312,14 +327,22 @@ impl Walk {
     }
 
     fn lost(&self, why: &str) -> Error {
-        Error::new(ErrorKind::Paging, format!("{why} (at row {})", self.offset))
-            .with_attempts(self.tries)
-            .for_request(&self.call().name())
+        let text = format!("{why} (at row {})", self.offset);
+        self.of_page(Error::new(ErrorKind::Paging, text))
     }
 
     fn at_row(&self, error: Error) -> Error {
+        self.of_page(error.in_row(self.offset))
+    }
+
+    /// An error about what the present page holds, which may be the token that was sent for it: as a
+    /// link's host, as a key.
+    fn of_page(&self, error: Error) -> Error {
+        let error = match &self.bearer {
+            Some(bearer) => error.without(bearer),
+            None => error,
+        };
         error
-            .in_row(self.offset)
             .with_attempts(self.tries)
             .for_request(&self.call().name())
     }

@@ -2,7 +2,7 @@
 //! its debug level (its trace level is documented to show everything). There can be only one logger
 //! in a process: whoever needs log lines takes them from here.
 
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
@@ -31,10 +31,7 @@ impl Log for Collector {
                 level: record.level(),
                 text: record.args().to_string(),
             };
-            self.0
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(line);
+            kept().push(line);
         }
     }
 
@@ -50,11 +47,16 @@ pub(crate) fn start() {
     });
 }
 
-/// All lines since [`start`], those of tests that run at the same time among them.
-pub(crate) fn lines() -> Vec<Line> {
-    COLLECTOR
-        .0
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .clone()
+/// How many lines there are so far.
+pub(crate) fn count() -> usize {
+    kept().len()
+}
+
+/// The lines behind so many, those of tests that run at the same time among them.
+pub(crate) fn since(count: usize) -> Vec<Line> {
+    kept()[count..].to_vec()
+}
+
+fn kept() -> MutexGuard<'static, Vec<Line>> {
+    COLLECTOR.0.lock().unwrap_or_else(PoisonError::into_inner)
 }

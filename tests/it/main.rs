@@ -22,5 +22,4 @@ mod paging;
 mod pipeline;
 mod requests;
 mod retries;
-mod secrets;
 mod support;

@@ -1,5 +1,6 @@
 //! What the tests share.
 
+pub(crate) mod planted;
 pub(crate) mod raw;
 #[cfg(feature = "rustls")]
 pub(crate) mod tls_server;

@@ -1,0 +1,244 @@
+//! Foreign text made fit for one line of a log: short, plain, and without a secret that it repeats.
+
+use std::borrow::Cow;
+
+use crate::secret::Secret;
+
+/// How much of a text is kept, in characters.
+const LONGEST: usize = 300;
+/// Stands where a text was cut.
+pub(crate) const CUT: char = '…';
+
+/// Foreign text without the secret, which it may repeat, without control characters, runs of space
+/// folded, and cut, in this order. Nothing if nothing is left.
+pub(crate) fn excerpt(text: &str, secret: &Secret) -> Option<String> {
+    let line = folded(&without(text, secret));
+    // The spaces of a secret may have come back as others.
+    let line = without(&line, &Secret::from(folded(secret.expose()))).into_owned();
+    Some(cut(line)).filter(|line| !line.is_empty())
+}
+
+/// The same for text that can't hold a secret.
+pub(crate) fn shortened(text: &str) -> String {
+    cut(folded(text))
+}
+
+/// The words of a text in one line, without what does not show.
+fn folded(text: &str) -> String {
+    let words = text.split(|c: char| c.is_whitespace() || is_unprintable(c));
+    let words = words.filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" ")
+}
+
+fn cut(mut line: String) -> String {
+    if let Some((end, _)) = line.char_indices().nth(LONGEST) {
+        line.truncate(end);
+        line.push(CUT);
+    }
+    line
+}
+
+/// What a line of text can't hold: control characters, ends of lines, and marks that change how the
+/// text around them is shown.
+fn is_unprintable(c: char) -> bool {
+    let mark = matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}');
+    mark || c.is_control()
+}
+
+/// Shorter secrets stand in any text, and guard nothing.
+const SHORTEST_SECRET: usize = 4;
+
+/// Whether foreign text repeats a secret.
+pub(crate) fn shows(text: &str, secret: &Secret) -> bool {
+    text.split(CUT)
+        .any(|part| find(part, secret.expose()).is_some())
+}
+
+/// The text without the secret.
+pub(crate) fn without<'a>(text: &'a str, secret: &Secret) -> Cow<'a, str> {
+    if !shows(text, secret) {
+        return Cow::Borrowed(text);
+    }
+    let clean = |mut rest: &'a str| {
+        let mut part = String::new();
+        while let Some((before, after)) = find(rest, secret.expose()) {
+            part.extend([before, "***"]);
+            rest = after;
+        }
+        part + rest
+    };
+    let parts: Vec<String> = text.split(CUT).map(clean).collect();
+    Cow::Owned(parts.join("…"))
+}
+
+/// What stands before and behind the first place where a text spells the secret.
+fn find<'a>(text: &'a str, secret: &str) -> Option<(&'a str, &'a str)> {
+    let first = secret.bytes().next()?;
+    if secret.len() < SHORTEST_SECRET {
+        return None;
+    }
+    let may_begin = |byte: u8| byte.eq_ignore_ascii_case(&first) || b"%\\&+".contains(&byte);
+    let mut places = text
+        .bytes()
+        .enumerate()
+        .filter(|(_, byte)| may_begin(*byte));
+    places.find_map(|(at, _)| {
+        let (before, rest) = text.split_at_checked(at)?;
+        let length = spelled(rest.as_bytes(), secret.as_bytes())?;
+        Some((before, rest.get(length..).unwrap_or_default()))
+    })
+}
+
+/// How many bytes at the beginning of a text spell the secret: as it is, or as a URL, a form, JSON or
+/// HTML has it; in any case, since a host's name has one of its own. The text may be cut, and then
+/// end in the middle of the secret.
+fn spelled(text: &[u8], secret: &[u8]) -> Option<usize> {
+    let ways = [plain, from_url, from_json, from_html];
+    ways.into_iter().find_map(|decode: Decode| {
+        let mut rest = text;
+        for (found, &wanted) in secret.iter().enumerate() {
+            let Some((byte, after)) = decode(rest) else {
+                return (found >= SHORTEST_SECRET).then_some(text.len());
+            };
+            let space = byte == b'+' && wanted == b' ';
+            if !space && !byte.eq_ignore_ascii_case(&wanted) {
+                return None;
+            }
+            rest = after;
+        }
+        Some(text.len() - rest.len())
+    })
+}
+
+/// Takes one byte off a text, decoded; `None` at its end, be that in the middle of what stands for
+/// the byte.
+type Decode = fn(&[u8]) -> Option<(u8, &[u8])>;
+
+fn plain(text: &[u8]) -> Option<(u8, &[u8])> {
+    text.split_first().map(|(byte, rest)| (*byte, rest))
+}
+
+/// `%2B`
+fn from_url(text: &[u8]) -> Option<(u8, &[u8])> {
+    match text {
+        [b'%', high, low, rest @ ..] => {
+            number(&[*high, *low], 16).map_or_else(|| plain(text), |byte| Some((byte, rest)))
+        }
+        [b'%', ..] => None,
+        _ => plain(text),
+    }
+}
+
+/// `\"`, `\u002b`
+fn from_json(text: &[u8]) -> Option<(u8, &[u8])> {
+    match text {
+        [b'\\', b'u', a, b, c, d, rest @ ..] => {
+            number(&[*a, *b, *c, *d], 16).map_or_else(|| plain(text), |byte| Some((byte, rest)))
+        }
+        [b'\\', b'u', ..] | [b'\\'] => None,
+        [b'\\', byte, rest @ ..] => Some((*byte, rest)),
+        _ => plain(text),
+    }
+}
+
+/// `&amp;`, `&#43;`, `&#x2b;`
+fn from_html(text: &[u8]) -> Option<(u8, &[u8])> {
+    /// The longest name here, `apos`, or a number of two to four characters.
+    const LONGEST: usize = 5;
+    let Some(name) = text.strip_prefix(b"&") else {
+        return plain(text);
+    };
+    let Some(end) = name.iter().take(LONGEST + 1).position(|byte| *byte == b';') else {
+        return if name.len() > LONGEST {
+            plain(text)
+        } else {
+            None
+        };
+    };
+    let (name, rest) = name.split_at_checked(end)?;
+    let byte = match name {
+        b"amp" => Some(b'&'),
+        b"quot" => Some(b'"'),
+        b"apos" => Some(b'\''),
+        b"lt" => Some(b'<'),
+        b"gt" => Some(b'>'),
+        [b'#', b'x' | b'X', digits @ ..] => number(digits, 16),
+        [b'#', digits @ ..] => number(digits, 10),
+        _ => None,
+    };
+    byte.map_or_else(|| plain(text), |byte| Some((byte, rest.get(1..)?)))
+}
+
+fn number(digits: &[u8], radix: u32) -> Option<u8> {
+    u8::from_str_radix(std::str::from_utf8(digits).ok()?, radix).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_taken_out_in_every_form_that_texts_have_of_it() {
+        let secret = Secret::from("aB3+/\"\\=~%&<' \u{fc}z");
+        for form in [
+            "aB3+/\"\\=~%&<' \u{fc}z",
+            "ab3+/\"\\=~%&<' \u{fc}Z",
+            "aB3%2B%2F%22%5C%3D%7E%25%26%3C%27%20%C3%BCz",
+            "%61%42%33%2b%2f%22%5c%3d~%25%26%3c'+%c3%bc%7a",
+            r#"aB3+/\"\\=~%&<' üz"#,
+            r"aB3\u002b\/\u0022\u005C=~%\u0026\u003c\u0027 üz",
+            "aB3+/&quot;\\=~%&amp;&lt;&#39; \u{fc}z",
+            "aB3&#43;/&#x22;\\=~%&#X26;&lt;&apos; \u{fc}z",
+        ] {
+            assert_eq!(without(form, &secret), "***");
+            let text = format!("a {form}{form}, aB");
+            assert_eq!(without(&text, &secret), "a ******, aB");
+            assert!(shows(&text, &secret) && !shows("a ******, aB", &secret));
+        }
+    }
+
+    #[test]
+    fn a_secret_that_is_cut_off_with_the_text_is_taken_out() {
+        let secret = Secret::from("aB3+\"cdef&g");
+        // And how much of it may be there before it is told from other words.
+        for (form, harmless) in [
+            ("aB3+\"cdef&g", 3),
+            ("aB3%2B%22cdef%26g", 5),
+            (r#"aB3+\"cdef&g"#, 3),
+            ("aB3&#43;&quot;cdef&amp;g", 7),
+        ] {
+            for end in 1..=form.len() {
+                let text = format!("seen: {}", form.get(..end).unwrap());
+                let expected = if end > harmless { "seen: ***" } else { &text };
+                assert_eq!(without(&text, &secret), expected);
+                let marked = format!("{text}….x");
+                assert_eq!(
+                    without(&marked, &secret).strip_suffix("….x"),
+                    Some(expected)
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_only_begins_like_a_secret_is_left_alone() {
+        let secret = Secret::from("aB3+c");
+        for text in [
+            "",
+            "aB3",
+            "aB3+d",
+            "aB3%2Bd",
+            "100 % sure & \\ aB3%",
+            "%",
+            "\\",
+            "&",
+            "\\u00",
+            "&#43",
+            "aB3&#43;",
+        ] {
+            assert_eq!(without(text, &secret), text.replace("aB3&#43;", "***"));
+        }
+        assert_eq!(without("a x", &Secret::from("x")), "a x");
+        assert_eq!(without("a x", &Secret::from("")), "a x");
+    }
+}
