@@ -2,6 +2,10 @@
 
 pub(crate) mod raw;
 
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
 use defender_endpoint::testing::FakeClock;
 use defender_endpoint::{Client, ClientBuilder, Cloud, RetryPolicy, StaticToken};
 
@@ -26,6 +30,20 @@ pub(crate) fn builder(url: &str) -> ClientBuilder {
         .clock(FakeClock::new())
         .no_proxy()
         .retry_policy(RetryPolicy::none())
+}
+
+/// Does what could hang where the crate is broken, and fails then instead of hanging with it.
+pub(crate) fn in_time(work: impl FnOnce() + Send + 'static) {
+    let (done, is_done) = mpsc::channel();
+    let worker = thread::spawn(move || {
+        work();
+        // Nobody listens any more if it took too long.
+        let _ = done.send(());
+    });
+    match is_done.recv_timeout(Duration::from_secs(20)) {
+        Err(RecvTimeoutError::Timeout) => panic!("it hangs"),
+        Ok(()) | Err(RecvTimeoutError::Disconnected) => worker.join().unwrap(),
+    }
 }
 
 #[test]
