@@ -613,21 +613,24 @@ fn calls_for_which_there_was_no_token_do_not_count() {
 /// F59: an observer that panics does so in the queue, and leaves it.
 #[test]
 fn a_panicking_observer_leaves_the_queue() {
-    let (tenant, _, builder) = setup();
-    let calm = builder.clone();
-    let limiter = RateLimiter::new_with_clock(RateLimits::documented(), FakeClock::new()).unwrap();
-    let client = builder
-        .rate_limiter(limiter.clone())
-        .on_wait(|_| panic!("on purpose"))
-        .build()
-        .unwrap();
-    tenant.fail(Fault::throttled(seconds(9)));
-    assert!(thread::spawn(move || client.scan_agents()).join().is_err());
-    calm.rate_limiter(limiter)
-        .build()
-        .unwrap()
-        .scan_agents()
-        .unwrap();
+    support::in_time(|| {
+        let (tenant, _, builder) = setup();
+        let calm = builder.clone();
+        let limiter =
+            RateLimiter::new_with_clock(RateLimits::documented(), FakeClock::new()).unwrap();
+        let client = builder
+            .rate_limiter(limiter.clone())
+            .on_wait(|_| panic!("on purpose"))
+            .build()
+            .unwrap();
+        tenant.fail(Fault::throttled(seconds(9)));
+        assert!(thread::spawn(move || client.scan_agents()).join().is_err());
+        calm.rate_limiter(limiter)
+            .build()
+            .unwrap()
+            .scan_agents()
+            .unwrap();
+    });
 }
 
 // --- any demand
