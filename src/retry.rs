@@ -18,7 +18,8 @@ pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
 /// wait before a retry doubles each time, between half and all of it by chance, so that many clients
 /// don't come back at once; where the service says how long to wait, that counts if it is longer.
 /// The first retry after a kept-alive connection turned out to be dead comes at once, on a new one.
-/// Every try takes a place in the rate limits.
+/// Every try takes a place in the rate limits, which is what bounds a storm of failures: calls share
+/// no budget of retries.
 ///
 /// Never tried again: other answers, TLS failures, answers of the wrong shape, redirects, and
 /// whatever this crate refuses itself. A retry that would have to wait longer than an hour or than

@@ -186,11 +186,10 @@ fn a_failure_that_all_threads_shared_is_not_kept() {
         for _ in 0..THREADS {
             call_in_thread(&client, &report);
         }
-        let well = outcomes(&reports, THREADS).into_iter().map(|outcome| {
-            let outcome = outcome.unwrap();
-            assert!(matches!(kind(outcome), None | Some(ErrorKind::Credential)));
-        });
-        well.count()
+        for outcome in outcomes(&reports, THREADS) {
+            let kind = kind(outcome.unwrap());
+            assert!(matches!(kind, None | Some(ErrorKind::Credential)));
+        }
     };
     round();
     assert_eq!(login.calls(), 1);
@@ -496,6 +495,38 @@ fn a_panic_in_the_queue_stops_nobody_else() {
         (quota.left_in_minute, quota.next_call_in),
         (2, Duration::ZERO)
     );
+}
+
+/// F96: an observer may look at the limiter that its call waits for: no lock is held while it is told.
+#[test]
+fn an_observer_may_look_at_the_quota() {
+    let service = Service::new();
+    let limits = RateLimits::new(1, 1_000);
+    let limiter = RateLimiter::new_with_clock(limits, service.clock.clone()).unwrap();
+    let (looked, looks) = channel();
+    let (looked, looking) = (Mutex::new(looked), limiter.clone());
+    let client = service
+        .client(limits)
+        .rate_limiter(limiter)
+        .max_wait(Duration::MAX)
+        .on_wait(move |wait| {
+            let quota = looking.quota().scan_agents;
+            let both = (wait.left, quota.next_call_in);
+            looked.lock().unwrap().send(both).unwrap();
+            ControlFlow::Continue(())
+        })
+        .build()
+        .unwrap();
+    let (report, reports) = channel();
+    client.scan_agents().unwrap();
+    call_in_thread(&client, &report);
+    assert_eq!(panics(outcomes(&reports, 1)), 0);
+    // Whoever came then would be the next but one.
+    let expected: Vec<_> = (1..=60)
+        .rev()
+        .map(|left| (SECOND * left, SECOND * (left + 60)))
+        .collect();
+    assert_eq!(looks.try_iter().collect::<Vec<_>>(), expected);
 }
 
 /// F96: 32 threads walk and call on one client on a bad day: throttled, refused, cut off, with tokens

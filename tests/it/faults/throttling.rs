@@ -579,53 +579,58 @@ impl Credential for Unreliable {
 /// that of a credential that fails.
 #[test]
 fn calls_for_which_there_was_no_token_do_not_count() {
-    let service = Service::new();
-    for panics in [false, true] {
-        let credential = Unreliable {
-            failures: 5.into(),
-            panics,
-        };
-        let url = service.server.url();
-        let client = Client::builder(credential)
-            .cloud(Cloud::COMMERCIAL.with_api_url(&url).with_authority(&url))
-            .clock(service.clock.clone())
-            .no_proxy()
-            .rate_limits(RateLimits::new(1, 1))
-            .max_wait(Duration::ZERO)
-            .build()
-            .unwrap();
-        for _ in 0..5 {
-            let outcome = panic::catch_unwind(AssertUnwindSafe(|| client.scan_agents()));
-            match outcome {
-                Ok(answer) => assert_eq!(kind(answer), Some(ErrorKind::Credential)),
-                Err(_) => assert!(panics),
+    support::within(seconds(20), || {
+        let service = Service::new();
+        for panics in [false, true] {
+            let credential = Unreliable {
+                failures: 5.into(),
+                panics,
+            };
+            let url = service.server.url();
+            let client = Client::builder(credential)
+                .cloud(Cloud::COMMERCIAL.with_api_url(&url).with_authority(&url))
+                .clock(service.clock.clone())
+                .no_proxy()
+                .rate_limits(RateLimits::new(1, 1))
+                .max_wait(Duration::ZERO)
+                .build()
+                .unwrap();
+            for _ in 0..5 {
+                let outcome = panic::catch_unwind(AssertUnwindSafe(|| client.scan_agents()));
+                match outcome {
+                    Ok(answer) => assert_eq!(kind(answer), Some(ErrorKind::Credential)),
+                    Err(_) => assert!(panics),
+                }
             }
+            client.scan_agents().unwrap();
+            assert_eq!(kind(client.scan_agents()), REFUSED);
         }
-        client.scan_agents().unwrap();
-        assert_eq!(kind(client.scan_agents()), REFUSED);
-    }
-    assert_eq!(service.calls().len(), 2);
-    assert_eq!(service.clock.now(), Duration::ZERO);
+        assert_eq!(service.calls().len(), 2);
+        assert_eq!(service.clock.now(), Duration::ZERO);
+    });
 }
 
 /// F59: an observer that panics does so in the queue, and leaves it.
 #[test]
 fn a_panicking_observer_leaves_the_queue() {
-    let (tenant, _, builder) = setup();
-    let calm = builder.clone();
-    let limiter = RateLimiter::new_with_clock(RateLimits::documented(), FakeClock::new()).unwrap();
-    let client = builder
-        .rate_limiter(limiter.clone())
-        .on_wait(|_| panic!("on purpose"))
-        .build()
-        .unwrap();
-    tenant.fail(Fault::throttled(seconds(9)));
-    assert!(thread::spawn(move || client.scan_agents()).join().is_err());
-    calm.rate_limiter(limiter)
-        .build()
-        .unwrap()
-        .scan_agents()
-        .unwrap();
+    support::within(seconds(20), || {
+        let (tenant, _, builder) = setup();
+        let calm = builder.clone();
+        let limiter =
+            RateLimiter::new_with_clock(RateLimits::documented(), FakeClock::new()).unwrap();
+        let client = builder
+            .rate_limiter(limiter.clone())
+            .on_wait(|_| panic!("on purpose"))
+            .build()
+            .unwrap();
+        tenant.fail(Fault::throttled(seconds(9)));
+        assert!(thread::spawn(move || client.scan_agents()).join().is_err());
+        calm.rate_limiter(limiter)
+            .build()
+            .unwrap()
+            .scan_agents()
+            .unwrap();
+    });
 }
 
 // --- any demand
