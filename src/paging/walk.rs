@@ -333,3 +333,6 @@ fn skip_of(query: &str) -> Option<u64> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests;
