@@ -24,6 +24,12 @@ impl Spares {
         self.lock().push(piece);
     }
 
+    /// How many pieces there are.
+    #[cfg(test)]
+    pub(crate) fn count(&self) -> usize {
+        self.lock().len()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -245,7 +251,7 @@ mod tests {
             assert!(read == expected, "{size} bytes");
         }
         // The four of the largest body, and one for the look behind it that there is no more.
-        assert_eq!(spares.lock().len(), 5);
+        assert_eq!(spares.count(), 5);
         assert!(spares.lock().iter().all(|piece| piece.len() == PIECE));
     }
 

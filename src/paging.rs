@@ -257,3 +257,5 @@ impl<T> fmt::Debug for Pages<T> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod under_fire;

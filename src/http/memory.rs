@@ -20,8 +20,10 @@ use ureq::{Agent, Timeout};
 use super::{Http, Settings};
 use crate::error::Error;
 
-/// Room for the longest head that ureq takes, and more.
-const BUFFER: usize = 80 * 1024;
+/// Room for what is sent at once: the head with the longest URL.
+const OUTPUT: usize = 32 * 1024;
+/// Room for what has arrived; it grows by so much.
+const INPUT: usize = 4 * 1024;
 
 /// The other end of all connections.
 pub(crate) trait Service: Send + Sync {
@@ -515,11 +517,11 @@ struct Room {
 impl Room {
     fn new() -> Self {
         Self {
-            input: vec![0; BUFFER],
+            input: vec![0; INPUT],
             consumed: 0,
             filled: 0,
             progress: false,
-            output: vec![0; BUFFER],
+            output: vec![0; OUTPUT],
         }
     }
 }
@@ -543,6 +545,9 @@ impl Buffers for Room {
         self.input.copy_within(self.consumed..self.filled, 0);
         self.filled -= self.consumed;
         self.consumed = 0;
+        if self.filled == self.input.len() {
+            self.input.resize(self.filled + INPUT, 0);
+        }
         &mut self.input[self.filled..]
     }
 

@@ -362,3 +362,6 @@ fn skip_of(query: &str) -> Option<u64> {
         is_number.then(|| digits.parse().unwrap_or(u64::MAX))
     })
 }
+
+#[cfg(test)]
+mod tests;
