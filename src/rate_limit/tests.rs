@@ -846,6 +846,26 @@ fn nobody_overtakes_those_who_asked_first_though_there_is_room_for_all() {
 }
 
 #[test]
+fn who_is_woken_in_vain_is_not_refused_for_it() {
+    let watch = Watch::default();
+    let lane = lane(DOCUMENTED, &watch);
+    let first = lane.queue_up();
+    let begun = Instant::now();
+    // Only where nobody has moved for a second.
+    let may_be_refused = || begun.elapsed() >= TELL_EVERY;
+    thread::scope(|scope| {
+        let second = scope.spawn(|| take_within(&lane, Duration::ZERO).map(drop));
+        wait_until(|| {
+            lane.changed.notify_all();
+            watch.looks.load(Ordering::SeqCst) > 10 || second.is_finished()
+        });
+        drop(first);
+        let served = second.join().unwrap().is_ok();
+        assert!(served || may_be_refused(), "there was room all the time");
+    });
+}
+
+#[test]
 fn who_leaves_the_queue_wakes_those_behind() {
     // Whoever is not woken looks again after a second: for 60 queues that would be a minute.
     let begun = Instant::now();
