@@ -224,12 +224,6 @@ mod tests {
     }
 
     #[test]
-    fn marks_and_ends_of_lines_in_a_key_are_not_shown() {
-        let text = "{\"a\u{202e}b\u{2028}\u{200b}\u{1}\u{85}c\":x";
-        assert_eq!(key_path(text, text.len()), "abc");
-    }
-
-    #[test]
     fn keys_with_quotes_and_braces_do_not_confuse_the_path() {
         let text = r#"{"a\"}{":{"b":[1,[2,{"c,":"#;
         assert_eq!(key_path(text, text.len()), r#"a\"}{.b[1][1].c,"#);
@@ -237,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_key_in_the_path_can_not_change_how_the_line_is_shown() {
-        let text = "{\"a\u{202e}b\u{2028}\u{7f}c\":{\"\u{feff}d\":[";
+        let text = "{\"a\u{202e}b\u{2028}\u{200b}\u{7f}\u{85}c\":{\"\u{feff}d\":[";
         assert_eq!(key_path(text, text.len()), "a b c.d[0]");
     }
 }

@@ -504,7 +504,7 @@ fn a_damaged_page_is_fetched_once_more_and_no_row_is_lost_or_repeated() {
         let (rows, error) = walk(&mut items);
         let error = error.unwrap();
         assert!(rows.len() >= 3 && rows == numbers(0..items.offset()));
-        assert_eq!((error.kind(), error.attempts()), (ErrorKind::Transport, 1));
+        assert_eq!((error.kind(), error.attempts()), (ErrorKind::Transport, 2));
         assert!(error.is_retryable());
         assert_eq!(rig.memory.count(), 3);
     }
@@ -602,14 +602,14 @@ fn the_second_answer_for_a_damaged_page_decides() {
     let mut walked = items(&rig, &machines);
     assert_eq!(walk(&mut walked).0, numbers(0..4));
     assert!(walked.ended_by_not_found());
-    // It is an error, of a call of its own.
+    // It is an error, and all exchanges of the page count.
     let rig = script([cut(), Reply::new(503), Reply::new(403)]);
     let error = failure_after(0..4, &rig, &listing(BY_LINKS));
-    assert_eq!((error.status(), error.attempts()), (Some(403), 2));
+    assert_eq!((error.status(), error.attempts()), (Some(403), 3));
     // It is damaged within the rows that were handed out.
     let rig = script([cut(), Reply::new(503), damaged(&page(0..5), 20)]);
     let error = failure_after(0..4, &rig, &listing(BY_LINKS));
-    assert_eq!((error.kind(), error.attempts()), (ErrorKind::Transport, 2));
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::Transport, 3));
 }
 
 #[test]

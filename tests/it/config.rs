@@ -1,12 +1,7 @@
 //! Settings that make no sense are refused when the client is built, with a text that says which
 //! one it is, and before anything is sent.
 
-use std::time::Duration;
-
-use defender_endpoint::testing::FakeClock;
-use defender_endpoint::{
-    Client, ClientBuilder, Cloud, Error, ErrorKind, RateLimiter, RateLimits, StaticToken,
-};
+use defender_endpoint::{Client, ClientBuilder, Cloud, Error, ErrorKind, StaticToken};
 
 use crate::support;
 use crate::support::raw::{Answer, Forbidden, RawServer};

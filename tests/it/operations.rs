@@ -7,7 +7,6 @@
 use defender_endpoint::machines::{HealthStatus, Machine, RiskScore};
 use defender_endpoint::scan_definitions::ScanType;
 use defender_endpoint::scan_history::ScanStatus;
-use defender_endpoint::{Client, Cloud, StaticToken};
 use mockito::{Matcher, Server};
 
 use crate::support::{TOKEN, client, fixture};

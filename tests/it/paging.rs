@@ -6,12 +6,12 @@ use std::ops::Range;
 
 use defender_endpoint::machines::{HealthStatus, ListMachines, Machine, field};
 use defender_endpoint::scan_history::{ListScanHistory, ScanHistoryEntry};
-use defender_endpoint::{Client, Error, ErrorKind, Filter, Items, Page, Pages, RetryPolicy};
+use defender_endpoint::{Error, ErrorKind, Filter, Items, Page, Pages, RetryPolicy};
 use proptest::prelude::*;
 use serde::Deserialize;
 
 use crate::support::raw::{Answer, RawServer, Request};
-use crate::support::{TOKEN, builder, client};
+use crate::support::{builder, client};
 
 pub(crate) const MACHINES: &str = "GET /api/machines";
 pub(crate) const HISTORY: &str =

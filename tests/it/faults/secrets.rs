@@ -22,7 +22,7 @@ use serde_json::Value;
 use crate::logs;
 use crate::support::fixture;
 use crate::support::planted::Planted;
-use crate::support::raw::{Answer, RawServer, Request, cloud, deserted, gzip};
+use crate::support::raw::{Answer, Forbidden, RawServer, Request, cloud, deserted, gzip};
 
 const NOTHING: &str = r#"{"value":[]}"#;
 
@@ -704,24 +704,33 @@ fn an_exchange_that_takes_too_long_is_told_without_it() {
 #[cfg(feature = "rustls")]
 #[test]
 fn a_connection_that_is_not_secure_is_told_without_it() {
-    use crate::tls;
+    use crate::support::tls_server::Authority;
 
+    let authority = Authority::new("Trusted");
     for planted in Planted::each() {
-        for certificate in [tls::GOOD, tls::OTHER, tls::EXPIRED] {
-            for root in [Some(tls::ROOT), None] {
-                let url = format!("https://{}", tls::showing(certificate));
-                for builder in [planted.as_token(&url), planted.as_client_secret(&url, &url)] {
-                    let builder = match root {
-                        Some(root) => builder.root_certificates(root),
-                        None => builder,
-                    };
-                    let client = builder
-                        .connect_timeout(Duration::from_secs(2))
-                        .build()
-                        .unwrap();
-                    planted.look_at_error(&client.scan_agents().unwrap_err());
-                }
+        for (identity, root) in [
+            (authority.valid(), None),
+            (
+                authority.valid_for(&["other.example"]),
+                Some(authority.pem()),
+            ),
+            (authority.expired(), Some(authority.pem())),
+        ] {
+            let behind = Forbidden::new();
+            let server = identity.before(&behind.host());
+            let url = server.url();
+            for builder in [planted.as_token(&url), planted.as_client_secret(&url, &url)] {
+                let builder = match root {
+                    Some(root) => builder.root_certificates(root),
+                    None => builder,
+                };
+                let client = builder
+                    .connect_timeout(Duration::from_secs(2))
+                    .build()
+                    .unwrap();
+                planted.look_at_error(&client.scan_agents().unwrap_err());
             }
+            behind.assert_untouched();
         }
         let plain = planted.api(RawServer::sending(Answer::bytes(planted.secret.as_str())));
         let url = format!("https://{}", deserted());

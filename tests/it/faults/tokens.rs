@@ -25,8 +25,8 @@ use crate::auth::{
     secret_builder, secret_client, tokens,
 };
 use crate::limits::{REFUSED, Service, kind, secs};
-use crate::support::within;
 use crate::support::raw::{Answer, RawServer, cloud};
+use crate::support::within;
 
 const AGENTS: &str = "/api/DeviceAuthenticatedScanAgents";
 /// How long a test waits for other threads before it fails.

@@ -36,10 +36,14 @@ pub(crate) fn builder(url: &str) -> ClientBuilder {
         .retry_policy(RetryPolicy::none())
 }
 
+/// What an exchange may take at most, so that a test of something broken ends soon.
+const BOUND: Duration = Duration::from_secs(8);
+
 /// A client as everybody has it, retries and all, in this time.
 pub(crate) fn retrying(url: &str, clock: &FakeClock) -> ClientBuilder {
     builder(url)
         .clock(clock.clone())
+        .try_timeout(BOUND)
         .retry_policy(RetryPolicy::default())
 }
 
@@ -49,6 +53,7 @@ pub(crate) fn retrying_with_secret(login: &str, api: &str, clock: &FakeClock) ->
     Client::builder(ClientSecret::new("contoso.com", "an-app", "hunter2~a-secret").unwrap())
         .cloud(cloud)
         .clock(clock.clone())
+        .try_timeout(BOUND)
         .no_proxy()
 }
 

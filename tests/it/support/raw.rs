@@ -331,7 +331,7 @@ pub(crate) fn gzip(bytes: impl AsRef<[u8]>) -> Vec<u8> {
 /// kilobytes for each.
 pub(crate) fn bomb(start: &str, megabytes: usize, of: &str) -> Vec<u8> {
     let deflated = |text: &str| {
-        let mut deflating = Compress::new(Compression::fast(), false);
+        let mut deflating = Compress::new(Compression::best(), false);
         let mut bytes = Vec::with_capacity(text.len() + 1024);
         // What is flushed in full can be repeated, so that nobody has to compress it all.
         deflating

@@ -1,0 +1,126 @@
+//! The table at the head of the test binary: it is whole, and it says what is so.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+/// Where the table stands.
+const HEAD: &str = include_str!("../main.rs");
+/// The groups of the catalogue, each with its module and its faults.
+const GROUPS: [(&str, &str, RangeInclusive<u32>); 10] = [
+    ("network", include_str!("network.rs"), 1..=14),
+    ("http", include_str!("http.rs"), 15..=29),
+    ("tls", include_str!("tls.rs"), 30..=33),
+    ("tokens", include_str!("tokens.rs"), 34..=50),
+    ("throttling", include_str!("throttling.rs"), 51..=59),
+    ("paging", include_str!("paging.rs"), 60..=76),
+    ("values", include_str!("values.rs"), 77..=88),
+    ("inputs", include_str!("inputs.rs"), 89..=95),
+    ("threads", include_str!("threads.rs"), 96..=97),
+    ("secrets", include_str!("secrets.rs"), 98..=104),
+];
+/// What depends on the environment is tested in processes of its own.
+const ENVIRONMENT: (&str, &str, RangeInclusive<u32>) =
+    ("environment", include_str!("../../environment.rs"), 1..=104);
+/// Faults of credentials that the crate does not have yet.
+const LATER: RangeInclusive<u32> = 46..=50;
+
+/// The faults, each with the tests that prove it, as `module::name`, and whether they stand in for it.
+type Proofs = BTreeMap<u32, Vec<String>>;
+
+/// What the table says.
+fn table() -> Proofs {
+    let rows = HEAD.lines().filter_map(|line| line.strip_prefix("//! | F"));
+    let mut proofs = Proofs::new();
+    for row in rows {
+        let cells: Vec<&str> = row.trim_end_matches(" |").split(" | ").collect();
+        let [number, _, tests] = cells[..] else {
+            panic!("a row of three cells: {row}");
+        };
+        let tests = tests.split("; ").map(|test| test.replace('`', ""));
+        let twice = proofs.insert(number.parse().unwrap(), tests.collect());
+        assert_eq!(twice, None, "F{number} has two rows");
+    }
+    proofs
+}
+
+/// What the tests say of themselves, in the first line of their doc comments.
+fn claims() -> Proofs {
+    let mut proofs = Proofs::new();
+    for (module, source, faults) in GROUPS.iter().chain([&ENVIRONMENT]) {
+        for (name, doc) in tests(source) {
+            let Some((numbers, stand_in)) = numbers(doc) else {
+                continue;
+            };
+            for number in numbers {
+                assert!(faults.contains(&number), "{module}::{name}: F{number}");
+                let proof = format!("{module}::{name}{stand_in}");
+                proofs.entry(number).or_default().push(proof);
+            }
+        }
+    }
+    proofs
+}
+
+/// The names of the tests in a source, each with the first line of its doc comment.
+fn tests(source: &str) -> Vec<(&str, &str)> {
+    let mut found = Vec::new();
+    let (mut doc, mut is_test) = (None, false);
+    for line in source.lines().map(str::trim) {
+        if let Some(text) = line.strip_prefix("/// ") {
+            doc = doc.or(Some(text));
+        } else if line.starts_with("///") {
+        } else if line.starts_with("#[") {
+            is_test |= line == "#[test]";
+        } else {
+            let name = line.strip_prefix("fn ").and_then(|it| it.split('(').next());
+            if let (true, Some(name)) = (is_test, name) {
+                found.push((name, doc.unwrap_or_default()));
+            }
+            (doc, is_test) = (None, false);
+        }
+    }
+    found
+}
+
+/// The faults that a doc comment begins with, as in `F7, F8 (stand-in): ...`, and whether the test
+/// stands in for them.
+fn numbers(doc: &str) -> Option<(Vec<u32>, &str)> {
+    let (head, _) = doc.split_once(": ")?;
+    let (numbers, stand_in) = match head.strip_suffix(" (stand-in)") {
+        Some(numbers) => (numbers, " (stand-in)"),
+        None => (head, ""),
+    };
+    let number = |word: &str| word.strip_prefix('F')?.parse().ok();
+    let numbers: Option<Vec<u32>> = numbers.split(", ").map(number).collect();
+    Some((numbers?, stand_in))
+}
+
+#[test]
+fn every_fault_has_its_row_in_the_catalogues_order() {
+    let rows = HEAD.lines().filter_map(|line| line.strip_prefix("//! | F"));
+    let rows: Vec<u32> = rows
+        .map(|row| row.split(' ').next().unwrap().parse().unwrap())
+        .collect();
+    let faults: Vec<u32> = (1..=104).filter(|it| !LATER.contains(it)).collect();
+    assert_eq!(rows, faults);
+}
+
+#[test]
+fn every_row_names_the_tests_of_its_fault_and_no_others() {
+    let (table, claims) = (table(), claims());
+    for (number, tests) in &table {
+        assert_eq!(Some(tests), claims.get(number), "F{number}");
+    }
+    assert!(claims.keys().all(|number| table.contains_key(number)));
+}
+
+#[test]
+fn tests_and_numbers_are_found() {
+    let source = "/// F7, F8 (stand-in): what happens.\n/// More.\n#[test]\nfn a_rule() {\n}\n\
+                  /// F9: no test.\nfn helper() {}\n#[test]\nfn plain() {}\n";
+    let found = tests(source);
+    assert_eq!(found, [("a_rule", "F7, F8 (stand-in): what happens."), ("plain", "")]);
+    assert_eq!(numbers(found[0].1), Some((vec![7, 8], " (stand-in)")));
+    assert_eq!(numbers("Fast: not a fault."), None);
+    assert_eq!(numbers(""), None);
+}
