@@ -25,6 +25,9 @@ const OUTPUT: usize = 32 * 1024;
 /// Room for what has arrived; it grows by so much.
 const INPUT: usize = 4 * 1024;
 
+/// A test that sends so many is one that would never end.
+const MOST_REQUESTS: usize = 10_000;
+
 /// The other end of all connections.
 pub(crate) trait Service: Send + Sync {
     /// A connection is asked for.
@@ -494,7 +497,10 @@ impl Connection {
         request.earlier = self.requests;
         request.time = self.time.take().unwrap_or_default();
         self.requests += 1;
-        self.memory.seen().requests.push(request.clone());
+        let mut seen = self.memory.seen();
+        seen.requests.push(request.clone());
+        assert!(seen.requests.len() < MOST_REQUESTS, "this has no end");
+        drop(seen);
         let reply = self.memory.service.answer(&request);
         self.to_come = reply.bytes();
         self.arrived = 0;

@@ -23,7 +23,11 @@ fn just_before(time: Duration) -> Duration {
 }
 
 fn rig() -> Rig {
-    Rig::new(Script::new([] as [Step; 0]))
+    let mut rig = Rig::new(Script::new([] as [Step; 0]));
+    let clock = Clocks::of(&rig.clock, &rig.clock);
+    let credential: Arc<dyn Credential> = Arc::clone(&rig.tokens) as _;
+    rig.set().tokens = TokenCache::new(credential, clock);
+    rig
 }
 
 fn ask(rig: &Rig) -> Result<String, Error> {
@@ -242,9 +246,13 @@ struct Clocks {
 
 impl Clocks {
     fn new() -> Arc<Self> {
+        Self::of(&FakeClock::new(), &FakeClock::new())
+    }
+
+    fn of(fake: &FakeClock, wall: &FakeClock) -> Arc<Self> {
         Arc::new(Self {
-            fake: FakeClock::new(),
-            wall: FakeClock::new(),
+            fake: fake.clone(),
+            wall: wall.clone(),
             looks: AtomicUsize::new(0),
             begun: Instant::now(),
         })
@@ -253,7 +261,7 @@ impl Clocks {
 
 impl Clock for Clocks {
     fn now(&self) -> Duration {
-        let stuck = self.begun.elapsed() > secs(20) && !thread::panicking();
+        let stuck = self.begun.elapsed() > secs(10) && !thread::panicking();
         assert!(!stuck, "somebody waits in vain");
         self.looks.fetch_add(1, Ordering::SeqCst);
         self.fake.now()
@@ -376,7 +384,7 @@ fn together(
         count.fetch_add(1, Ordering::SeqCst);
         // Whoever looks at the clock holds the lock until it waits, and then the renewal can end.
         while number == 1 && time.looks.load(Ordering::SeqCst) < 1 + waiters {
-            assert!(time.begun.elapsed() < secs(20), "a thread is stuck");
+            assert!(time.begun.elapsed() < secs(10), "a thread is stuck");
             thread::yield_now();
         }
         outcome(number)
