@@ -6,6 +6,7 @@ mod inputs;
 mod network;
 mod paging;
 mod secrets;
+mod table;
 mod threads;
 mod throttling;
 #[cfg(feature = "rustls")]
