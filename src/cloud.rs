@@ -52,7 +52,7 @@ const HOSTS: &[(&str, Cloud)] = &[
 ///     .build()?;
 /// # Ok::<(), defender_endpoint::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[must_use = "a setting does nothing until a client is built with it"]
 pub struct Cloud {
     api_url: Cow<'static, str>,
@@ -196,6 +196,21 @@ impl Default for Cloud {
     }
 }
 
+/// Without the user names and passwords that a URL holds which is going to be refused.
+impl fmt::Debug for Cloud {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let harmless = |url: &str| match url.rsplit_once('@') {
+            Some((_, place)) => format!("***@{place}"),
+            None => url.to_owned(),
+        };
+        f.debug_struct("Cloud")
+            .field("api_url", &harmless(&self.api_url))
+            .field("authority", &harmless(&self.authority))
+            .field("scope", &self.scope)
+            .finish()
+    }
+}
+
 /// The names that `DEFENDER_CLOUD` takes: `commercial`, `us`, `eu`, `uk`, `au`, `gcc`, `gcc-high`
 /// and `dod`, in any case.
 ///
@@ -283,10 +298,11 @@ impl Origin {
         let legal = match bare {
             Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
             None => {
-                !host.is_empty()
-                    && host
-                        .bytes()
-                        .all(|b| b.is_ascii_alphanumeric() || b"-.".contains(&b))
+                // The dot at the end is the root's.
+                let host = host.strip_suffix('.').unwrap_or(host);
+                let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+                host.split('.')
+                    .all(|label| !label.is_empty() && label.bytes().all(legal))
             }
         };
         if !legal {
@@ -397,6 +413,11 @@ mod tests {
             "https://host:+80",
             "https://host:99999",
             "https://h\u{f6}st",
+            "https://.",
+            "https://..",
+            "https://a..b",
+            "https://.a",
+            "https://a..",
             "https://[::1",
             "http://example.com",
             "http://127.0.0.1.example.com",

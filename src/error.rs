@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::excerpt::{excerpt, shows, without};
+use crate::excerpt::{excerpt, folded, shows, without};
 use crate::secret::Secret;
 
 /// The error of every fallible call of this crate.
@@ -154,8 +154,8 @@ impl Error {
 
     /// For implementations of [`Credential`](crate::Credential): no token could be had.
     ///
-    /// The message must not hold a secret. Not retryable unless said so with
-    /// [`with_retryable`](Self::with_retryable).
+    /// The message must not hold a secret; of its line breaks and control characters spaces are left.
+    /// Not retryable unless said so with [`with_retryable`](Self::with_retryable).
     ///
     /// # Example
     ///
@@ -168,7 +168,7 @@ impl Error {
     /// assert_eq!(error.to_string(), "the vault gave no token");
     /// ```
     pub fn credential(message: impl Into<String>) -> Self {
-        Self::new(ErrorKind::Credential, message)
+        Self::new(ErrorKind::Credential, folded(&message.into()))
     }
 
     /// Adds the cause underneath, which [`source`](StdError::source) then gives. Its texts are
@@ -596,6 +596,12 @@ mod tests {
             let error = error(&ESCAPED.replace("{}", repeated), secret);
             assert_eq!(error.message(), Some("it was ***"), "{repeated:?}");
         }
+    }
+
+    #[test]
+    fn a_credentials_own_words_are_one_line() {
+        let error = Error::credential("the vault\n  said:\u{7}no\u{202e}");
+        assert_eq!(error.to_string(), "the vault said: no");
     }
 
     #[test]

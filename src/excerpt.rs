@@ -24,7 +24,7 @@ pub(crate) fn shortened(text: &str) -> String {
 }
 
 /// The words of a text in one line, without what does not show.
-fn folded(text: &str) -> String {
+pub(crate) fn folded(text: &str) -> String {
     let words = text.split(|c: char| c.is_whitespace() || is_unprintable(c));
     let words = words.filter(|word| !word.is_empty());
     words.collect::<Vec<_>>().join(" ")
