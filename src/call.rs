@@ -2,6 +2,7 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
+use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use crate::auth::{TokenCache, TokenRequest};
 use crate::body::{Body, Fingerprint, Spares};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Retry};
-use crate::excerpt::shows;
+use crate::excerpt::{holds, shows};
 use crate::http::{Http, Method, Request, Response};
 use crate::page::{self, Rows};
 use crate::rate_limit::{Api, RateLimiter};
@@ -76,14 +77,43 @@ pub(crate) struct Answer {
     body_limit: u64,
     /// How many exchanges it took.
     pub(crate) tries: u32,
-    /// What was sent for it, which the answer may repeat: errors that tell of it are cleaned of it.
-    pub(crate) bearer: Secret,
+    sent: Sent,
+}
+
+/// What was sent for an answer, which may repeat it, while no text of ours may: the token, and the one
+/// that was refused before it and may be good elsewhere.
+#[derive(Clone, Debug)]
+pub(crate) struct Sent {
+    bearer: Secret,
+    refused: Option<Secret>,
+}
+
+impl Sent {
+    fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        iter::once(&self.bearer).chain(&self.refused)
+    }
+
+    /// Whether foreign text shows any of it.
+    fn is_shown_by(&self, text: &str) -> bool {
+        self.secrets().any(|secret| shows(text, secret))
+    }
+
+    /// Whether foreign text holds the whole of a token.
+    pub(crate) fn is_held_by(&self, text: &str) -> bool {
+        self.secrets().any(|secret| holds(text, secret))
+    }
+
+    /// Takes it out of an error that tells of the answer.
+    pub(crate) fn out_of(&self, error: Error) -> Error {
+        self.secrets().fold(error, Error::without)
+    }
 }
 
 impl Answer {
-    /// The body as a page of rows.
-    pub(crate) fn rows(self) -> Rows {
-        Rows::new(self.body, self.body_limit, self.content_type.as_deref())
+    /// The body as a page of rows, and what was sent for it.
+    pub(crate) fn rows(self) -> (Rows, Sent) {
+        let rows = Rows::new(self.body, self.body_limit, self.content_type.as_deref());
+        (rows, self.sent)
     }
 
     /// Differs, in all likelihood, where the rows do.
@@ -91,9 +121,10 @@ impl Answer {
         self.body.fingerprint()
     }
 
-    /// The body as the text of one entity.
-    pub(crate) fn text(self) -> Result<String, Error> {
-        page::whole_text(self.body, self.body_limit, self.content_type.as_deref())
+    /// The body as the text of one entity, and what was sent for it.
+    pub(crate) fn text(self) -> (Result<String, Error>, Sent) {
+        let text = page::whole_text(self.body, self.body_limit, self.content_type.as_deref());
+        (text, self.sent)
     }
 }
 
@@ -120,6 +151,7 @@ pub(crate) fn send(shared: &Shared, call: &Call<'_>) -> Result<Answer, Error> {
         deadline,
         made: 0,
         failed: 0,
+        died: false,
         refused: None,
         last: None,
     };
@@ -150,6 +182,8 @@ struct Tries<'a> {
     made: u32,
     /// Tries that count against the retries: all but one that was answered with 401.
     failed: u32,
+    /// The last exchange met a dead connection.
+    died: bool,
     /// The token that the service refused. A new one gets one more try.
     refused: Option<Secret>,
     last: Option<Error>,
@@ -159,7 +193,6 @@ impl Tries<'_> {
     /// The steps of every exchange.
     fn once(&mut self, patience: &mut Patience<'_>) -> Result<Answer, Failure> {
         let (shared, call) = (self.shared, self.call);
-        let died = self.last.as_ref().map(Error::retry) == Some(Retry::AtOnce);
         // 1. A permit. No lock is held while it waits.
         let permit = shared.limiter.acquire(call.operation.api, patience);
         let mut permit = permit.map_err(Failure::NotTried)?;
@@ -179,7 +212,7 @@ impl Tries<'_> {
             content_type: call.body.map(|_| "application/json"),
             body: call.body.unwrap_or_default(),
             time_left: self.deadline.left(&*shared.clock),
-            anew: died,
+            anew: self.died,
             small: false,
             spares: call.spares,
         });
@@ -190,6 +223,7 @@ impl Tries<'_> {
             Ok(answer) => return Ok(answer),
             Err(error) => error,
         };
+        self.died = error.retry() == Retry::AtOnce;
         if error.kind() != ErrorKind::Unauthorized {
             return Err(Failure::Tried(error));
         }
@@ -229,19 +263,21 @@ impl Tries<'_> {
     /// Reads want 200 and nothing else: a 204 or 206 would pass for a list that isn't whole.
     fn check(&self, mut response: Response, bearer: &Secret) -> Result<Answer, Error> {
         let status = response.status;
+        let sent = Sent {
+            bearer: bearer.clone(),
+            refused: self.refused.clone(),
+        };
         log::debug!("{}: {status} (try {})", self.call.name(), self.made);
         if status != 200 {
             let body = response.small_body();
             let error = Error::from_status(status, &body, bearer).with_whole_body(response.whole);
-            let mut error = error.or_request_id(response.request_id.as_deref(), bearer);
-            // What was refused may be repeated too, and may be good elsewhere.
-            if let Some(refused) = &self.refused {
-                error = error.without(refused);
-            }
-            response.location_host = response.location_host.filter(|host| !shows(host, bearer));
+            let error = error.or_request_id(response.request_id.as_deref(), bearer);
+            response.location_host = response
+                .location_host
+                .filter(|host| !sent.is_shown_by(host));
             return Err(explain(
                 self.call.operation,
-                error,
+                sent.out_of(error),
                 &response,
                 &*self.shared.clock,
             ));
@@ -251,11 +287,11 @@ impl Tries<'_> {
         }
         Ok(Answer {
             // Said in an error, so it must not be what was sent.
-            content_type: response.content_type.filter(|kind| !shows(kind, bearer)),
+            content_type: response.content_type.filter(|kind| !sent.is_shown_by(kind)),
             body: response.body,
             body_limit: self.shared.http.body_limit(),
             tries: self.made,
-            bearer: bearer.clone(),
+            sent,
         })
     }
 

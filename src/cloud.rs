@@ -295,15 +295,17 @@ impl Origin {
         let bare = host
             .strip_prefix('[')
             .and_then(|host| host.strip_suffix(']'));
-        let legal = match bare {
-            Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-            None => {
-                // The dot at the end is the root's.
-                let host = host.strip_suffix('.').unwrap_or(host);
-                let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-                host.split('.')
-                    .all(|label| !label.is_empty() && label.bytes().all(legal))
-            }
+        let legal = if let Some(address) = bare {
+            address.parse::<std::net::Ipv6Addr>().is_ok()
+        } else {
+            // The dot at the end is the root's.
+            let host = host.strip_suffix('.').unwrap_or(host);
+            // No name in the DNS is longer.
+            let fits = host.len() <= 253;
+            let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+            fits && host
+                .split('.')
+                .all(|label| !label.is_empty() && label.bytes().all(legal))
         };
         if !legal {
             return Err("has no valid host name");
@@ -413,6 +415,7 @@ mod tests {
             "https://host:+80",
             "https://host:99999",
             "https://h\u{f6}st",
+            &format!("https://{}x", "long.".repeat(51)),
             "https://.",
             "https://..",
             "https://a..b",

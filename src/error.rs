@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::excerpt::{excerpt, folded, shows, without};
+use crate::excerpt::{excerpt, folded, without};
 use crate::secret::Secret;
 
 /// The error of every fallible call of this crate.
@@ -322,15 +322,9 @@ impl Error {
             request_id,
             ..
         } = &mut *self.0;
-        for text in [
-            Some(text),
-            code.as_mut(),
-            message.as_mut(),
-            request_id.as_mut(),
-        ] {
-            if let Some(text) = text.filter(|text| shows(text, secret)) {
-                *text = without(text, secret).into_owned();
-            }
+        let foreign = [code.as_mut(), message.as_mut(), request_id.as_mut()];
+        for text in foreign.into_iter().flatten().chain([text]) {
+            *text = without(text, secret).into_owned();
         }
         self
     }

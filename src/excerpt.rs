@@ -41,17 +41,31 @@ fn cut(mut line: String) -> String {
 /// What a line of text can't hold: control characters, ends of lines, and marks that change how the
 /// text around them is shown.
 fn is_unprintable(c: char) -> bool {
-    let mark = matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}');
+    let mark = matches!(c, '\u{061C}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}');
     mark || c.is_control()
 }
 
 /// Shorter secrets stand in any text, and guard nothing.
 const SHORTEST_SECRET: usize = 4;
+/// So much of a longer one gives it away, whatever the text goes on with.
+const TELLING: usize = 16;
 
-/// Whether foreign text repeats a secret.
+/// Whether foreign text repeats a secret, or enough of it.
 pub(crate) fn shows(text: &str, secret: &Secret) -> bool {
     text.split(CUT)
         .any(|part| find(part, secret.expose()).is_some())
+}
+
+/// Whether foreign text holds the whole of a secret that is too long to be there by chance.
+pub(crate) fn holds(mut text: &str, secret: &Secret) -> bool {
+    let secret = secret.expose();
+    while let Some(found) = find(text, secret) {
+        if found.is_whole && secret.len() >= TELLING {
+            return true;
+        }
+        text = found.after;
+    }
+    false
 }
 
 /// The text without the secret.
@@ -61,9 +75,9 @@ pub(crate) fn without<'a>(text: &'a str, secret: &Secret) -> Cow<'a, str> {
     }
     let clean = |mut rest: &'a str| {
         let mut part = String::new();
-        while let Some((before, after)) = find(rest, secret.expose()) {
-            part.extend([before, "***"]);
-            rest = after;
+        while let Some(found) = find(rest, secret.expose()) {
+            part.extend([found.before, "***"]);
+            rest = found.after;
         }
         part + rest
     };
@@ -71,8 +85,16 @@ pub(crate) fn without<'a>(text: &'a str, secret: &Secret) -> Cow<'a, str> {
     Cow::Owned(parts.join("…"))
 }
 
-/// What stands before and behind the first place where a text spells the secret.
-fn find<'a>(text: &'a str, secret: &str) -> Option<(&'a str, &'a str)> {
+/// A place where a text spells a secret, or enough of it.
+struct Found<'a> {
+    before: &'a str,
+    after: &'a str,
+    is_whole: bool,
+}
+
+/// The first of these places. However much of a text is like the secret, the work is bounded: what
+/// is enough of it is found and left behind.
+fn find<'a>(text: &'a str, secret: &str) -> Option<Found<'a>> {
     let first = secret.bytes().next()?;
     if secret.len() < SHORTEST_SECRET {
         return None;
@@ -84,30 +106,36 @@ fn find<'a>(text: &'a str, secret: &str) -> Option<(&'a str, &'a str)> {
         .filter(|(_, byte)| may_begin(*byte));
     places.find_map(|(at, _)| {
         let (before, rest) = text.split_at_checked(at)?;
-        let length = spelled(rest.as_bytes(), secret.as_bytes())?;
-        Some((before, rest.get(length..).unwrap_or_default()))
+        let (length, is_whole) = spelled(rest.as_bytes(), secret.as_bytes())?;
+        let end = (length..rest.len()).find(|end| rest.is_char_boundary(*end));
+        Some(Found {
+            before,
+            after: end.and_then(|end| rest.get(end..)).unwrap_or_default(),
+            is_whole,
+        })
     })
 }
 
-/// How many bytes at the beginning of a text spell the secret: as it is, or as a URL, a form, JSON or
-/// HTML has it; in any case, since a host's name has one of its own. The text may be cut, and then
-/// end in the middle of the secret.
-fn spelled(text: &[u8], secret: &[u8]) -> Option<usize> {
-    let ways = [plain, from_url, from_json, from_html];
-    ways.into_iter().find_map(|decode: Decode| {
+/// How many bytes at the beginning of a text spell the secret, or enough of it, and whether that is
+/// all of it: as it is, or as a URL, a form, JSON or HTML has it; in any case, since a host's name has
+/// one of its own. The text may be cut, and then end in the middle of the secret.
+fn spelled(text: &[u8], secret: &[u8]) -> Option<(usize, bool)> {
+    let ways: [Decode; 4] = [plain, from_url, from_json, from_html];
+    let lengths = ways.into_iter().filter_map(|decode| {
         let mut rest = text;
         for (found, &wanted) in secret.iter().enumerate() {
             let Some((byte, after)) = decode(rest) else {
-                return (found >= SHORTEST_SECRET).then_some(text.len());
+                return (found >= SHORTEST_SECRET).then_some((text.len(), false));
             };
             let space = byte == b'+' && wanted == b' ';
             if !space && !byte.eq_ignore_ascii_case(&wanted) {
-                return None;
+                return (found >= TELLING).then_some((text.len() - rest.len(), false));
             }
             rest = after;
         }
-        Some(text.len() - rest.len())
-    })
+        Some((text.len() - rest.len(), true))
+    });
+    lengths.max_by_key(|(length, is_whole)| (*is_whole, *length))
 }
 
 /// Takes one byte off a text, decoded; `None` at its end, be that in the middle of what stands for
@@ -144,12 +172,16 @@ fn from_json(text: &[u8]) -> Option<(u8, &[u8])> {
 /// `&amp;`, `&#43;`, `&#x2b;`
 fn from_html(text: &[u8]) -> Option<(u8, &[u8])> {
     /// The longest name here, `apos`, or a number of two to four characters.
-    const LONGEST: usize = 5;
+    const LONGEST_NAME: usize = 5;
     let Some(name) = text.strip_prefix(b"&") else {
         return plain(text);
     };
-    let Some(end) = name.iter().take(LONGEST + 1).position(|byte| *byte == b';') else {
-        return if name.len() > LONGEST {
+    let Some(end) = name
+        .iter()
+        .take(LONGEST_NAME + 1)
+        .position(|byte| *byte == b';')
+    else {
+        return if name.len() > LONGEST_NAME {
             plain(text)
         } else {
             None
@@ -240,5 +272,62 @@ mod tests {
         }
         assert_eq!(without("a x", &Secret::from("x")), "a x");
         assert_eq!(without("a x", &Secret::from("")), "a x");
+    }
+
+    #[test]
+    fn so_much_of_a_secret_as_gives_it_away_is_taken_out_wherever_it_stands() {
+        let secret = Secret::from("eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9.é-and-more");
+        for (text, expected) in [
+            ("'eyJ0eXAiOiJKV1Qi...' is no good", "'***...' is no good"),
+            (
+                "'eyJ0eXAiOiJKV1Q...' is no good",
+                "'eyJ0eXAiOiJKV1Q...' is no good",
+            ),
+            // It differs within a letter of two bytes.
+            ("eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9.\u{e8}, x", "***, x"),
+            ("eyJ0eXAiOiJKV1Qieyj0eXAiOiJKV1Qi, x", "******, x"),
+        ] {
+            assert_eq!(without(text, &secret), expected);
+        }
+        // The way that spells most of it counts.
+        let secret = Secret::from("0123456789abcdef+ghi");
+        assert_eq!(without("0123456789abcdef%2Bghi, x", &secret), "***, x");
+    }
+
+    #[test]
+    fn a_text_holds_a_secret_when_all_of_it_is_there_and_it_is_long() {
+        let secret = Secret::from("0123456789abcdef+ghi");
+        for (text, is_held) in [
+            ("?t=0123456789abcdef%2bghi&u", true),
+            ("0123456789abcdef+ghi", true),
+            ("0123456789abcdef+gh", false),
+            (
+                "0123456789abcdef, 0123456789abcdef+gh, 0123456789ABCDEF+GHI",
+                true,
+            ),
+            ("0123456789abcdef, 0123456789abcdef+gh", false),
+        ] {
+            assert_eq!(holds(text, &secret), is_held, "{text}");
+        }
+        assert!(holds("0123456789abcdef", &Secret::from("0123456789abcdef")));
+        assert!(!holds("0123456789abcde", &Secret::from("0123456789abcde")));
+    }
+
+    /// The secret that costs most is like itself all over.
+    #[test]
+    fn a_text_that_is_like_the_secret_all_over_is_read_through_in_bounded_time() {
+        let secret = Secret::from(format!("{}b", "a".repeat(32 * 1024 - 1)));
+        let text = "a".repeat(64 * 1024);
+        // Twice all of it but the last letter, and what is left.
+        assert_eq!(without(&text, &secret), "******aa");
+        assert!(!holds(&text, &secret));
+        let text = format!("{}c", "a".repeat(15)).repeat(4 * 1024);
+        assert_eq!(without(&text, &secret), text);
+    }
+
+    #[test]
+    fn marks_that_turn_or_hide_text_are_not_shown() {
+        let marks = "a\u{61c}b\u{200b}c\u{202e}d\u{2066}e\u{feff}f\u{2028}g\u{85}h\u{7}i";
+        assert_eq!(shortened(marks), "a b c d e f g h i");
     }
 }

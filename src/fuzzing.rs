@@ -25,7 +25,7 @@ fn is_plain_line(text: &str) -> bool {
         (0x200B..=0x200F).contains(&code)
             || (0x202A..=0x202E).contains(&code)
             || (0x2060..=0x2069).contains(&code)
-            || code == 0xFEFF
+            || [0x061C, 0xFEFF].contains(&code)
     };
     let is_odd = |c: char| c.is_control() || c.is_whitespace() && c != ' ' || is_mark(c);
     !text.contains(is_odd)

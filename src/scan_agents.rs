@@ -56,13 +56,13 @@ pub(crate) fn get(shared: &Shared, id: &str) -> Result<ScanAgent, Error> {
             error.with_attempts(tries)
         })?;
         tries = tries.saturating_add(answer.tries);
-        let bearer = answer.bearer.clone();
-        match answer.text().and_then(|text| pick(&text, id)) {
+        let (text, sent) = answer.text();
+        match text.and_then(|text| pick(&text, id)) {
             Ok(agent) => return Ok(agent),
             // A body that is damaged is fetched once more, as a list's page is.
             Err(error) if error.is_damage() && refetch => refetch = false,
             Err(error) => {
-                let error = error.without(&bearer).with_attempts(tries);
+                let error = sent.out_of(error).with_attempts(tries);
                 return Err(error.for_request(&call.name()));
             }
         }

@@ -43,7 +43,7 @@ fn send_within(rig: &Rig, deadline: Option<Duration>) -> Result<Answer, Error> {
 fn answer(rig: &Rig) -> (String, u32) {
     let answer = send(rig).unwrap();
     let tries = answer.tries;
-    (answer.text().unwrap(), tries)
+    (answer.text().0.unwrap(), tries)
 }
 
 fn failure(rig: &Rig) -> Error {
@@ -613,7 +613,7 @@ fn an_answer_that_repeats_the_token_is_shown_without_it() {
         reply.then(Then::Closed)
     };
     let rig = Rig::new(repeat);
-    let rows = send(&rig).unwrap().rows().next::<u8>();
+    let rows = send(&rig).unwrap().rows().0.next::<u8>();
     let shown = format!("{:?}", rows.unwrap().unwrap_err());
     assert!(!shown.contains("token-1"), "{shown}");
     rig.shared.tokens.refuse(&Secret::from("token-1"));
@@ -625,6 +625,32 @@ fn an_answer_that_repeats_the_token_is_shown_without_it() {
     let error = failure(&rig);
     assert_eq!(error.request_id(), Some("r-5"));
     assert!(error.is_from_service() && error.hint().is_none());
+}
+
+/// A token that was refused here may be good elsewhere.
+#[test]
+fn an_answer_that_repeats_the_token_refused_before_is_shown_without_it() {
+    for last in [
+        |token: &str| Reply::new(403).header("Request-Id", token).body(token),
+        |token: &str| Reply::new(307).header("Location", &format!("https://{token}.example/")),
+        |token: &str| Reply::json("<html>").header("Content-Type", token),
+        |token: &str| Reply::json(format!("{{\"{token}\":x")),
+    ] {
+        let rig = Rig::new(move |sent: &Received| match sent.bearer().unwrap() {
+            "token-1" => Reply::new(401),
+            _ => last("token-1"),
+        });
+        let error = match send(&rig) {
+            Ok(answer) => {
+                let (mut rows, sent) = answer.rows();
+                sent.out_of(rows.next::<u8>().unwrap().unwrap_err())
+            }
+            Err(error) => error,
+        };
+        assert_eq!(rig.memory.count(), 2);
+        let shown = format!("{error:?} {error:#?}");
+        assert!(!shown.contains("token-1"), "{shown}");
+    }
 }
 
 #[test]
@@ -673,7 +699,7 @@ fn the_content_type_of_what_is_no_page_is_told() {
     let rig = script([Reply::new(200)
         .header("Content-Type", "text/html")
         .body("<html>")]);
-    let error = send(&rig).unwrap().text().unwrap_err();
+    let error = send(&rig).unwrap().text().0.unwrap_err();
     assert!(error.to_string().contains("text/html"), "{error}");
 }
 

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::listing::URL_LIMIT;
 use super::*;
+use crate::AccessToken;
 use crate::call::Operation;
 use crate::call::rig::Rig;
 use crate::error::ErrorKind;
@@ -557,10 +558,32 @@ fn pages_of_which_the_same_bytes_are_left_are_not_taken_for_the_same_page() {
         error.to_string().contains("the same page came twice"),
         "{error}"
     );
+    // Whatever came in between, even a damaged answer of the very page.
+    let rig = script([page(0..4), stump(), page(0..4)]);
+    let error = failure_after(0..4, &rig, &listing(BY_OFFSETS));
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::Paging, 2));
+    assert!(
+        error.to_string().contains("the same page came twice"),
+        "{error}"
+    );
     // One that is as damaged as before is damaged.
     let rig = script([stump(), stump()]);
     let error = failure_after(0..0, &rig, &listing(BY_OFFSETS));
     assert_eq!(error.kind(), ErrorKind::Transport);
+}
+
+#[test]
+fn a_link_that_holds_a_token_is_not_followed_be_it_the_one_refused_before() {
+    let tokens = ["the-first-token-of-all", "the-second-token-of-all"];
+    for repeated in tokens {
+        let rig = script([Reply::new(401), linked(0..2, &format!("?t={repeated}"))]);
+        for token in tokens {
+            rig.tokens.next(Ok(AccessToken::new(token)));
+        }
+        let error = failure_after(0..2, &rig, &listing(BY_LINKS));
+        assert!(error.to_string().contains("holds the token"), "{error}");
+        assert_eq!(rig.memory.count(), 2);
+    }
 }
 
 #[test]
@@ -570,6 +593,22 @@ fn without_retries_nothing_is_fetched_again() {
     let error = failure_after(0..3, &rig, &listing(BY_LINKS));
     assert_eq!(error.kind(), ErrorKind::Transport);
     assert_eq!(rig.memory.count(), 1);
+}
+
+/// The rows that were handed out are stepped over: should one of them be wrong now, it is named by its
+/// own place.
+#[test]
+fn a_row_that_is_wrong_in_the_second_answer_is_named_by_its_place() {
+    let rig = script([
+        page(0..4),
+        damaged(&page(4..8), 5),
+        Reply::json(r#"{"value":[{"n":4},nonsense"#),
+    ]);
+    let error = failure_after(0..7, &rig, &listing(BY_OFFSETS));
+    assert!(
+        error.to_string().contains("at row 5 of the list"),
+        "{error}"
+    );
 }
 
 #[test]

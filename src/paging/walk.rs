@@ -8,17 +8,13 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::listing::{Listing, URL_LIMIT};
 use crate::body::{Fingerprint, Spares};
-use crate::call::{self, Call, Shared};
+use crate::call::{self, Call, Sent, Shared};
 use crate::cloud::Origin;
 use crate::error::{Error, ErrorKind};
-use crate::excerpt::shows;
 use crate::page::Rows;
-use crate::secret::Secret;
 
 /// So many pages in a row may be empty and still name a next one.
 const EMPTY_PAGES: u32 = 3;
-/// The shortest token that is looked for in links.
-const SHORTEST_TOKEN: usize = 16;
 /// What a query can't carry as it is. Everything else of a link's query goes back as it came.
 const NOT_IN_QUERY: &AsciiSet = &CONTROLS
     .add(b' ')
@@ -54,8 +50,10 @@ pub(crate) struct Walk {
     /// How many exchanges the present page took.
     tries: u32,
     /// What was sent for it.
-    bearer: Option<Secret>,
-    /// Tells whether the page that was asked for by `$skip` is the one before it over again.
+    sent: Option<Sent>,
+    /// Of the present page and of the one before it, where both are asked for by `$skip`: tell
+    /// whether it is the same over again.
+    this_page: Option<Fingerprint>,
     last_page: Option<Fingerprint>,
     /// The query of the present page.
     query: String,
@@ -91,7 +89,8 @@ impl Walk {
             pages: 0,
             spares: Spares::default(),
             tries: 0,
-            bearer: None,
+            sent: None,
+            this_page: None,
             last_page: None,
             query: String::new(),
             refetched: false,
@@ -105,7 +104,7 @@ impl Walk {
     /// There is nothing more to come: gives back the room that was kept for it.
     pub(super) fn finish(&mut self) {
         self.spares = Spares::default();
-        self.bearer = None;
+        self.sent = None;
     }
 
     /// Fetches the next page; `None` at the end of the list.
@@ -148,19 +147,14 @@ impl Walk {
         match call::send(&self.shared, &self.call()) {
             Ok(answer) => {
                 self.tries = answer.tries;
-                self.bearer = Some(answer.bearer.clone());
-                if matches!(self.next, Next::ByOffset) && !self.listing.is_trimmed() {
-                    let page = answer.fingerprint();
-                    let same = self.last_page.replace(page) == Some(page);
-                    // Fetched again, a page may come as it did before. Of two damaged ones the same
-                    // may be left, so a page is compared with the whole one before it.
-                    if same && !self.refetched {
-                        return Err(
-                            self.lost("the same page came twice, as if $skip meant nothing")
-                        );
-                    }
+                let by_offset = matches!(self.next, Next::ByOffset) && !self.listing.is_trimmed();
+                self.this_page = by_offset.then(|| answer.fingerprint());
+                let (rows, sent) = answer.rows();
+                self.sent = Some(sent);
+                if by_offset && self.this_page == self.last_page {
+                    return Err(self.lost("the same page came twice, as if $skip meant nothing"));
                 }
-                Ok(Some(answer.rows()))
+                Ok(Some(rows))
             }
             Err(error) if self.is_end(&error) => {
                 log::warn!(
@@ -192,9 +186,10 @@ impl Walk {
             return Ok(None);
         };
         self.tries = self.tries.saturating_add(before);
-        for _ in 0..self.rows_of_page {
+        let first = self.offset.saturating_sub(self.rows_of_page);
+        for row in first..self.offset {
             match page.next::<IgnoredAny>() {
-                Some(row) => drop(row.map_err(|error| self.at_row(error))?),
+                Some(outcome) => drop(outcome.map_err(|error| self.of_page(error.in_row(row)))?),
                 // The list has become shorter: what comes next is asked for by its place in it.
                 None => break,
             }
@@ -244,6 +239,8 @@ impl Walk {
     pub(super) fn turn(&mut self, link: Option<&str>) -> Result<(), Error> {
         let rows = self.rows_of_page;
         self.pages = self.pages.saturating_add(1);
+        // Only a page that is whole can come again: two that were cut may look the same.
+        self.last_page = self.this_page.take();
         self.received = self.received.saturating_add(rows);
         self.next = match link {
             _ if self.left == Some(0) || self.not_found => Next::Nothing,
@@ -291,12 +288,6 @@ impl Walk {
     fn query_of(&self, link: &str) -> Result<String, Error> {
         let foreign =
             |what: String| self.lost(&format!("the next link {what}, and nothing was sent there"));
-        // Request lines are in the logs of everybody on the way. A short token, as tests have it, may
-        // stand in any link.
-        let long = |bearer: &&Secret| bearer.expose().len() >= SHORTEST_TOKEN;
-        if (self.bearer.as_ref().filter(long)).is_some_and(|bearer| shows(link, bearer)) {
-            return Err(foreign("holds the token that was sent".to_owned()));
-        }
         // The query decides nothing, and may hold what an origin can't.
         let (place, query) = link.split_at(link.find(['?', '#']).unwrap_or(link.len()));
         let path = self.listing.operation.path;
@@ -316,12 +307,17 @@ impl Walk {
         }
         let query = query.strip_prefix('?').unwrap_or_default();
         let query = query.split('#').next().unwrap_or_default();
+        let as_it_came = query;
         let query = utf8_percent_encode(query, NOT_IN_QUERY).to_string();
         if query.is_empty() {
             return Err(foreign("has no query".to_owned()));
         }
         if path.len() + query.len() > URL_LIMIT {
             return Err(foreign(format!("is longer than {URL_LIMIT} bytes")));
+        }
+        // Request lines are in the logs of everybody on the way.
+        if (self.sent.as_ref()).is_some_and(|sent| sent.is_held_by(as_it_came)) {
+            return Err(foreign("holds the token that was sent".to_owned()));
         }
         Ok(query)
     }
@@ -338,8 +334,8 @@ impl Walk {
     /// An error about what the present page holds, which may be the token that was sent for it: as a
     /// link's host, as a key.
     fn of_page(&self, error: Error) -> Error {
-        let error = match &self.bearer {
-            Some(bearer) => error.without(bearer),
+        let error = match &self.sent {
+            Some(sent) => sent.out_of(error),
             None => error,
         };
         error
