@@ -1,43 +1,25 @@
 //! What the SDK promises, where other crates of the build have turned on the features of its
 //! dependencies that could get in the way; `Cargo.toml` lists them.
 
-#[path = "../../it/loopback.rs"]
-mod loopback;
+#[path = "../../it/support/raw.rs"]
+mod raw;
 
 use std::fmt::Debug;
-use std::io::Write;
 use std::time::Duration;
 
 use defender_endpoint::machines::Machine;
 use defender_endpoint::testing::{Clock, FakeClock, Fault, Tenant};
 use defender_endpoint::{Client, ClientBuilder, ErrorKind, RetryPolicy, StaticToken};
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
-use loopback::{Act, Loopback};
+use raw::{Answer, RawServer, gzip};
 
 /// A client for a server on loopback, in a time of its own.
-fn builder(server: &Loopback) -> ClientBuilder {
+fn builder(server: &RawServer) -> ClientBuilder {
     Client::builder(StaticToken::new("a-token").unwrap())
-        .cloud(loopback::cloud(server.url()))
+        .cloud(raw::cloud(server.url()))
         .clock(FakeClock::new())
         .no_proxy()
-}
-
-fn gzip(text: &str) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(text.as_bytes()).unwrap();
-    encoder.finish().unwrap()
-}
-
-/// 200 with JSON, compressed.
-fn compressed(body: impl AsRef<[u8]>) -> Vec<u8> {
-    let headers = [
-        ("Content-Type", "application/json"),
-        ("Content-Encoding", "gzip"),
-    ];
-    loopback::answer(200, &headers, body)
 }
 
 /// A page of machines with nothing but ids of 40 digits.
@@ -109,7 +91,7 @@ fn numbers_are_read_as_ever_and_unknown_ones_keep_their_digits() {
         "id": 17, "version": 9.5, "osBuild": 22631.0, "rbacGroupId": 140, "riskScore": 4.5,
         "zoned": 12345678901234567890.5, "area": {"y": 1e+400, "x": [-0.10]}
     }"#;
-    let server = Loopback::sending(compressed(gzip(&format!(r#"{{"value":[{row}]}}"#))));
+    let server = RawServer::sending(Answer::gzipped(gzip(format!(r#"{{"value":[{row}]}}"#))));
     let client = builder(&server).build().unwrap();
     let machine = client.machines().into_iter().next().unwrap().unwrap();
     assert_eq!(machine.id, "17");
@@ -137,7 +119,7 @@ fn the_body_limit_counts_what_was_inflated() {
     let (page, limit) = (page(10_000), 100_000);
     let body = gzip(&page);
     assert!(page.len() > limit && body.len() < limit, "{}", body.len());
-    let server = Loopback::sending(compressed(body));
+    let server = RawServer::sending(Answer::gzipped(body));
     let rows = |limit: usize| {
         let client = builder(&server).body_limit(u64::try_from(limit).unwrap());
         client.build().unwrap().machines().into_iter()
@@ -164,13 +146,13 @@ fn a_compressed_page_that_breaks_off_is_fetched_again() {
 /// The answer is whole, what is in it isn't.
 #[test]
 fn damage_in_the_compressed_data_is_fetched_again() {
-    let whole = gzip(&page(1_000));
+    let whole = gzip(page(1_000));
     let half = whole[..whole.len() / 2].to_vec();
     let mut spoilt = whole.clone();
     *spoilt.last_mut().unwrap() ^= 1; // of the length that the data should have
     for damaged in [half, spoilt] {
         let body = damaged.clone();
-        let always = Loopback::sending(compressed(&body));
+        let always = RawServer::sending(Answer::gzipped(&body));
         let client = builder(&always).retry_policy(RetryPolicy::none());
         let error = client
             .build()
@@ -188,14 +170,13 @@ fn damage_in_the_compressed_data_is_fetched_again() {
         );
 
         let bodies = std::sync::Mutex::new(vec![whole.clone(), damaged]);
-        let once =
-            Loopback::new(move |_| Act::Send(compressed(bodies.lock().unwrap().pop().unwrap())));
+        let once = RawServer::new(move |_| Answer::gzipped(bodies.lock().unwrap().pop().unwrap()));
         let machines = builder(&once).build().unwrap().machines();
         let ids: Vec<_> = machines
             .into_iter()
             .map(|machine| machine.unwrap().id)
             .collect();
-        assert_eq!((ids.len(), once.seen().len()), (1_000, 2));
+        assert_eq!((ids.len(), once.requests().len()), (1_000, 2));
     }
 }
 
@@ -203,7 +184,7 @@ fn damage_in_the_compressed_data_is_fetched_again() {
 fn a_number_in_an_error_is_cut_like_any_other_text() {
     let digits = "7".repeat(10_000);
     let body = format!(r#"{{"error":{{"code":{digits},"message":{digits}}}}}"#);
-    let server = Loopback::sending(loopback::answer(400, &[], body));
+    let server = RawServer::sending(Answer::new(400, &[], body));
     let client = builder(&server).build().unwrap();
     let error = client.scan_agent("an-id").unwrap_err();
     for text in [error.code(), error.message()] {
@@ -213,7 +194,7 @@ fn a_number_in_an_error_is_cut_like_any_other_text() {
 
 #[test]
 fn only_what_the_sdk_reads_is_offered_and_only_http_proxies_are_taken() {
-    let server = Loopback::sending(loopback::json(page(1)));
+    let server = RawServer::sending(Answer::json(page(1)));
     let client = builder(&server).build().unwrap();
     assert_eq!(client.machines().into_iter().count(), 1);
     assert_eq!(
