@@ -245,5 +245,5 @@ impl Drop for Turn<'_> {
 
 #[cfg(all(test, shuttle))]
 mod interleavings;
-#[cfg(test)]
+#[cfg(all(test, not(shuttle)))]
 mod tests;
