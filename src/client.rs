@@ -418,7 +418,8 @@ impl ClientBuilder {
     /// call. Defaults to none; a request's own, such as
     /// [`ListMachines::deadline`](crate::machines::ListMachines::deadline), goes before it.
     ///
-    /// A page that arrives damaged and is fetched again is another call.
+    /// A page, or one agent, that arrives damaged and is fetched again is another call, with a
+    /// deadline of its own.
     ///
     /// Nobody waits for what would come too late: a wait beyond the deadline fails at once, with
     /// the last real error of the call if there was one.

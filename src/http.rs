@@ -10,7 +10,7 @@ use ureq::{Agent, Timeout};
 use crate::body::{self, Body, Spares};
 use crate::cloud::Origin;
 use crate::error::{Error, ErrorKind, Retry};
-use crate::inflate;
+use crate::inflate::{self, End};
 use crate::retry;
 use crate::secret::Secret;
 
@@ -121,9 +121,9 @@ impl Response {
     /// The body of a small answer, inflated, as far as it is there. What is longer is cut, and then
     /// counts as not whole.
     pub(crate) fn small_body(&mut self) -> Vec<u8> {
-        let (body, whole) = inflate::beginning(std::mem::take(&mut self.body));
-        self.damaged = !whole;
-        self.whole &= whole && u64::try_from(body.len()).is_ok_and(|length| length < SMALL_BODY);
+        let (body, end) = inflate::beginning(std::mem::take(&mut self.body));
+        self.damaged = end == End::Damaged;
+        self.whole &= end == End::Whole;
         body
     }
 }

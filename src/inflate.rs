@@ -51,22 +51,47 @@ impl BufRead for Inflate {
     }
 }
 
-/// The first 64 KiB of a small body, such as an error's. What is broken or beyond is left out: the
-/// status says more than the rest of the text. And whether nothing was broken.
+/// How what is kept of a small body ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Where the body does.
+    Whole,
+    /// There was more, which is not kept.
+    Longer,
+    /// The body was compressed, and that is broken or cut.
+    Damaged,
+}
+
+/// The first 64 KiB of a small body, such as an error's, of which at least one byte more has been
+/// read if there was one. What is broken or beyond is left out: the status says more than the rest
+/// of the text.
 ///
 /// Where the body may hold a token, this is the one place where its text is: the caller wipes it.
-pub(crate) fn beginning(body: Body) -> (Vec<u8>, bool) {
+pub(crate) fn beginning(body: Body) -> (Vec<u8>, End) {
+    let longer = body.size() > PIECE as u64;
     let inflating = match Inflate::new(body) {
         Inflate::Gzip(inflating) => inflating.into_inner(),
-        Inflate::Plain(body) => return (body.into_first_piece(), true),
+        Inflate::Plain(body) => {
+            let end = if longer { End::Longer } else { End::Whole };
+            return (body.into_first_piece(), end);
+        }
     };
-    let mut body = Vec::with_capacity(PIECE);
-    let outcome = inflating.take(PIECE as u64).read_to_end(&mut body);
+    // One byte more tells whether there is one.
+    let mut body = Vec::with_capacity(PIECE + 1);
+    let outcome = inflating.take(PIECE as u64 + 1).read_to_end(&mut body);
     // What was read before a cut is as it was sent. Damage may be anywhere in it, in the middle of a
     // secret too, which nobody would recognise then.
-    let cut = |error: &io::Error| error.kind() == io::ErrorKind::UnexpectedEof;
-    if outcome.as_ref().is_err_and(|error| !cut(error)) {
-        body.zeroize();
-    }
-    (body, outcome.is_ok())
+    let end = match outcome {
+        Ok(_) if body.len() > PIECE => End::Longer,
+        Ok(_) => End::Whole,
+        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
+            body.zeroize();
+            End::Damaged
+        }
+        // No more of it was read.
+        Err(_) if longer => End::Longer,
+        Err(_) => End::Damaged,
+    };
+    body.truncate(PIECE);
+    (body, end)
 }

@@ -227,20 +227,34 @@ struct Window {
     begun: bool,
     ended: bool,
     content_type: Option<String>,
-    /// Whether what is no text, or no JSON from its first byte on, may be so the next time.
-    nonsense: Retry,
+    /// What is said of such a body, and whether it may be another the next time.
+    nonsense: Nonsense,
+}
+
+/// What is no text, or no JSON from its first byte on.
+#[derive(Clone, Copy)]
+struct Nonsense(Retry);
+
+impl Nonsense {
+    const NO_UTF8: &str = "the body is not valid UTF-8";
+    /// See [`is_wide`].
+    const WIDE: &str = "the body is not valid UTF-8: it looks like UTF-16";
+
+    fn of(body: &Body) -> Self {
+        // Said to be compressed and not even the beginning of that, it is damaged.
+        let damaged = body.said_compressed && !body.is_gzip();
+        Self(if damaged { Retry::Once } else { Retry::Never })
+    }
+
+    fn error(self, what: impl Into<String>) -> Error {
+        Error::new(ErrorKind::Decode, what).with_retry(self.0)
+    }
 }
 
 impl Window {
     fn new(body: Body, limit: u64, content_type: Option<&str>) -> Self {
-        // Said to be compressed and not even the beginning of that, it is damaged.
-        let nonsense = if body.said_compressed && !body.is_gzip() {
-            Retry::Once
-        } else {
-            Retry::Never
-        };
         Self {
-            nonsense,
+            nonsense: Nonsense::of(&body),
             source: Inflate::new(body),
             limit,
             inflated: 0,
@@ -361,12 +375,13 @@ impl Window {
         }
         if self.carried.is_empty() {
             let (text, rest) =
-                split_text(bytes).map_err(|error| error.with_retry(self.nonsense))?;
+                split_text(bytes).ok_or_else(|| self.nonsense.error(Nonsense::NO_UTF8))?;
             self.text.push_str(text);
             self.carried.extend_from_slice(rest);
         } else {
             self.carried.extend_from_slice(bytes);
-            let (text, rest) = split_text(&self.carried)?;
+            let (text, rest) =
+                split_text(&self.carried).ok_or_else(|| self.nonsense.error(Nonsense::NO_UTF8))?;
             self.text.push_str(text);
             self.carried.drain(..self.carried.len() - rest.len());
         }
@@ -386,7 +401,7 @@ impl Window {
             return empty();
         }
         if is_wide(self.rest()) {
-            return wide();
+            return self.nonsense.error(Nonsense::WIDE);
         }
         let what = match &self.content_type {
             Some(kind) => {
@@ -397,14 +412,14 @@ impl Window {
             }
             None => "the body is no page of JSON".to_owned(),
         };
-        Error::new(ErrorKind::Decode, what).with_retry(self.nonsense).with_hint(
+        self.nonsense.error(what).with_hint(
             "a sign-in page of a proxy or network answers like this: check the API URL and the proxy",
         )
     }
 
     fn unexpected(&self, part: Part) -> Error {
         if is_wide(self.rest()) {
-            return wide();
+            return self.nonsense.error(Nonsense::WIDE);
         }
         let expected = match part {
             Part::FirstMember | Part::Member => "a key",
@@ -427,16 +442,17 @@ fn is_closed(text: &str) -> bool {
     text.ends_with(['}', ']', '"']) && serde_json::from_str::<IgnoredAny>(text).is_ok()
 }
 
-/// The text in these bytes, and at their end those of a character that is not complete.
-fn split_text(bytes: &[u8]) -> Result<(&str, &[u8]), Error> {
+/// The text in these bytes, and at their end those of a character that is not complete. `None`
+/// where they are not UTF-8.
+fn split_text(bytes: &[u8]) -> Option<(&str, &[u8])> {
     let error = match std::str::from_utf8(bytes) {
-        Ok(text) => return Ok((text, &[])),
+        Ok(text) => return Some((text, &[])),
         Err(error) => error,
     };
     let (text, rest) = bytes.split_at(error.valid_up_to());
     match std::str::from_utf8(text) {
-        Ok(text) if error.error_len().is_none() => Ok((text, rest)),
-        _ => Err(Error::new(ErrorKind::Decode, "the body is not valid UTF-8")),
+        Ok(text) if error.error_len().is_none() => Some((text, rest)),
+        _ => None,
     }
 }
 
@@ -444,13 +460,6 @@ fn split_text(bytes: &[u8]) -> Result<(&str, &[u8]), Error> {
 /// letter: without a mark in front, such a text is UTF-8 too, with a NUL beside every letter.
 fn is_wide(text: &str) -> bool {
     text.bytes().take(2).any(|byte| byte == 0)
-}
-
-fn wide() -> Error {
-    Error::new(
-        ErrorKind::Decode,
-        "the body is not valid UTF-8: it looks like UTF-16",
-    )
 }
 
 /// The whole of a body that is one entity and no page, as text.

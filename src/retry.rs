@@ -14,9 +14,10 @@ pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
 /// How often and how patiently a failed call is tried again.
 ///
 /// Tried again are 408, 429, 500, 502, 503 and 504, connections that fail or break off, bodies that
-/// are cut, timeouts of one try, and, once, an answer without a body: an empty 200, or a 204. The
-/// wait before a retry doubles each time, between half and all of it by chance, so that many clients
-/// don't come back at once; where the service says how long to wait, that counts if it is longer.
+/// are cut, timeouts of one try, and, once, an answer without a body: an empty 200, or a 204; that
+/// only if it is the call's first failure. The wait before a retry doubles each time, between half
+/// and all of it by chance, so that many clients don't come back at once; where the service says how
+/// long to wait, that counts if it is longer.
 /// The first retry after a kept-alive connection turned out to be dead comes at once, on a new one.
 /// Every try takes a place in the rate limits, which is what bounds a storm of failures: calls share
 /// no budget of retries.

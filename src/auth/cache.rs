@@ -43,6 +43,9 @@ struct State {
     /// that asked for a pause is left alone.
     no_try_before: Duration,
     no_early_try_before: Duration,
+    /// The time that the last renewal was given, if it failed for want of time: then the pause
+    /// before the next early one is not for callers who have more.
+    too_short: Option<Duration>,
 }
 
 /// A token with its times worked out.
@@ -76,18 +79,23 @@ impl TokenCache {
         loop {
             // Whoever waited for a renewal shares its failure instead of repeating it.
             let waited = state.renewals != seen;
-            let stands = self.clock.now() < state.no_try_before;
+            // Before the time left is: a renewal that takes all of that has taken as long from here.
+            let begun = self.clock.now();
+            let left = deadline.left(&*self.clock);
+            // Where the old token will do, the call needs time too.
+            let half = left.map(|left| left / 2);
+            let stands = begun < state.no_try_before;
             let valid = state
                 .token
                 .clone()
                 .filter(|held| held.is_valid(&*self.clock));
             match (valid, &state.failure) {
-                (Some(held), _) if state.renewing || !self.is_due(&held, &state) => {
+                (Some(held), _) if state.renewing || !self.is_due(&held, &state, half) => {
                     return Ok(held.secret.clone());
                 }
                 (None, _) if state.renewing => {
                     deadline.check(&*self.clock)?;
-                    let left = deadline.left(&*self.clock).unwrap_or(LOOK_UP);
+                    let left = left.unwrap_or(LOOK_UP);
                     let woken = self.changed.wait_timeout(state, left.min(LOOK_UP));
                     (state, _) = woken.unwrap_or_else(PoisonError::into_inner);
                 }
@@ -97,10 +105,8 @@ impl TokenCache {
                     return Err(state.told(failure.duplicate().with_retry_after(asked)));
                 }
                 (old, _) => {
-                    let left = deadline.left(&*self.clock);
                     let time_left = if old.is_some() {
-                        // The old token will do, and the call needs time too.
-                        left.map(|left| left / 2)
+                        half
                     } else {
                         deadline.check(&*self.clock)?;
                         left
@@ -111,7 +117,7 @@ impl TokenCache {
                         time_left,
                         ..*request
                     };
-                    return self.renew(&request, old.as_deref(), deadline);
+                    return self.renew(&request, old.as_deref(), begun);
                 }
             }
         }
@@ -130,16 +136,21 @@ impl TokenCache {
         }
     }
 
-    fn is_due(&self, held: &Held, state: &State) -> bool {
+    /// Whether this token is to be renewed early by someone who has so much time for it.
+    fn is_due(&self, held: &Held, state: &State, time_left: Option<Duration>) -> bool {
         let now = self.clock.now();
-        held.renew_at.is_some_and(|renew_at| now >= renew_at) && now >= state.no_early_try_before
+        // Twice the time, so that of many callers with about the same deadline not each one hangs.
+        let more = |tried: Duration| time_left.is_none_or(|time| time / 2 >= tried);
+        held.renew_at.is_some_and(|renew_at| now >= renew_at)
+            && (now >= state.no_early_try_before || state.too_short.is_some_and(more))
+            && time_left != Some(Duration::ZERO)
     }
 
     fn renew(
         &self,
         request: &TokenRequest<'_>,
         old: Option<&Held>,
-        deadline: Deadline,
+        begun: Duration,
     ) -> Result<Secret, Error> {
         // Lets the others go on even if the credential panics.
         let turn = Turn(self);
@@ -157,7 +168,7 @@ impl TokenCache {
                 Ok(secret)
             }
             Err(error) => {
-                self.note(&mut state, &error, deadline);
+                self.note(&mut state, &error, request.time_left, begun);
                 match old.filter(|held| held.is_valid(&*self.clock)) {
                     Some(held) => {
                         log::warn!("the token could not be renewed, the old one is used: {error}");
@@ -173,17 +184,25 @@ impl TokenCache {
     }
 
     /// What a failed renewal means for those who wait for it, and for those who come after.
-    fn note(&self, state: &mut State, error: &Error, deadline: Deadline) {
+    fn note(&self, state: &mut State, error: &Error, given: Option<Duration>, begun: Duration) {
         let now = self.clock.now();
+        let taken = now.saturating_sub(begun);
+        let hurried = given.filter(|given| error.status().is_none() && taken >= *given);
+        state.too_short = hurried;
+        if hurried.is_some() {
+            // Who was in a hurry failed for itself alone: others may have more time, and those who
+            // waited ask again. Only of its like not each call is to hang for half of its time.
+            state.failure = None;
+            state.no_early_try_before = now.saturating_add(PAUSE);
+            return;
+        }
         let asked = error.retry_after().unwrap_or_default().min(LONGEST_PAUSE);
         // What was refused by the endpoint, that is: a local fault may be mended at once.
         let refused = !error.is_retryable() && error.status().is_some();
         let pause = if refused { asked.max(REFUSAL) } else { asked };
         state.no_try_before = now.saturating_add(pause);
         state.no_early_try_before = now.saturating_add(pause.max(PAUSE));
-        // Who was in a hurry failed for itself alone: others may have more time.
-        let out_of_time = error.status().is_none() && deadline.check(&*self.clock).is_err();
-        state.failure = (!out_of_time).then(|| error.duplicate());
+        state.failure = Some(error.duplicate());
     }
 
     fn hold(&self, token: AccessToken) -> Result<Held, Error> {
@@ -245,5 +264,5 @@ impl Drop for Turn<'_> {
 
 #[cfg(all(test, shuttle))]
 mod interleavings;
-#[cfg(test)]
+#[cfg(all(test, not(shuttle)))]
 mod tests;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::error::Category;
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
@@ -107,14 +108,16 @@ fn read(body: &[u8], content_type: Option<&str>) -> Result<AccessToken, Error> {
             kind.unwrap_or_default()
         );
         let refused = Error::credential(text);
-        if error.is_eof() {
+        match error.classify() {
             // What is cut may be whole the next time.
-            return refused.with_retryable(true);
+            Category::Eof => refused.with_retryable(true),
+            Category::Syntax => refused.with_hint(
+                "a sign-in page of a proxy or network answers like this: check the login authority \
+                 and the proxy",
+            ),
+            // JSON without a token is no page for people.
+            Category::Data | Category::Io => refused,
         }
-        refused.with_hint(
-            "a sign-in page of a proxy or network answers like this: check the login authority and \
-             the proxy",
-        )
     })?;
     if answer
         .token_type
@@ -343,6 +346,27 @@ mod tests {
         assert!(!read(b"<html>", None).unwrap_err().is_retryable());
         let long = format!(r#"{{"access_token":"{}"}}"#, "x".repeat(100_000));
         assert!(read(long.as_bytes(), None).is_err());
+    }
+
+    #[test]
+    fn only_what_is_no_json_looks_like_a_sign_in_page() {
+        for (body, hinted) in [
+            ("<html>", true),
+            ("Sign in", true),
+            (r#"{"access_token":"t"}}"#, true),
+            ("{}", false),
+            ("[]", false),
+            ("null", false),
+            (r#"{"error":"nothing"}"#, false),
+            (r#"{"access_token":7}"#, false),
+            (r#"{"access_token":"#, false),
+        ] {
+            let error = read(body.as_bytes(), None).unwrap_err();
+            let text = error.to_string();
+            assert!(text.contains("not the JSON of a token"), "{body}: {text}");
+            let hint = error.hint().unwrap_or_default();
+            assert_eq!(hint.contains("sign-in page"), hinted, "{body}: {hint}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::is_plain_line;
 use super::page::gzip;
 use crate::body::Body;
 use crate::error::{Error, ErrorKind};
-use crate::inflate::beginning;
+use crate::inflate::{End, beginning};
 use crate::secret::Secret;
 
 /// What was sent, in the makes that it may have. The last one is too short to be looked for.
@@ -32,7 +32,8 @@ pub fn error_body(input: &[u8]) {
     let secret = SECRETS[usize::from(secret) % SECRETS.len()];
     let body = planted(body, secret);
     let sent = if form & 1 == 0 { body } else { gzip(&body) };
-    let (body, whole) = beginning(Body::from(&sent));
+    let (body, end) = beginning(Body::from(&sent));
+    let whole = end == End::Whole;
     assert!(body.len() <= 64 * 1024);
     // A header with an id, made of the body's first bytes.
     let id = String::from_utf8_lossy(&body[..body.len().min(usize::from(form >> 2))]).into_owned();

@@ -632,6 +632,37 @@ fn a_body_in_another_encoding_is_an_error_that_says_so() {
 }
 
 #[test]
+fn nonsense_that_is_said_to_be_compressed_may_be_damage_whatever_it_looks_like() {
+    let wide = |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+    let wide_page = wide(r#"{"value":[]}"#);
+    for said in [true, false] {
+        let retry = if said { Retry::Once } else { Retry::Never };
+        for (body, what) in [
+            ("<html>".as_bytes(), "no page"),
+            (b"\xFF\x8B", "UTF-8"),
+            // Found when a character that was begun is not gone on with.
+            (b" \xE2x", "UTF-8"),
+            (&wide_page, "UTF-16"),
+            (&wide_page[1..], "UTF-16"),
+        ] {
+            for step in [1, 7, CHUNK] {
+                let mut body = Body::from(body);
+                body.said_compressed = said;
+                let mut rows = Rows::new(body, LIMIT, None).with_step(step);
+                let error = rows.next::<Value>().unwrap().unwrap_err();
+                assert!(error.to_string().contains(what), "{error}");
+                assert_eq!(error.retry(), retry, "{error} in steps of {step}");
+            }
+        }
+        // What begins as JSON was not damaged on its way.
+        let mut body = Body::from(r#"{"value":x}"#);
+        body.said_compressed = said;
+        let error = Rows::new(body, LIMIT, None).next::<Value>();
+        assert_eq!(error.unwrap().unwrap_err().retry(), Retry::Never);
+    }
+}
+
+#[test]
 fn a_mark_is_taken_off_the_beginning_and_nowhere_else() {
     let page = r#"{"value":[]}"#;
     assert_eq!(decode(format!("\u{FEFF}{page}"), 1).end, Ok(None));

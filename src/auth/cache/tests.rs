@@ -1,8 +1,8 @@
 //! The cache against a clock that stands still and a credential that does as it is told.
 
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{OnceLock, mpsc};
 use std::thread;
 use std::time::Instant;
 
@@ -39,6 +39,18 @@ fn ask_cache(cache: &TokenCache, rig: &Rig) -> Result<String, Error> {
     let never = Deadline::after(None, &rig.clock);
     let token = cache.bearer(&rig.token_request(), never)?;
     Ok(token.expose().to_owned())
+}
+
+/// By a caller that has so much time.
+fn ask_within(rig: &Rig, time: Duration) -> Result<String, Error> {
+    let deadline = Deadline::after(Some(time), &rig.clock);
+    let token = rig.shared.tokens.bearer(&rig.token_request(), deadline)?;
+    Ok(token.expose().to_owned())
+}
+
+/// What becomes of a request that has no time left.
+fn out_of_time() -> Error {
+    Error::new(ErrorKind::Timeout, "out of time").with_retryable(true)
 }
 
 /// A token that is good for so long.
@@ -165,6 +177,73 @@ fn while_a_token_lasts_a_failed_renewal_leaves_it_and_pauses() {
         assert_eq!(rig.tokens.asked(), 3);
         rig.clock.advance(pause);
         assert_eq!(ask(&rig).unwrap(), "token-4");
+    }
+}
+
+#[test]
+fn who_has_no_time_left_gets_the_old_token_and_renews_nothing() {
+    for left in [Duration::ZERO, NANO] {
+        let rig = rig();
+        rig.tokens.next(Ok(lasting("old", secs(3_600))));
+        ask(&rig).unwrap();
+        rig.clock.advance(secs(3_300));
+        assert_eq!(ask_within(&rig, left).unwrap(), "old");
+        assert_eq!(rig.tokens.asked(), 1);
+        assert_eq!(ask_within(&rig, secs(2)).unwrap(), "token-2");
+        assert_eq!(rig.tokens.times_left(), [None, Some(secs(1))]);
+    }
+}
+
+#[test]
+fn an_early_renewal_that_had_too_little_time_is_left_to_callers_with_more() {
+    for (more, given) in [(None, None), (Some(secs(20)), Some(secs(10)))] {
+        let rig = rig();
+        rig.tokens.next(Ok(lasting("old", secs(3_600))));
+        ask(&rig).unwrap();
+        rig.clock.advance(secs(3_300));
+        rig.tokens.next_after(secs(5), Err(out_of_time()));
+        assert_eq!(ask_within(&rig, secs(10)).unwrap(), "old");
+        // With about the same deadline, each of them would lose half of it.
+        for deadline in [secs(10), secs(19)] {
+            assert_eq!(ask_within(&rig, deadline).unwrap(), "old");
+        }
+        assert_eq!(rig.tokens.asked(), 2);
+        let patient = match more {
+            Some(deadline) => ask_within(&rig, deadline),
+            None => ask(&rig),
+        };
+        assert_eq!(patient.unwrap(), "token-3");
+        assert_eq!(rig.tokens.times_left(), [None, Some(secs(5)), given]);
+    }
+}
+
+#[test]
+fn callers_with_little_time_renew_early_once_a_pause() {
+    let rig = rig();
+    rig.tokens.next(Ok(lasting("old", secs(3_600))));
+    ask(&rig).unwrap();
+    rig.clock.advance(secs(3_300));
+    rig.tokens.next_after(secs(5), Err(out_of_time()));
+    assert_eq!(ask_within(&rig, secs(10)).unwrap(), "old");
+    rig.clock.advance(just_before(PAUSE));
+    assert_eq!(ask_within(&rig, secs(10)).unwrap(), "old");
+    assert_eq!(rig.tokens.asked(), 2);
+    rig.clock.advance(NANO);
+    assert_eq!(ask_within(&rig, secs(10)).unwrap(), "token-3");
+}
+
+#[test]
+fn an_early_renewal_that_failed_before_its_time_was_over_pauses_for_all() {
+    for failure in [out_of_time(), refusal(503)] {
+        let rig = rig();
+        rig.tokens.next(Ok(lasting("old", secs(3_600))));
+        ask(&rig).unwrap();
+        rig.clock.advance(secs(3_300));
+        let time = just_before(secs(5));
+        rig.tokens.next_after(time, Err(failure));
+        assert_eq!(ask_within(&rig, secs(10)).unwrap(), "old");
+        assert_eq!(ask(&rig).unwrap(), "old");
+        assert_eq!(rig.tokens.asked(), 2);
     }
 }
 
@@ -417,6 +496,42 @@ fn who_waits_for_a_renewal_shares_its_failure() {
     for outcome in outcomes {
         assert!(outcome.unwrap_err().to_string().contains("sealed"));
     }
+}
+
+#[test]
+fn who_waits_for_a_renewal_that_had_too_little_time_asks_again() {
+    let (rig, clocks) = (rig(), Clocks::new());
+    let time = Arc::clone(&clocks);
+    let (renewing, is_renewing) = mpsc::channel();
+    let cache = runs(&clocks, move |number| match number {
+        1 => Ok(lasting("old", secs(3_600))),
+        2 => {
+            // Half of the caller's ten seconds, in which the old token expires.
+            time.fake.advance(secs(5));
+            let looks = time.looks.load(Ordering::SeqCst);
+            renewing.send(()).unwrap();
+            // Whoever looks at the clock holds the lock until it waits.
+            while time.looks.load(Ordering::SeqCst) == looks {
+                assert!(time.begun.elapsed() < secs(10), "a thread is stuck");
+                thread::yield_now();
+            }
+            Err(out_of_time())
+        }
+        _ => Ok(lasting("new", secs(3_600))),
+    });
+    ask_cache(&cache, &rig).unwrap();
+    clocks.fake.advance(secs(3_599));
+    let (hasty, patient) = thread::scope(|scope| {
+        let hasty = scope.spawn(|| {
+            let deadline = Deadline::after(Some(secs(10)), &*clocks);
+            cache.bearer(&rig.token_request(), deadline)
+        });
+        is_renewing.recv_timeout(secs(10)).unwrap();
+        let patient = scope.spawn(|| ask_cache(&cache, &rig));
+        (hasty.join().unwrap(), patient.join().unwrap())
+    });
+    assert_eq!(hasty.unwrap_err().kind(), ErrorKind::Timeout);
+    assert_eq!(patient.unwrap(), "new");
 }
 
 #[test]

@@ -105,6 +105,47 @@ fn an_answer_arrives_whole_however_it_is_framed_and_in_whatever_pieces() {
 }
 
 #[test]
+fn a_small_body_is_whole_up_to_its_bound_and_not_beyond() {
+    let bound = 64 * 1024;
+    for (length, whole) in [(bound - 1, true), (bound, true), (bound + 1, false)] {
+        let reply = || Reply::new(404).body("x".repeat(length));
+        let replies = [
+            reply(),
+            reply().chunks(1_000),
+            reply().gzip(),
+            reply().until_close(),
+        ];
+        let (_, http) = script(replies.clone());
+        for make in 0..replies.len() {
+            let mut response = get(&http).unwrap();
+            assert_eq!(response.small_body().len(), length.min(bound));
+            let told = (response.whole, response.damaged);
+            assert_eq!(told, (whole, false), "{length} bytes of make {make}");
+        }
+    }
+}
+
+#[test]
+fn a_small_body_of_which_less_is_read_than_was_compressed_is_not_damaged() {
+    // Bytes that don't become fewer.
+    let bytes = std::iter::successors(Some(1_u64), |last| {
+        Some(last.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1))
+    });
+    let bytes: Vec<_> = bytes
+        .map(|number| number.to_be_bytes()[0])
+        .take(70_000)
+        .collect();
+    let reply = Reply::new(404).body(bytes).gzip();
+    assert!(reply.body_len() > 64 * 1024 + 1);
+    let (_, http) = script([reply.clone(), reply.cut(9_000)]);
+    for end in [(false, false), (false, true)] {
+        let mut response = get(&http).unwrap();
+        assert!(response.small_body().len() > 50_000);
+        assert_eq!((response.whole, response.damaged), end);
+    }
+}
+
+#[test]
 fn a_kept_connection_is_used_again_and_a_closed_one_is_not() {
     let (memory, http) = script([
         Reply::json("1"),
