@@ -275,7 +275,7 @@ impl Window {
     /// The next byte that is no white space; `None` at the end of the body.
     fn peek(&mut self) -> Result<Option<u8>, Error> {
         loop {
-            let blank = |byte: &u8| matches!(byte, b' ' | b'\n' | b'\r' | b'\t');
+            let blank = |byte: &u8| is_blank(char::from(*byte));
             let rest = self.rest().as_bytes();
             if let Some(blanks) = rest.iter().position(|byte| !blank(byte)) {
                 let byte = rest.get(blanks).copied();
@@ -397,7 +397,7 @@ impl Window {
 
     /// The body doesn't begin like a page: say what it is instead.
     fn no_page(&self) -> Error {
-        if self.rest().trim_ascii().is_empty() {
+        if self.rest().trim_start_matches(is_blank).is_empty() {
             return empty();
         }
         if is_wide(self.rest()) {
@@ -434,6 +434,11 @@ impl Window {
             format!("the page is no valid JSON at byte {at}: expected {expected}"),
         )
     }
+}
+
+/// The blanks of JSON, which are fewer than those of ASCII.
+fn is_blank(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\n' | '\r')
 }
 
 /// Whether a value that fills the window is known to end there. A caller's own type may have been

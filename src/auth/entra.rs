@@ -38,7 +38,8 @@ pub(super) fn ask(
             content_type: Some("application/x-www-form-urlencoded"),
             body: body.as_bytes(),
             time_left: request.time_left(),
-            anew: false,
+            // The last one was an hour ago, as a rule: a connection that was kept since is dead.
+            anew: true,
             small: true,
             spares: &Spares::default(),
         })
