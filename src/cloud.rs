@@ -295,15 +295,14 @@ impl Origin {
         let bare = host
             .strip_prefix('[')
             .and_then(|host| host.strip_suffix(']'));
-        let legal = match bare {
-            Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-            None => {
-                // The dot at the end is the root's.
-                let host = host.strip_suffix('.').unwrap_or(host);
-                let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-                host.split('.')
-                    .all(|label| !label.is_empty() && label.bytes().all(legal))
-            }
+        let legal = if let Some(address) = bare {
+            address.parse::<std::net::Ipv6Addr>().is_ok()
+        } else {
+            // The dot at the end is the root's.
+            let host = host.strip_suffix('.').unwrap_or(host);
+            let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+            host.split('.')
+                .all(|label| !label.is_empty() && label.bytes().all(legal))
         };
         if !legal {
             return Err("has no valid host name");
