@@ -466,6 +466,7 @@ fn an_answer_whose_kind_is_the_secret_is_told_without_it() {
         for kind in [
             planted.secret.clone(),
             planted.percent(),
+            format!("text/{}", planted.secret),
             format!("text/html; charset={}", planted.secret),
         ] {
             for name in ["Content-Type", "Content-Encoding", "Server", "Date"] {
@@ -977,6 +978,24 @@ fn the_crates_lines_are_clean_and_the_transports_trace_is_warned_of() {
     assert!(manual.contains("its level `trace` shows raw bytes, tokens included: keep it off"));
     let transport = Source::of("src/http.rs").own_lines().concat();
     assert!(transport.contains(".set_sensitive(true)"));
+}
+
+/// A secret of one letter does not turn each such letter of a text into stars.
+#[test]
+fn a_one_letter_secret_leaves_texts_alone() {
+    let refusal = r#"{"error":"invalid_client","error_description":"AADSTS7000215: x"}"#;
+    let login = RawServer::sending(Answer::new(401, &[], refusal));
+    let cloud = Cloud::COMMERCIAL
+        .with_api_url(login.url())
+        .with_authority(login.url());
+    let client = Client::builder(ClientSecret::new("contoso.com", "an-app", "A").unwrap())
+        .cloud(cloud)
+        .no_proxy()
+        .build()
+        .unwrap();
+    let error = client.scan_agents().unwrap_err();
+    assert_eq!(error.message(), Some("AADSTS7000215: x"));
+    assert_eq!(login.calls(), 1);
 }
 
 /// F102: a panic in a credential of the caller's takes nothing of the crate's with it: neither its

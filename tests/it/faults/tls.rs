@@ -697,7 +697,7 @@ fn bytes_behind_the_end_of_an_answer_are_dropped_with_their_connection() {
 
 // --- no way around
 
-/// F33: plain HTTP sends the token in the clear, so it is for loopback alone.
+/// F33, F94: plain HTTP sends the token in the clear, so it is for loopback alone.
 #[test]
 fn plain_http_is_for_loopback_alone() {
     for host in [
