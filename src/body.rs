@@ -166,7 +166,7 @@ fn fill(piece: &mut [u8], source: &mut impl Read) -> (usize, io::Result<()>) {
     (filled, Ok(()))
 }
 
-#[cfg(any(test, fuzzing))]
+#[cfg(any(test, defender_endpoint_fuzzing))]
 impl<T: AsRef<[u8]>> From<T> for Body {
     fn from(bytes: T) -> Self {
         let mut body = Self::new(&Spares::default());

@@ -1,8 +1,9 @@
 //! What must hold for any input whatever, in functions of bytes.
 //!
-//! The fuzz targets in `tests/fuzz` call them under `cfg(fuzzing)`, and this crate's tests replay the
-//! inputs that are kept there. No other build has this module. Each function panics where the
-//! crate does not do what it says.
+//! The fuzz targets in `tests/fuzz` call them under `cfg(defender_endpoint_fuzzing)`, and this crate's
+//! tests replay the inputs that are kept there. No other build has this module: `cfg(fuzzing)` would
+//! not do, since cargo-fuzz sets it for every crate that a fuzz target of anybody's depends on. Each
+//! function panics where the crate does not do what it says.
 
 mod error_body;
 mod filter;

@@ -309,7 +309,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
-    any(test, fuzzing),
+    any(test, defender_endpoint_fuzzing),
     allow(
         clippy::unwrap_used,
         clippy::expect_used,
@@ -329,7 +329,7 @@ mod encode;
 mod error;
 mod excerpt;
 pub mod filter;
-#[cfg(any(test, fuzzing))]
+#[cfg(any(test, defender_endpoint_fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod http;

@@ -173,7 +173,7 @@ impl Rows {
     }
 }
 
-#[cfg(any(test, fuzzing))]
+#[cfg(any(test, defender_endpoint_fuzzing))]
 impl Rows {
     /// Takes so many bytes of the body at a time.
     pub(crate) fn with_step(mut self, step: usize) -> Self {

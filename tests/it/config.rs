@@ -99,6 +99,8 @@ fn a_cloud_that_there_is_not_is_answered_with_those_there_are() {
 #[test]
 fn a_user_agent_must_fit_a_header() {
     for name in [
+        "",
+        " ",
         "a\nb",
         "a\r\nX-Injected: y",
         "a\0b",
@@ -121,6 +123,11 @@ fn a_proxy_url_must_be_one_and_is_not_shown() {
         "http://@",
         "http://a-user:hunter2@",
         "http://a-user:hunter2@ho st:80",
+        "http://:80",
+        "http://a-user:hunter2@:80",
+        "http://h:0",
+        "http://h:99999",
+        "http://a-user:hunter2@h:x",
         "http://a-user:%ffhunter2@host",
         "ftp://a-user:hunter2@host",
         "socks5://a-user:hunter2@host:1080",

@@ -195,6 +195,18 @@ fn the_request_id_comes_from_the_body_or_a_header() {
         let error = error_of(Answer::new(500, &[(name, "of-header")], SERVICE));
         assert_eq!(error.request_id(), Some("a-target"));
     }
+    // The first that says something.
+    let headers = [("x-ms-request-id", ""), ("request-id", "good")];
+    let error = error_of(Answer::new(500, &headers, ""));
+    assert_eq!(error.request_id(), Some("good"));
+}
+
+#[test]
+fn a_long_request_id_of_a_header_is_cut() {
+    let long = "x".repeat(20_000);
+    let error = error_of(Answer::new(500, &[("x-ms-request-id", &long)], ""));
+    let id = error.request_id().unwrap();
+    assert!(id.chars().count() <= 301 && id.ends_with('…'), "{id}");
 }
 
 #[test]

@@ -134,7 +134,7 @@
 //! | F91 | filter values that break out | `inputs::a_filter_value_is_one_literal_whatever_it_holds`; `inputs::a_filter_arrives_decoded_as_it_was_meant`; `inputs::any_filter_value_arrives_as_exactly_that_literal` |
 //! | F92 | raw filter that can't be sent | `inputs::a_filter_that_cannot_be_sent_is_the_first_error`; `inputs::a_query_that_is_too_long_is_refused`; `inputs::a_raw_filter_is_sent_encoded_up_to_the_limit`; `inputs::what_can_not_be_asked_for_is_the_first_error_and_costs_no_call` |
 //! | F93 | sizes and lists out of range | `inputs::a_top_of_nothing_sends_nothing_and_one_beyond_a_page_asks_for_a_page`; `inputs::machines_page_size_out_of_range_is_refused_with_the_range`; `inputs::history_page_size_out_of_range_is_refused_with_the_range`; `inputs::history_without_ids_is_refused`; `inputs::history_sends_an_id_once_and_keeps_the_order`; `inputs::history_takes_ten_thousand_ids`; `inputs::what_can_not_be_asked_for_is_the_first_error_and_costs_no_call` |
-//! | F94 | base URLs of every kind | `inputs::an_api_url_is_scheme_host_and_port_and_secure`; `inputs::a_login_authority_is_scheme_host_and_port_and_secure`; `inputs::one_slash_behind_a_base_url_is_let_pass`; `inputs::plain_http_is_for_loopback_alone`; `inputs::any_base_url_is_refused_or_is_the_only_place_to_which_anything_is_sent` |
+//! | F94 | base URLs of every kind | `tls::plain_http_is_for_loopback_alone`; `inputs::an_api_url_is_scheme_host_and_port_and_secure`; `inputs::a_login_authority_is_scheme_host_and_port_and_secure`; `inputs::one_slash_behind_a_base_url_is_let_pass`; `inputs::any_base_url_is_refused_or_is_the_only_place_to_which_anything_is_sent` |
 //! | F95 | durations and limits of nothing, or huge | `inputs::no_timeout_may_be_zero`; `inputs::no_timeout_may_be_longer_than_a_day`; `inputs::a_deadline_must_not_be_zero_and_may_be_endless`; `inputs::a_body_limit_must_not_be_zero_and_may_be_anything_else`; `inputs::a_rate_limit_must_not_be_zero_and_may_be_anything_else`; `inputs::a_wait_may_be_none_or_endless`; `inputs::a_wait_of_none_fails_at_once_where_there_is_no_room`; `inputs::a_retry_delay_must_not_be_zero_and_may_be_endless`; `inputs::endless_durations_do_not_overflow_where_they_are_waited_for` |
 //!
 //! ## Threads
@@ -170,7 +170,6 @@ mod day;
 mod decoding;
 mod errors;
 mod faults;
-mod hostile;
 mod limits;
 mod logs;
 mod operations;

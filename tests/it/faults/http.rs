@@ -707,7 +707,7 @@ fn an_error_body_that_is_cut_leaves_its_status() {
         let error = within(PATIENCE, move || {
             let server = RawServer::sending(cut.held());
             let client = crate::support::builder(&server.url());
-            let client = client.read_timeout(Duration::from_millis(80));
+            let client = client.read_timeout(Duration::from_secs(1));
             client.build().unwrap().scan_agents().unwrap_err()
         });
         assert_eq!(

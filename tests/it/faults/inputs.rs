@@ -576,20 +576,6 @@ fn one_slash_behind_a_base_url_is_let_pass() {
     assert_eq!(server.only().target(), "/api/DeviceAuthenticatedScanAgents");
 }
 
-/// F94: `http` is for loopback alone, which needs no switch.
-#[test]
-fn plain_http_is_for_loopback_alone() {
-    for url in [
-        "http://127.0.0.1:1",
-        "http://127.9.9.9",
-        "http://localhost:1",
-        "http://LOCALHOST",
-        "http://[::1]:1",
-    ] {
-        builder(url).build().unwrap();
-    }
-}
-
 /// Texts that look like base URLs, and all others.
 fn bases(good: &RawServer, other: &Forbidden) -> impl Strategy<Value = String> {
     let pieces: Vec<String> = [

@@ -30,7 +30,7 @@ pub(super) const NOTHING: &str = r#"{"value":[]}"#;
 /// What a try may take where it takes too long.
 const SHORT: Duration = Duration::from_millis(80);
 /// And where one takes too long that another must go well, on a machine that has other things to do.
-const LONG: Duration = Duration::from_millis(400);
+const LONG: Duration = Duration::from_secs(2);
 /// What a test may take in which something may hang.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -45,6 +45,16 @@ pub(super) enum Place {
 }
 
 pub(super) const PLACES: [Place; 3] = [Place::Get, Place::Post, Place::Token];
+
+/// All of them at once, where each takes its time.
+fn in_all_places(act: impl Fn(Place) + Sync) {
+    thread::scope(|scope| {
+        for place in PLACES {
+            let act = &act;
+            scope.spawn(move || act(place));
+        }
+    });
+}
 
 impl Place {
     pub(super) fn good(self) -> Answer {
@@ -137,7 +147,10 @@ pub(super) fn stays(place: Place, fault: &Answer, settings: Settings) -> (Error,
         let clock = FakeClock::new();
         let (client, api) = place.client(&server.url(), &clock, settings);
         let error = place.act(&client).unwrap_err();
-        assert_eq!(server.calls(), 4, "{error:?}");
+        // Of a try that ran out of time the server may hear late, or never: such tries are counted
+        // by what the error says and by how long was waited for them.
+        let (calls, late) = (server.calls(), error.kind() == ErrorKind::Timeout);
+        assert!(calls == 4 || calls < 4 && late, "{calls} calls: {error:?}");
         assert_eq!(api.calls(), 0, "{error:?}");
         assert_tries(&error, place.attempts(4));
         (error, clock.now())
@@ -438,15 +451,14 @@ fn the_first_retry_after_a_dead_connection_comes_at_once() {
 /// is then repeated.
 #[test]
 fn headers_that_trickle_end_with_the_time_for_one_try() {
-    for place in PLACES {
-        let dripping = place.good().dripping(SHORT / 8);
-        passes(place, &dripping, less_hasty);
-        let (error, waited) = stays(place, &dripping, hasty);
+    in_all_places(|place| {
+        passes(place, &place.good().dripping(LONG / 8), less_hasty);
+        let (error, waited) = stays(place, &place.good().dripping(SHORT / 8), hasty);
         assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
         let said = error.to_string();
         assert!(said.contains("was not complete within 80ms"), "{said}");
         assert_backed_off(waited, false);
-    }
+    });
 }
 
 /// F6, F7: a server that says nothing, or nothing more, ends with the time for one try.
@@ -454,9 +466,10 @@ fn headers_that_trickle_end_with_the_time_for_one_try() {
 fn an_exchange_that_takes_too_long_is_a_timeout() {
     for place in PLACES {
         for held in ["", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"] {
-            let (error, _) = stays(place, &Answer::bytes(held).held(), hasty);
+            let (error, waited) = stays(place, &Answer::bytes(held).held(), hasty);
             assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
             assert!(error.to_string().contains("within 80ms"), "{error}");
+            assert_backed_off(waited, false);
         }
     }
 }
@@ -482,15 +495,14 @@ fn a_slow_answer_ends_with_the_deadline_where_that_is_earlier() {
 /// none of it is handed out.
 #[test]
 fn a_body_that_trickles_ends_with_the_time_for_one_try_and_none_of_it_is_handed_out() {
-    for place in PLACES {
-        let dripping = place.good().dripping_body(SHORT / 2);
-        passes(place, &dripping, less_hasty);
-        let (error, waited) = stays(place, &dripping, hasty);
+    in_all_places(|place| {
+        passes(place, &place.good().dripping_body(LONG / 2), less_hasty);
+        let (error, waited) = stays(place, &place.good().dripping_body(SHORT / 2), hasty);
         assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
         let said = error.to_string();
         assert!(said.contains("was not complete within 80ms"), "{said}");
         assert_backed_off(waited, false);
-    }
+    });
     // Whole rows arrive in time, and the end doesn't.
     let error = within(PATIENCE, || {
         let text = page(3) + &" ".repeat(1_000);
@@ -538,7 +550,7 @@ fn a_body_that_stalls_is_a_timeout_and_none_of_it_is_handed_out() {
 /// F7: silence at any point of an answer is a timeout that says for how long.
 #[test]
 fn a_silent_service_is_a_timeout() {
-    for place in PLACES {
+    in_all_places(|place| {
         for act in ["", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"] {
             let silent = Answer::bytes(act).held();
             passes(place, &silent, |builder| builder.read_timeout(LONG));
@@ -550,7 +562,7 @@ fn a_silent_service_is_a_timeout() {
             assert!(said.contains("for 80ms"), "{said}");
             assert_backed_off(waited, false);
         }
-    }
+    });
 }
 
 // --- F8 to F10: what arrives is not all of it

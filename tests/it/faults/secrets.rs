@@ -4,9 +4,7 @@
 //! repeats it wherever it can, in every form. When the scenario is over it is searched for in all that
 //! was shown, logged and sent: see [`Planted`], which proves of itself that it finds what is there.
 
-use std::io::Read as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::Duration;
@@ -23,6 +21,7 @@ use crate::logs;
 use crate::support::fixture;
 use crate::support::planted::Planted;
 use crate::support::raw::{Answer, Forbidden, RawServer, Request, cloud, deserted, gzip};
+use crate::support::sources::Source;
 
 const NOTHING: &str = r#"{"value":[]}"#;
 
@@ -467,6 +466,7 @@ fn an_answer_whose_kind_is_the_secret_is_told_without_it() {
         for kind in [
             planted.secret.clone(),
             planted.percent(),
+            format!("text/{}", planted.secret),
             format!("text/html; charset={}", planted.secret),
         ] {
             for name in ["Content-Type", "Content-Encoding", "Server", "Date"] {
@@ -974,9 +974,28 @@ fn the_crates_lines_are_clean_and_the_transports_trace_is_warned_of() {
     );
     planted.look_at_text(path);
 
-    let manual = source("src/lib.rs").replace("\n//! ", " ");
+    let manual = Source::of("src/lib.rs").text.replace("\n//! ", " ");
     assert!(manual.contains("its level `trace` shows raw bytes, tokens included: keep it off"));
-    assert!(source("src/http.rs").contains("value.set_sensitive(true);\n            builder = builder.header(header::AUTHORIZATION, value);"));
+    let transport = Source::of("src/http.rs").own_lines().concat();
+    assert!(transport.contains(".set_sensitive(true)"));
+}
+
+/// A secret of one letter does not turn each such letter of a text into stars.
+#[test]
+fn a_one_letter_secret_leaves_texts_alone() {
+    let refusal = r#"{"error":"invalid_client","error_description":"AADSTS7000215: x"}"#;
+    let login = RawServer::sending(Answer::new(401, &[], refusal));
+    let cloud = Cloud::COMMERCIAL
+        .with_api_url(login.url())
+        .with_authority(login.url());
+    let client = Client::builder(ClientSecret::new("contoso.com", "an-app", "A").unwrap())
+        .cloud(cloud)
+        .no_proxy()
+        .build()
+        .unwrap();
+    let error = client.scan_agents().unwrap_err();
+    assert_eq!(error.message(), Some("AADSTS7000215: x"));
+    assert_eq!(login.calls(), 1);
 }
 
 /// F102: a panic in a credential of the caller's takes nothing of the crate's with it: neither its
@@ -1070,7 +1089,7 @@ fn panicking<T>(act: impl FnOnce() -> T) -> (String, String) {
 /// read: no process, and the lints that keep it so, allowed in tests alone.
 #[test]
 fn the_crate_starts_no_process_and_has_no_panic_of_its_own() {
-    let lints = source("Cargo.toml");
+    let lints = Source::of("Cargo.toml").text;
     for lint in [
         "unwrap_used",
         "expect_used",
@@ -1080,21 +1099,21 @@ fn the_crate_starts_no_process_and_has_no_panic_of_its_own() {
     ] {
         assert!(lints.contains(&format!("\n{lint} = \"warn\"\n")), "{lint}");
     }
-    let mut files = 0;
-    each_source("src", &mut |path, text| {
+    let (mut files, mut builder) = (0, false);
+    for source in Source::all() {
+        if source.is_for_tests() {
+            continue;
+        }
         files += 1;
-        assert!(!text.contains("std::process"), "{path}");
-        assert!(!text.contains("process::Command"), "{path}");
+        let path = &source.path;
+        assert!(!source.text.contains("std::process"), "{path}");
+        assert!(!source.text.contains("process::Command"), "{path}");
         // The fake tenant's secrets are none.
         if path.starts_with("src/testing/") {
-            return;
+            continue;
         }
-        // Where tests begin, the crate ends.
-        let own = text.split("#[cfg(test)]").next().unwrap();
-        for line in own
-            .lines()
-            .filter(|line| !line.trim_start().starts_with("//"))
-        {
+        for line in source.own_lines() {
+            builder |= path == "src/client.rs" && line.starts_with("impl ClientBuilder");
             for word in [
                 ".unwrap()",
                 ".expect(",
@@ -1105,8 +1124,9 @@ fn the_crate_starts_no_process_and_has_no_panic_of_its_own() {
                 assert!(!line.contains(word), "{path}: {line}");
             }
         }
-    });
+    }
     assert!(files > 30, "{files} files were read");
+    assert!(builder, "what stands behind an item for tests is not read");
 }
 
 /// F104 (stand-in): memory that was given back can't be looked at without `unsafe`, which is forbidden
@@ -1115,25 +1135,26 @@ fn the_crate_starts_no_process_and_has_no_panic_of_its_own() {
 /// dumps, swap, copies of the caller's) is not promised, as the type's documentation says.
 #[test]
 fn texts_that_hold_a_secret_are_of_the_type_that_wipes_them() {
-    let secret = source("src/secret.rs");
-    assert!(secret.contains("pub struct Secret(Zeroizing<String>);"));
+    let secret = Source::of("src/secret.rs").text;
+    assert!(secret.contains("struct Secret(Zeroizing<String>)"));
     let documentation = secret.replace("\n/// ", " ");
     assert!(documentation.contains("as far as that can be done: copies that the caller, the allocator or the operating system made are not reached"));
-    // The header, the form and the answer of the token endpoint.
-    assert!(
-        source("src/http.rs")
-            .contains("zeroize::Zeroizing::new(format!(\"Bearer {}\", bearer.expose()))")
-    );
-    let entra = source("src/auth/entra.rs");
-    assert!(entra.contains("Zeroizing::new(answer.small_body())"));
-    assert!(entra.contains("fn encode(form: &[(&str, &str)]) -> Zeroizing<String>"));
+    // The header; the form and the answer of the token endpoint.
+    for (path, least) in [("src/http.rs", 1), ("src/auth/entra.rs", 2)] {
+        let source = Source::of(path);
+        let made = source.own_lines().concat();
+        let made = made.matches("Zeroizing::new(").count();
+        assert!(made >= least, "{path}: {made}");
+    }
     // Nothing else in the crate takes the text out of a secret to keep it.
-    each_source("src", &mut |path, text| {
-        let own = text.split("#[cfg(test)]").next().unwrap();
-        for line in own
-            .lines()
-            .filter(|line| !line.trim_start().starts_with("//"))
-        {
+    let mut builder = false;
+    for source in Source::all() {
+        if source.is_for_tests() {
+            continue;
+        }
+        let path = &source.path;
+        for line in source.own_lines() {
+            builder |= path == "src/client.rs" && line.starts_with("impl ClientBuilder");
             let copied = [
                 "expose().to_owned()",
                 "expose().to_string()",
@@ -1145,41 +1166,6 @@ fn texts_that_hold_a_secret_are_of_the_type_that_wipes_them() {
                 "{path}: {line}"
             );
         }
-    });
-}
-
-/// Whether a file of the sources is there for tests alone.
-fn is_for_tests(path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap();
-    let names = [
-        "tests.rs",
-        "interleavings.rs",
-        "memory.rs",
-        "rig.rs",
-        "under_fire.rs",
-    ];
-    names.contains(&name) || path.contains("/fuzzing")
-}
-
-/// A file of the crate.
-fn source(path: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
-    let mut text = String::new();
-    let mut file = std::fs::File::open(&path).unwrap();
-    file.read_to_string(&mut text).unwrap();
-    text
-}
-
-/// Every file of Rust in a folder and in those within.
-fn each_source(folder: &str, look: &mut dyn FnMut(&str, &str)) {
-    let place = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
-    for entry in std::fs::read_dir(place).unwrap() {
-        let entry = entry.unwrap();
-        let path = format!("{folder}/{}", entry.file_name().to_str().unwrap());
-        if entry.file_type().unwrap().is_dir() {
-            each_source(&path, look);
-        } else if !is_for_tests(&path) {
-            look(&path, &source(&path));
-        }
     }
+    assert!(builder, "what stands behind an item for tests is not read");
 }

@@ -1,10 +1,8 @@
 //! Connections that can't be secured: whoever is on the other end, no token goes there.
 
 use std::error::Error as _;
-use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -19,6 +17,7 @@ use rustls::version::{TLS12, TLS13};
 
 use crate::errors::assert_well_formed;
 use crate::support::raw::{Answer, Forbidden, RawServer, Request};
+use crate::support::sources::Source;
 use crate::support::tls_server::{Authority, End, Identity, TlsServer};
 use crate::support::{self, TOKEN};
 
@@ -698,7 +697,7 @@ fn bytes_behind_the_end_of_an_answer_are_dropped_with_their_connection() {
 
 // --- no way around
 
-/// F33: plain HTTP sends the token in the clear, so it is for loopback alone.
+/// F33, F94: plain HTTP sends the token in the clear, so it is for loopback alone.
 #[test]
 fn plain_http_is_for_loopback_alone() {
     for host in [
@@ -747,25 +746,10 @@ fn plain_http_is_for_loopback_alone() {
 /// F30, F33: the transport has such a switch; no line of the crate touches it.
 #[test]
 fn there_is_no_switch_that_turns_verification_off() {
-    fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                sources(&path, found);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = fs::read_to_string(&path).unwrap();
-                found.push((path.display().to_string(), text));
-            }
-        }
-    }
-    let mut found = Vec::new();
-    sources(
-        &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
-        &mut found,
-    );
+    let sources = Source::all();
     // The search finds what there is.
-    assert!(found.iter().any(|(_, text)| text.contains("root_certs(")));
-    for (path, text) in found {
+    assert!(sources.iter().any(|it| it.text.contains("root_certs(")));
+    for Source { path, text } in sources {
         let text = text.to_ascii_lowercase();
         for switch in [
             "disable_verification",

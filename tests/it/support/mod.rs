@@ -2,6 +2,7 @@
 
 pub(crate) mod planted;
 pub(crate) mod raw;
+pub(crate) mod sources;
 #[cfg(feature = "rustls")]
 pub(crate) mod tls_server;
 

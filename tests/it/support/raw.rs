@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use defender_endpoint::Cloud;
 use flate2::write::GzEncoder;
@@ -464,6 +464,14 @@ impl RawServer {
         self.shared.requests().len()
     }
 
+    /// Waits until so much was asked, while other threads ask. The test sees whether it was in vain.
+    pub(crate) fn await_calls(&self, calls: usize) {
+        let since = Instant::now();
+        while self.calls() < calls && since.elapsed() < Duration::from_secs(20) {
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     /// The only request that was sent.
     pub(crate) fn only(&self) -> Request {
         let requests = self.requests();
@@ -585,7 +593,8 @@ pub(crate) fn deserted() -> SocketAddr {
 }
 
 /// A host on loopback that answers no attempt to connect, as if it were not there: the queue of
-/// connections that it would accept is full.
+/// connections that it would accept is full. Linux says nothing then, for as long as it stays full;
+/// other systems may refuse the connection.
 pub(crate) struct Silent {
     listener: Socket,
     _queued: Vec<Socket>,
@@ -598,12 +607,19 @@ impl Silent {
         listener.bind(&any.into()).unwrap();
         listener.listen(0).unwrap();
         let address = listener.local_addr().unwrap();
-        let fill = || {
+        let (mut queued, mut unanswered) = (Vec::new(), 0);
+        // Once may be for want of time; twice is for want of room.
+        while unanswered < 2 {
+            assert!(queued.len() < 64, "the queue does not fill");
             let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-            let connected = socket.connect_timeout(&address, Duration::from_millis(100));
-            connected.is_ok().then_some(socket)
-        };
-        let queued = std::iter::from_fn(fill).take(64).collect();
+            match socket.connect_timeout(&address, Duration::from_millis(100)) {
+                Ok(()) => {
+                    queued.push(socket);
+                    unanswered = 0;
+                }
+                Err(_) => unanswered += 1,
+            }
+        }
         Self {
             listener,
             _queued: queued,
