@@ -137,6 +137,13 @@ fn a_dead_connection_costs_a_permit_and_no_time() {
 }
 
 #[test]
+fn after_an_answer_the_next_try_has_the_same_connection() {
+    let rig = script([Reply::new(503), Reply::json("{}")]);
+    assert_eq!(answer(&rig).1, 2);
+    assert_eq!(rig.memory.connections().0, 1);
+}
+
+#[test]
 fn a_try_that_would_have_to_wait_too_long_for_the_limit_is_not_begun() {
     let mut rig = script([Reply::json("{}")]);
     rig.set().max_wait = secs(59);
