@@ -16,7 +16,7 @@ use crate::page::{self, Rows};
 use crate::rate_limit::{Api, RateLimiter};
 use crate::retry::{self, Decision, RetryPolicy};
 use crate::secret::Secret;
-use crate::wait::{Deadline, Observer, Patience};
+use crate::wait::{Deadline, Observer, Patience, WaitReason};
 
 /// What the documentation says of an operation, and what is the same for all its calls.
 #[derive(Debug)]
@@ -67,6 +67,17 @@ impl Shared {
     pub(crate) fn url(&self, path: &str, query: &str) -> String {
         let mark = if query.is_empty() { "" } else { "?" };
         format!("{}{path}{mark}{query}", self.origin)
+    }
+
+    /// What the credential is asked for.
+    pub(crate) fn token_request(&self, deadline: Deadline) -> TokenRequest<'_> {
+        TokenRequest::new(
+            &self.scope,
+            &self.authority,
+            &self.http,
+            &*self.clock,
+            deadline,
+        )
     }
 }
 
@@ -166,7 +177,7 @@ pub(crate) fn send(shared: &Shared, call: &Call<'_>) -> Result<Answer, Error> {
                 Err(error) => break Err(error),
             },
         };
-        if let Err(error) = patience.pause(call.operation.api, pause) {
+        if let Err(error) = patience.pause(call.operation.api, WaitReason::BackOff, pause) {
             break Err(tries.instead_of(error));
         }
     };
@@ -209,11 +220,13 @@ impl Tries<'_> {
             method: call.operation.method,
             url: &shared.url(call.path, call.query),
             bearer: Some(&bearer),
+            headers: &[],
             content_type: call.body.map(|_| "application/json"),
             body: call.body.unwrap_or_default(),
             time_left: self.deadline.left(&*shared.clock),
             anew: self.died,
             small: false,
+            nearby: None,
             spares: call.spares,
         });
         // 4. The call's age in the windows starts here, when it has ended.
@@ -237,14 +250,11 @@ impl Tries<'_> {
 
     fn bearer(&mut self) -> Result<Secret, Failure> {
         let shared = self.shared;
-        let time_left = self.deadline.left(&*shared.clock);
-        let request = TokenRequest::new(
-            &shared.scope,
-            &shared.authority,
-            &shared.http,
-            &*shared.clock,
-            time_left,
-        );
+        let request = shared.token_request(self.deadline);
+        let request = match &shared.observer {
+            Some(observer) => request.heard_by(observer, self.call.operation.api),
+            None => request,
+        };
         let bearer = shared
             .tokens
             .bearer(&request, self.deadline)

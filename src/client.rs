@@ -189,6 +189,21 @@ impl Client {
         self.0.limiter.quota()
     }
 
+    /// The credential that this client gets its tokens with.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use defender_endpoint::{Client, StaticToken};
+    ///
+    /// let client = Client::builder(StaticToken::new("a-token")?).build()?;
+    /// assert_eq!(client.credential().name(), "ready-made token");
+    /// # Ok::<(), defender_endpoint::Error>(())
+    /// ```
+    pub fn credential(&self) -> &dyn Credential {
+        self.0.tokens.credential()
+    }
+
     /// A client that a test has put together itself.
     #[cfg(test)]
     pub(crate) fn of(shared: Arc<Shared>) -> Self {

@@ -130,6 +130,8 @@ pub(crate) enum Retry {
     BackOff,
     /// After a wait, one time only.
     Once,
+    /// Not within this call: who failed has tried again already. Another call may go better.
+    Later,
 }
 
 impl Error {

@@ -83,6 +83,8 @@ pub(crate) struct Request<'a> {
     pub(crate) method: Method,
     pub(crate) url: &'a str,
     pub(crate) bearer: Option<&'a Secret>,
+    /// Others that this request needs. Their values may be secret.
+    pub(crate) headers: &'a [(&'static str, &'a str)],
     pub(crate) content_type: Option<&'static str>,
     pub(crate) body: &'a [u8],
     /// What is left of the call's deadline.
@@ -91,6 +93,9 @@ pub(crate) struct Request<'a> {
     pub(crate) anew: bool,
     /// Whether the answer is small by its nature, and no body limit of the client's concerns it.
     pub(crate) small: bool,
+    /// To a place on this machine or next to it: through no proxy, and there within so long or not
+    /// at all.
+    pub(crate) nearby: Option<Duration>,
     /// Room for the answer's body.
     pub(crate) spares: &'a Spares,
 }
@@ -102,6 +107,8 @@ pub(crate) struct Response {
     pub(crate) request_id: Option<String>,
     /// The host that a redirect points to.
     pub(crate) location_host: Option<String>,
+    /// What the server wants to see first: `WWW-Authenticate` of a 401.
+    pub(crate) challenge: Option<String>,
     /// `Retry-After` and `Date` as they were sent.
     retry_after: Option<String>,
     date: Option<String>,
@@ -185,7 +192,7 @@ impl Http {
                 .prepare(self.agent.post(request.url), request, time)?
                 .send(request.body),
         };
-        let mut answer = answer.map_err(|error| self.failure(error, request.url, time))?;
+        let mut answer = answer.map_err(|error| self.failure(error, request, time))?;
         let status = answer.status().as_u16();
         let body = Body::new(request.spares);
         let mut response = read_headers(status, answer.headers(), body);
@@ -207,7 +214,7 @@ impl Http {
                     }
                     _ => error,
                 };
-                let error = self.failure(error.into(), request.url, time);
+                let error = self.failure(error.into(), request, time);
                 // The answer had begun: this was no dead connection that a new one would mend.
                 let begun = error.retry() == Retry::AtOnce;
                 return Err(if begun {
@@ -235,9 +242,12 @@ impl Http {
             // Each of them is older than that, and is closed.
             builder = builder.config().max_idle_age(Duration::ZERO).build();
         }
-        if request.url.starts_with("http://") {
+        if request.url.starts_with("http://") || request.nearby.is_some() {
             // A loopback address, which is another machine's where a proxy stands.
             builder = builder.config().proxy(None).build();
+        }
+        if let Some(nearby) = request.nearby {
+            builder = builder.config().timeout_connect(Some(nearby)).build();
         }
         if let Some(bearer) = request.bearer {
             let text = zeroize::Zeroizing::new(format!("Bearer {}", bearer.expose()));
@@ -247,6 +257,15 @@ impl Http {
             value.set_sensitive(true);
             builder = builder.header(header::AUTHORIZATION, value);
         }
+        for (name, value) in request.headers {
+            let mut value = HeaderValue::from_str(value).map_err(|_| {
+                Error::credential(format!(
+                    "the value for {name} holds characters that a header can't carry"
+                ))
+            })?;
+            value.set_sensitive(true);
+            builder = builder.header(*name, value);
+        }
         if let Some(content_type) = request.content_type {
             builder = builder.header(header::CONTENT_TYPE, content_type);
         }
@@ -254,21 +273,24 @@ impl Http {
     }
 
     /// Says what happened in words of our own: ureq's texts may hold a URL with its query.
-    fn failure(&self, error: ureq::Error, url: &str, time: Duration) -> Error {
+    fn failure(&self, error: ureq::Error, request: &Request<'_>, time: Duration) -> Error {
+        let url = request.url;
         let by_proxy = || {
             let uri = url.parse::<ureq::http::Uri>().ok();
             let both = self.agent.config().proxy().zip(uri);
             both.is_some_and(|(proxy, uri)| !proxy.is_no_proxy(&uri))
         };
         let host = match (Origin::split(url), &self.proxy) {
-            (Ok((origin, _)), Some(proxy)) if origin.is_https() && by_proxy() => {
+            (Ok((origin, _)), Some(proxy))
+                if origin.is_https() && request.nearby.is_none() && by_proxy() =>
+            {
                 format!("{} through the proxy {proxy}", origin.authority())
             }
             (Ok((origin, _)), _) => origin.authority(),
             (Err(_), _) => "the server".to_owned(),
         };
         match error {
-            ureq::Error::Timeout(timeout) => self.timeout(timeout, &host, time),
+            ureq::Error::Timeout(timeout) => self.timeout(timeout, &host, request, time),
             ureq::Error::Io(error) => io_failure(error, &host),
             ureq::Error::HostNotFound => unresolved(&host),
             ureq::Error::ConnectionFailed => transport(format!("no connection to {host}"), true),
@@ -313,10 +335,17 @@ impl Http {
         }
     }
 
-    fn timeout(&self, timeout: Timeout, host: &str, time: Duration) -> Error {
+    fn timeout(
+        &self,
+        timeout: Timeout,
+        host: &str,
+        request: &Request<'_>,
+        time: Duration,
+    ) -> Error {
         let text = match timeout {
             Timeout::Connect | Timeout::Resolve => {
-                format!("no connection to {host} within {:?}", self.connect_timeout)
+                let within = request.nearby.unwrap_or(self.connect_timeout);
+                format!("no connection to {host} within {within:?}")
             }
             Timeout::PerRead => format!("nothing arrived from {host} for {:?}", self.read_timeout),
             _ if time < self.try_timeout => {
@@ -360,6 +389,7 @@ fn read_headers(status: u16, headers: &HeaderMap, mut body: Body) -> Response {
                 .map(|(origin, _)| origin.host().to_owned())
                 .ok()
         }),
+        challenge: text("www-authenticate"),
         retry_after: text("retry-after"),
         date: text("date"),
         body,

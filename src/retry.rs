@@ -129,7 +129,7 @@ pub(crate) fn next(
     room: Duration,
 ) -> Decision {
     let allowed = match error.retry() {
-        Retry::Never => 0,
+        Retry::Never | Retry::Later => 0,
         Retry::Once => policy.retries.min(1),
         Retry::AtOnce | Retry::BackOff => policy.retries,
     };

@@ -62,6 +62,8 @@ pub enum WaitReason {
     BackOff,
     /// There is room, but a call that asked earlier has not taken it yet.
     Queue,
+    /// The credential waits for its next request, until somebody has signed in, for instance.
+    Token,
 }
 
 impl fmt::Display for Wait {
@@ -84,6 +86,7 @@ impl fmt::Display for WaitReason {
             Self::Throttled => f.write_str("the service asked for a pause"),
             Self::BackOff => f.write_str("a try failed"),
             Self::Queue => f.write_str("an earlier call goes first"),
+            Self::Token => f.write_str("there is no token yet"),
         }
     }
 }
@@ -209,7 +212,12 @@ impl<'a> Patience<'a> {
     }
 
     /// Waits for so long, in stretches that the observer hears of.
-    pub(crate) fn pause(&mut self, api: Api, pause: Duration) -> Result<(), Error> {
+    pub(crate) fn pause(
+        &mut self,
+        api: Api,
+        reason: WaitReason,
+        pause: Duration,
+    ) -> Result<(), Error> {
         let end = self.clock.now().saturating_add(pause);
         loop {
             let left = end.saturating_sub(self.clock.now());
@@ -217,11 +225,7 @@ impl<'a> Patience<'a> {
                 self.rest();
                 return Ok(());
             }
-            self.bear(&Wait {
-                api,
-                reason: WaitReason::BackOff,
-                left,
-            })?;
+            self.bear(&Wait { api, reason, left })?;
             self.clock.sleep(left.min(TELL_EVERY));
         }
     }
@@ -229,6 +233,7 @@ impl<'a> Patience<'a> {
     fn too_long(&self, wait: &Wait) -> Error {
         let kind = match wait.reason {
             WaitReason::Throttled => ErrorKind::Throttled,
+            WaitReason::Token => ErrorKind::Timeout,
             _ => ErrorKind::RateLimited,
         };
         let (bound, hint) = match self.deadline.left(self.clock) {

@@ -67,6 +67,11 @@ impl TokenCache {
         }
     }
 
+    /// Whom it asks.
+    pub(crate) fn credential(&self) -> &dyn Credential {
+        &*self.credential
+    }
+
     /// A token that is valid now. Asks the credential if need be; other threads wait for that, or
     /// go on with the old token while it lasts.
     pub(crate) fn bearer(
@@ -113,11 +118,8 @@ impl TokenCache {
                     };
                     state.renewing = true;
                     drop(state);
-                    let request = TokenRequest {
-                        time_left,
-                        ..*request
-                    };
-                    return self.renew(&request, old.as_deref(), begun);
+                    let by = Deadline::after(time_left, &*self.clock);
+                    return self.renew(&request.until(by), time_left, old.as_deref(), begun);
                 }
             }
         }
@@ -149,6 +151,7 @@ impl TokenCache {
     fn renew(
         &self,
         request: &TokenRequest<'_>,
+        given: Option<Duration>,
         old: Option<&Held>,
         begun: Duration,
     ) -> Result<Secret, Error> {
@@ -168,7 +171,7 @@ impl TokenCache {
                 Ok(secret)
             }
             Err(error) => {
-                self.note(&mut state, &error, request.time_left, begun);
+                self.note(&mut state, &error, given, begun);
                 match old.filter(|held| held.is_valid(&*self.clock)) {
                     Some(held) => {
                         log::warn!("the token could not be renewed, the old one is used: {error}");

@@ -73,4 +73,8 @@ impl Credential for ClientSecret {
         ];
         entra::ask(request, &self.tenant, &form, &self.secret)
     }
+
+    fn name(&self) -> &'static str {
+        "client secret"
+    }
 }

@@ -1,23 +1,14 @@
-//! Microsoft Entra's v2.0 token endpoint: make the request, read the answer.
-
-use std::time::Duration;
+//! Microsoft Entra's v2.0 endpoints: a form, the answer, and what an application is known by.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::Deserialize;
-use serde_json::Value;
-use serde_json::error::Category;
-use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
-use crate::auth::{AccessToken, TokenRequest, check_token};
+use crate::auth::answer::{self, Grant};
+use crate::auth::{AccessToken, TokenRequest};
 use crate::body::Spares;
-use crate::error::{Error, Retry};
-use crate::excerpt::{excerpt, shows};
-use crate::http::{Method, Request};
+use crate::error::Error;
+use crate::http::{Method, Request, Response};
 use crate::secret::Secret;
-
-/// Used when an answer doesn't say how long its token is good for.
-const UNKNOWN_LIFETIME: Duration = Duration::from_secs(600);
 
 /// One token request. `form` holds the members that make up the grant, among them the secret,
 /// which is taken out of whatever is said about the answer.
@@ -27,54 +18,52 @@ pub(super) fn ask(
     form: &[(&str, &str)],
     secret: &Secret,
 ) -> Result<AccessToken, Error> {
-    let url = format!("{}/{tenant}/oauth2/v2.0/token", request.authority());
+    grant(request, tenant, form, secret).map(|grant| grant.token)
+}
+
+/// The same with all that was granted.
+pub(super) fn grant(
+    request: &TokenRequest<'_>,
+    tenant: &str,
+    form: &[(&str, &str)],
+    secret: &Secret,
+) -> Result<Grant, Error> {
+    let answer = post(request, tenant, "token", form)?;
+    answer::grant(answer, secret, request.now()).map_err(explain)
+}
+
+/// One form to an endpoint of the tenant.
+pub(super) fn post(
+    request: &TokenRequest<'_>,
+    tenant: &str,
+    endpoint: &str,
+    form: &[(&str, &str)],
+) -> Result<Response, Error> {
+    let url = format!("{}/{tenant}/oauth2/v2.0/{endpoint}", request.authority());
     let body = encode(form);
-    let mut answer = request
-        .transport()
-        .send(&Request {
-            method: Method::Post,
-            url: &url,
-            bearer: None,
-            content_type: Some("application/x-www-form-urlencoded"),
-            body: body.as_bytes(),
-            time_left: request.time_left(),
-            // The last one was an hour ago, as a rule: a connection that was kept since is dead.
-            anew: true,
-            small: true,
-            spares: &Spares::default(),
-        })
-        .map_err(|error| error.for_request("token request"))?;
-    let secret_answer = Zeroizing::new(answer.small_body());
-    if answer.status == 200 {
-        let nothing = secret_answer.trim_ascii().is_empty();
-        let token = if answer.damaged {
-            Err(Error::credential("the answer is damaged").with_retry(Retry::Once))
-        } else if nothing && answer.whole {
-            Err(Error::credential("the answer is empty").with_retry(Retry::Once))
-        } else {
-            let kind = answer.content_type.as_deref();
-            let kind = kind.and_then(|kind| excerpt(kind, secret));
-            read(&secret_answer, kind.as_deref()).map_err(|error| {
-                // One that is cut here, for its length, is cut the next time too.
-                let retryable = error.is_retryable() && answer.whole;
-                error.with_retryable(retryable)
-            })
-        };
-        return token.map_err(|error| error.for_request("token request"));
-    }
-    let error = Error::from_token_status(answer.status, &secret_answer, secret)
-        .or_request_id(answer.request_id.as_deref(), secret)
-        .with_retry_after(answer.asked_wait(request.now()));
-    let host = answer.location_host.filter(|host| !shows(host, secret));
-    if let (300..=399, Some(host)) = (answer.status, host) {
-        return Err(error.with_hint(format!(
-            "it points to {host}; redirects are never followed: check the login authority and the proxy"
-        )));
-    }
-    Err(match hint(error.message().unwrap_or_default()) {
+    let answer = request.transport().send(&Request {
+        method: Method::Post,
+        url: &url,
+        bearer: None,
+        headers: &[],
+        content_type: Some("application/x-www-form-urlencoded"),
+        body: body.as_bytes(),
+        time_left: request.time_left(),
+        // The last one was an hour ago, as a rule: a connection that was kept since is dead.
+        anew: true,
+        small: true,
+        nearby: None,
+        spares: &Spares::default(),
+    });
+    answer.map_err(|error| error.for_request(answer::NAME))
+}
+
+/// Adds what Entra's words mean for whoever set the application up.
+pub(super) fn explain(error: Error) -> Error {
+    match hint(error.message().unwrap_or_default()) {
         Some(hint) => error.with_hint(hint),
         None => error,
-    })
+    }
 }
 
 /// `application/x-www-form-urlencoded`; wiped after use, since it holds the secret.
@@ -89,80 +78,6 @@ fn encode(form: &[(&str, &str)]) -> Zeroizing<String> {
         body.extend(utf8_percent_encode(value, NON_ALPHANUMERIC));
     }
     body
-}
-
-#[derive(Deserialize)]
-struct TokenAnswer {
-    access_token: Secret,
-    token_type: Option<String>,
-    expires_in: Option<Value>,
-    expires_on: Option<Value>,
-}
-
-/// Nothing of the answer itself is shown, since a parser's error text would quote the token; only
-/// its content type.
-fn read(body: &[u8], content_type: Option<&str>) -> Result<AccessToken, Error> {
-    let answer: TokenAnswer = serde_json::from_slice(body).map_err(|error| {
-        let kind = content_type.map(|kind| format!(" (its content type is {kind})"));
-        let text = format!(
-            "the answer is not the JSON of a token{}",
-            kind.unwrap_or_default()
-        );
-        let refused = Error::credential(text);
-        match error.classify() {
-            // What is cut may be whole the next time.
-            Category::Eof => refused.with_retryable(true),
-            Category::Syntax => refused.with_hint(
-                "a sign-in page of a proxy or network answers like this: check the login authority \
-                 and the proxy",
-            ),
-            // JSON without a token is no page for people.
-            Category::Data | Category::Io => refused,
-        }
-    })?;
-    if answer
-        .token_type
-        .is_some_and(|kind| !kind.eq_ignore_ascii_case("bearer"))
-    {
-        return Err(Error::credential("the token is not of type Bearer"));
-    }
-    check_token(&answer.access_token)?;
-    let token = AccessToken::new(answer.access_token);
-    // The date is a last resort: it is only as right as the local clock.
-    match (known(answer.expires_in), known(answer.expires_on)) {
-        (Some(seconds), _) => Ok(token.expires_in(lifetime(&seconds)?)),
-        (None, Some(moment)) => Ok(token.expires_on(expiry(&moment)?)),
-        (None, None) => Ok(token.expires_in(UNKNOWN_LIFETIME)),
-    }
-}
-
-fn known(member: Option<Value>) -> Option<Value> {
-    member.filter(|value| !value.is_null())
-}
-
-fn lifetime(expires_in: &Value) -> Result<Duration, Error> {
-    // A century is no lifetime either, and would overflow clocks further on.
-    seconds(expires_in)
-        .filter(|seconds| (1..=3_153_600_000).contains(seconds))
-        .map(Duration::from_secs)
-        .ok_or_else(|| Error::credential("the token's lifetime (expires_in) makes no sense"))
-}
-
-/// Seconds since 1970.
-fn expiry(expires_on: &Value) -> Result<OffsetDateTime, Error> {
-    seconds(expires_on)
-        .and_then(|seconds| i64::try_from(seconds).ok())
-        .and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok())
-        .ok_or_else(|| Error::credential("the token's expiry (expires_on) makes no sense"))
-}
-
-/// A number here, and text in older endpoints' answers.
-fn seconds(value: &Value) -> Option<u64> {
-    match value {
-        Value::Number(number) => number.as_u64(),
-        Value::String(text) => text.trim().parse().ok(),
-        _ => None,
-    }
 }
 
 /// What to do about the refusals that people meet. Only for people: Entra may change its codes.
@@ -297,77 +212,6 @@ mod tests {
             secret
         );
         assert!(body.ends_with("&scope=s"));
-    }
-
-    #[test]
-    fn the_usual_answers_are_read() {
-        for expires_in in ["3599", "\"3599\"", "\" 3599 \""] {
-            let body = format!(
-                "{{\"token_type\":\"bearer\",\"expires_in\":{expires_in},\"access_token\":\"t\"}}"
-            );
-            let token = read(body.as_bytes(), None).unwrap();
-            assert_eq!(token.expires_in, Some(Duration::from_secs(3_599)));
-            assert_eq!(token.secret.expose(), "t");
-        }
-        let unknown = read(br#"{"access_token":"t"}"#, None).unwrap();
-        assert_eq!(unknown.expires_in, Some(UNKNOWN_LIFETIME));
-    }
-
-    #[test]
-    fn odd_answers_are_refused_without_showing_them() {
-        for body in [
-            "",
-            "[]",
-            "<html>PLANTED</html>",
-            r#"{"access_token":["PLANTED"]}"#,
-            r#"{"access_token":""}"#,
-            r#"{"access_token":"PLANTED PLANTED"}"#,
-            r#"{"access_token":"PLANTED\r\nX: y"}"#,
-            r#"{"access_token":"PLANTED","token_type":"pop"}"#,
-            r#"{"access_token":"PLANTED","expires_in":0}"#,
-            r#"{"access_token":"PLANTED","expires_in":-5}"#,
-            r#"{"access_token":"PLANTED","expires_in":1e300}"#,
-            r#"{"access_token":"PLANTED","expires_in":18446744073709551615}"#,
-            r#"{"access_token":"PLANTED","expires_in":"soon"}"#,
-            r#"{"access_token":"PLANTED","expires_in":[]}"#,
-        ] {
-            let error = read(body.as_bytes(), None).unwrap_err();
-            assert_eq!(error.kind(), crate::ErrorKind::Credential);
-            assert!(
-                !format!("{error} {error:?} {error:#?}").contains("PLANTED"),
-                "{body}"
-            );
-        }
-        assert!(
-            read(br#"{"access_token":"PLA"#, None)
-                .unwrap_err()
-                .is_retryable(),
-            "cut"
-        );
-        assert!(!read(b"<html>", None).unwrap_err().is_retryable());
-        let long = format!(r#"{{"access_token":"{}"}}"#, "x".repeat(100_000));
-        assert!(read(long.as_bytes(), None).is_err());
-    }
-
-    #[test]
-    fn only_what_is_no_json_looks_like_a_sign_in_page() {
-        for (body, hinted) in [
-            ("<html>", true),
-            ("Sign in", true),
-            (r#"{"access_token":"t"}}"#, true),
-            ("{}", false),
-            ("[]", false),
-            ("null", false),
-            (r#"{"error":"nothing"}"#, false),
-            (r#"{"access_token":7}"#, false),
-            (r#"{"access_token":"#, false),
-        ] {
-            let error = read(body.as_bytes(), None).unwrap_err();
-            let text = error.to_string();
-            assert!(text.contains("not the JSON of a token"), "{body}: {text}");
-            let hint = error.hint().unwrap_or_default();
-            assert_eq!(hint.contains("sign-in page"), hinted, "{body}: {hint}");
-        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Tokens: what a credential is, and the cache that asks it as rarely as possible.
 
+mod answer;
 mod cache;
 mod client_secret;
 mod entra;
@@ -12,9 +13,11 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use crate::clock::Clock;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::http::Http;
+use crate::rate_limit::Api;
 use crate::secret::Secret;
+use crate::wait::{Deadline, Observer, Patience, WaitReason};
 
 pub(crate) use cache::TokenCache;
 pub(crate) use entra::{check_client_id, check_tenant};
@@ -61,17 +64,31 @@ pub trait Credential: Debug + Send + Sync {
     ///
     /// Of kind [`Credential`](crate::ErrorKind::Credential): see the trait.
     fn token(&self, request: &TokenRequest<'_>) -> Result<AccessToken, Error>;
+
+    /// What kind of credential this is, for people: `client secret`, for instance. Says nothing by
+    /// itself: a `credential`.
+    fn name(&self) -> &str {
+        "credential"
+    }
 }
 
 impl<C: Credential + ?Sized> Credential for Arc<C> {
     fn token(&self, request: &TokenRequest<'_>) -> Result<AccessToken, Error> {
         (**self).token(request)
     }
+
+    fn name(&self) -> &str {
+        (**self).name()
+    }
 }
 
 impl<C: Credential + ?Sized> Credential for Box<C> {
     fn token(&self, request: &TokenRequest<'_>) -> Result<AccessToken, Error> {
         (**self).token(request)
+    }
+
+    fn name(&self) -> &str {
+        (**self).name()
     }
 }
 
@@ -92,7 +109,9 @@ pub struct TokenRequest<'a> {
     authority: &'a str,
     transport: &'a Http,
     clock: &'a dyn Clock,
-    time_left: Option<Duration>,
+    deadline: Deadline,
+    /// Who hears of waits, and for which API they are.
+    observer: Option<(&'a Observer, Api)>,
 }
 
 impl<'a> TokenRequest<'a> {
@@ -101,15 +120,34 @@ impl<'a> TokenRequest<'a> {
         authority: &'a str,
         transport: &'a Http,
         clock: &'a dyn Clock,
-        time_left: Option<Duration>,
+        deadline: Deadline,
     ) -> Self {
         Self {
             scope,
             authority,
             transport,
             clock,
-            time_left,
+            deadline,
+            observer: None,
         }
+    }
+
+    pub(crate) fn heard_by(self, observer: &'a Observer, api: Api) -> Self {
+        Self {
+            observer: Some((observer, api)),
+            ..self
+        }
+    }
+
+    /// The same for another time.
+    fn until(self, deadline: Deadline) -> Self {
+        Self { deadline, ..self }
+    }
+
+    /// The same for another scope: for a credential that needs a token of another one first, such as
+    /// a managed identity's for `api://AzureADTokenExchange`.
+    pub fn with_scope(self, scope: &'a str) -> Self {
+        Self { scope, ..self }
     }
 
     /// The scope of the v2.0 token endpoint, such as
@@ -132,7 +170,28 @@ impl<'a> TokenRequest<'a> {
     /// What is left of the deadline of the call that needs the token, if it has one: half of it
     /// where the old token is still good, so that the call gets its time even if this one hangs.
     pub fn time_left(&self) -> Option<Duration> {
-        self.time_left
+        self.deadline.left(self.clock)
+    }
+
+    /// Lets a credential wait before its next request. Fails at once if the deadline comes first,
+    /// and when the client's observer breaks the wait off.
+    fn pause(&self, pause: Duration) -> Result<(), Error> {
+        match self.observer {
+            Some((observer, api)) => {
+                let mut patience =
+                    Patience::new(self.clock, Duration::MAX, self.deadline, Some(observer));
+                patience.pause(api, WaitReason::Token, pause)
+            }
+            None if self.time_left().is_some_and(|left| left <= pause) => Err(Error::new(
+                ErrorKind::Timeout,
+                "the deadline comes before the next request",
+            )
+            .with_retryable(true)),
+            None => {
+                self.clock.sleep(pause);
+                Ok(())
+            }
+        }
     }
 
     fn now(&self) -> OffsetDateTime {
@@ -149,7 +208,7 @@ impl Debug for TokenRequest<'_> {
         f.debug_struct("TokenRequest")
             .field("scope", &self.scope)
             .field("authority", &self.authority)
-            .field("time_left", &self.time_left)
+            .field("time_left", &self.time_left())
             .finish_non_exhaustive()
     }
 }
@@ -190,6 +249,11 @@ impl AccessToken {
     pub fn expires_in(mut self, lifetime: Duration) -> Self {
         self.expires_in = Some(lifetime);
         self
+    }
+
+    /// The token itself, for a credential that gets its own by means of another's.
+    pub fn secret(&self) -> &Secret {
+        &self.secret
     }
 
     /// Until when it is good, by the system's date and time.

@@ -38,4 +38,8 @@ impl Credential for StaticToken {
     fn token(&self, _request: &TokenRequest<'_>) -> Result<AccessToken, Error> {
         Ok(AccessToken::new(self.0.clone()))
     }
+
+    fn name(&self) -> &'static str {
+        "ready-made token"
+    }
 }

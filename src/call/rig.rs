@@ -16,6 +16,7 @@ use crate::http::{Http, Proxy, Settings};
 use crate::rate_limit::{RateLimiter, RateLimits};
 use crate::retry::RetryPolicy;
 use crate::testing::FakeClock;
+use crate::wait::Deadline;
 
 /// What a client without settings has.
 pub(crate) fn settings() -> Settings {
@@ -97,9 +98,8 @@ impl Rig {
 
     /// What the credential is asked with.
     pub(crate) fn token_request(&self) -> TokenRequest<'_> {
-        let shared = &self.shared;
-        let (scope, authority) = (&shared.scope, &shared.authority);
-        TokenRequest::new(scope, authority, &shared.http, &*shared.clock, None)
+        let never = Deadline::after(None, &self.clock);
+        self.shared.token_request(never)
     }
 }
 

@@ -561,7 +561,7 @@ fn a_wait_that_is_broken_off_has_the_failure_before_it_as_its_cause() {
     let error = failure(&rig);
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Cancelled, 1));
     assert!(error.source().unwrap().to_string().contains("503"));
-    assert_eq!(*heard.lock().unwrap(), [crate::wait::WaitReason::BackOff]);
+    assert_eq!(*heard.lock().unwrap(), [WaitReason::BackOff]);
     assert_eq!(rig.clock.now(), Duration::ZERO);
 
     // Before the first try there is none.

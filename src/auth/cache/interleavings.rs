@@ -73,9 +73,9 @@ fn all_at_once(
         .map(|_| {
             let (cache, http) = (Arc::clone(&cache), Arc::clone(&http));
             thread::spawn(move || {
-                let request = TokenRequest::new("scope", "authority", &http, &SystemClock, None);
-                let deadline = Deadline::after(None, &SystemClock);
-                cache.bearer(&request, deadline)
+                let never = Deadline::after(None, &SystemClock);
+                let request = TokenRequest::new("scope", "authority", &http, &SystemClock, never);
+                cache.bearer(&request, never)
             })
         })
         .collect();

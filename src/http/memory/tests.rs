@@ -22,11 +22,13 @@ fn get(http: &Http) -> Result<Response, Error> {
         method: Method::Get,
         url: URL,
         bearer: Some(&Secret::from("a-token")),
+        headers: &[],
         content_type: None,
         body: b"",
         time_left: None,
         anew: false,
         small: false,
+        nearby: None,
         spares: &Spares::default(),
     })
 }
@@ -54,11 +56,13 @@ fn a_request_arrives_as_it_was_sent() {
         method: Method::Post,
         url: URL,
         bearer: None,
+        headers: &[],
         content_type: Some("text/plain"),
         body: b"what\r\n\r\never",
         time_left: Some(Duration::from_secs(7)),
         anew: false,
         small: false,
+        nearby: None,
         spares: &Spares::default(),
     });
     assert_eq!(sent.ok().unwrap().status, 204);

@@ -1109,8 +1109,12 @@ fn the_crate_starts_no_process_and_has_no_panic_of_its_own() {
         }
         files += 1;
         let path = &source.path;
-        assert!(!source.text.contains("std::process"), "{path}");
-        assert!(!source.text.contains("process::Command"), "{path}");
+        // The Azure CLI is another program: the one file that starts it may name it.
+        let starts = path == "src/auth/azure_cli.rs";
+        assert!(starts || !source.text.contains("std::process"), "{path}");
+        assert!(starts || !source.text.contains("process::Command"), "{path}");
+        assert!(!source.text.contains("process::exit"), "{path}");
+        assert!(!source.text.contains("process::abort"), "{path}");
         // The fake tenant's secrets are none.
         if path.starts_with("src/testing/") {
             continue;
@@ -1143,7 +1147,11 @@ fn texts_that_hold_a_secret_are_of_the_type_that_wipes_them() {
     let documentation = secret.replace("\n/// ", " ");
     assert!(documentation.contains("as far as that can be done: copies that the caller, the allocator or the operating system made are not reached"));
     // The header; the form and the answer of the token endpoint.
-    for (path, least) in [("src/http.rs", 1), ("src/auth/entra.rs", 2)] {
+    for (path, least) in [
+        ("src/http.rs", 1),
+        ("src/auth/entra.rs", 1),
+        ("src/auth/answer.rs", 1),
+    ] {
         let source = Source::of(path);
         let made = source.own_lines().concat();
         let made = made.matches("Zeroizing::new(").count();

@@ -20,7 +20,7 @@ const GROUPS: [(&str, &str, RangeInclusive<u32>); 10] = [
 ];
 /// Other test binaries: what the environment decides, and what memory is taken.
 const BESIDE: [(&str, &str); 2] = [
-    ("environment", include_str!("../../environment.rs")),
+    ("environment", include_str!("../../environment/main.rs")),
     ("allocations", include_str!("../../allocations.rs")),
 ];
 /// Faults of credentials that the crate does not have yet.

@@ -9,7 +9,7 @@
     reason = "a test that fails may panic"
 )]
 
-#[path = "it/support/raw.rs"]
+#[path = "../it/support/raw.rs"]
 mod raw;
 
 use std::env;
