@@ -351,7 +351,10 @@ pub mod testing;
 mod wait;
 mod wire;
 
-pub use auth::{AccessToken, ClientSecret, Credential, StaticToken, TokenRequest};
+pub use auth::{
+    AccessToken, ClientAssertion, ClientSecret, Credential, StaticToken, TokenRequest,
+    WorkloadIdentity,
+};
 pub use client::{Client, ClientBuilder};
 pub use cloud::Cloud;
 pub use error::{Error, ErrorKind};

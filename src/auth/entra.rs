@@ -68,7 +68,11 @@ pub(super) fn explain(error: Error) -> Error {
 
 /// `application/x-www-form-urlencoded`; wiped after use, since it holds the secret.
 fn encode(form: &[(&str, &str)]) -> Zeroizing<String> {
-    let mut body = Zeroizing::new(String::with_capacity(512));
+    // With room for all, so that it doesn't move and leave copies behind: each byte of a value may
+    // become three.
+    let room = |(name, value): &(&str, &str)| name.len() + 3 * value.len() + 2;
+    let room = form.iter().map(room).sum();
+    let mut body = Zeroizing::new(String::with_capacity(room));
     for (name, value) in form {
         if !body.is_empty() {
             body.push('&');
@@ -110,6 +114,34 @@ fn hint(message: &str) -> Option<&'static str> {
         (
             "AADSTS70011",
             "the scope is not valid: it should end in /.default",
+        ),
+        (
+            "AADSTS70021",
+            "no federated identity credential of the app fits the assertion: compare issuer, subject \
+             and audience",
+        ),
+        (
+            "AADSTS700211",
+            "no federated identity credential of the app has the assertion's issuer",
+        ),
+        (
+            "AADSTS700212",
+            "no federated identity credential of the app has the assertion's audience: it should be \
+             api://AzureADTokenExchange, or that of the cloud",
+        ),
+        (
+            "AADSTS700213",
+            "no federated identity credential of the app has the assertion's subject",
+        ),
+        (
+            "AADSTS700024",
+            "the assertion has expired or is not valid yet: check that its source renews it, and the \
+             clock of whoever signs it",
+        ),
+        (
+            "AADSTS50027",
+            "the assertion is not a valid JWT: check that it is an ID token of the issuer that the app \
+             trusts",
         ),
     ];
     let code = message
@@ -212,6 +244,14 @@ mod tests {
             secret
         );
         assert!(body.ends_with("&scope=s"));
+    }
+
+    #[test]
+    fn the_longest_form_never_moves() {
+        let secret = "+".repeat(10_000);
+        let body = encode(&[("client_secret", &secret), ("scope", "s")]);
+        let most = body.len() + 16;
+        assert!(body.len() > 30_000 && body.capacity() <= most);
     }
 
     #[test]

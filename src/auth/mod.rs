@@ -2,9 +2,11 @@
 
 mod answer;
 mod cache;
+mod client_assertion;
 mod client_secret;
 mod entra;
 mod static_token;
+mod workload_identity;
 
 use std::fmt::{self, Debug};
 use std::sync::Arc;
@@ -22,8 +24,10 @@ use crate::wait::{Deadline, Observer, Patience, WaitReason};
 pub(crate) use cache::TokenCache;
 pub(crate) use entra::{check_client_id, check_tenant};
 
+pub use client_assertion::ClientAssertion;
 pub use client_secret::ClientSecret;
 pub use static_token::StaticToken;
+pub use workload_identity::WorkloadIdentity;
 
 /// Something that can get an access token.
 ///
