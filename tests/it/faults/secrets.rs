@@ -1,6 +1,6 @@
 //! Secrets: where they must not be seen (F98 to F104).
 //!
-//! One random text is the token, the client secret and the passwords of a scenario. The other side
+//! One random text is the token, the client secret or assertion, and the passwords of a scenario. The other side
 //! repeats it wherever it can, in every form. When the scenario is over it is searched for in all that
 //! was shown, logged and sent: see [`Planted`], which proves of itself that it finds what is there.
 
@@ -11,14 +11,16 @@ use std::time::Duration;
 
 use defender_endpoint::scan_definitions::ScanDefinition;
 use defender_endpoint::{
-    AccessToken, Client, ClientBuilder, ClientSecret, Cloud, Credential, Error, ErrorKind,
-    RateLimiter, RateLimits, RetryPolicy, Secret, StaticToken, TokenRequest,
+    AccessToken, Client, ClientAssertion, ClientBuilder, ClientSecret, Cloud, Credential, Error,
+    ErrorKind, RateLimiter, RateLimits, RetryPolicy, Secret, StaticToken, TokenRequest,
+    WorkloadIdentity,
 };
 use log::Level;
 use serde_json::Value;
 
 use crate::logs;
 use crate::support::fixture;
+use crate::support::folder::Folder;
 use crate::support::planted::Planted;
 use crate::support::raw::{Answer, Forbidden, RawServer, Request, cloud, deserted, gzip};
 use crate::support::sources::Source;
@@ -165,7 +167,7 @@ fn repeating_headers(planted: &Planted) -> Vec<(&'static str, String)> {
 }
 
 /// F98, F103: no text of any value shows it where all goes well, and it is sent where it belongs
-/// only: the token in the header `Authorization`, the client secret in the form.
+/// only: the token in the header `Authorization`, the client secret or assertion in the form.
 #[test]
 fn what_is_secret_is_sent_where_it_belongs_and_shown_nowhere() {
     for planted in Planted::each() {
@@ -176,7 +178,7 @@ fn what_is_secret_is_sent_where_it_belongs_and_shown_nowhere() {
         );
         let login = planted.login(RawServer::sending(Answer::json(token)));
         call_all(&planted, planted.as_token(&api.url()));
-        call_all(&planted, planted.as_client_secret(&login.url(), &api.url()));
+        call_all(&planted, planted.as_app(&login.url(), &api.url()));
 
         let bearer = format!("Bearer {}", planted.secret);
         let seen = api.requests();
@@ -481,6 +483,36 @@ fn an_answer_whose_kind_is_the_secret_is_told_without_it() {
     }
 }
 
+/// F98, F100: nor is an assertion, or a file with one, that is refused before it is sent; nor a token
+/// that was given for a path.
+#[test]
+fn an_assertion_that_is_refused_before_it_is_sent_is_in_no_text() {
+    let (tenant, app) = ("contoso.com", "an-app");
+    let folder = Folder::new();
+    for planted in Planted::each() {
+        let nobody = planted.foreign_host();
+        let cloud = cloud(format!("http://{}", nobody.host()));
+        for spoiled in ["{}\nx", "{}.", "{}=", "{}\u{fc}", "\u{feff}{}", "{}\0"] {
+            let text = spoiled.replace("{}", &planted.secret);
+            let file = WorkloadIdentity::new(tenant, app, folder.file("token", &text)).unwrap();
+            let function =
+                ClientAssertion::new(tenant, app, move |_| Ok(Secret::from(text.as_str())));
+            let function = Client::builder(function.unwrap());
+            for builder in [Client::builder(file), function] {
+                call_all(&planted, builder.cloud(cloud.clone()).no_proxy());
+            }
+        }
+    }
+    let planted = Planted::assertion();
+    for path in [
+        format!("eyJ{}", planted.secret),
+        format!(" eyJ{}\n", planted.secret),
+    ] {
+        let error = WorkloadIdentity::new(tenant, app, path).unwrap_err();
+        planted.look_at_error(&error);
+    }
+}
+
 /// F98, F100: a redirect is not followed, and told without what it repeats, be it the host it names.
 /// The foreign host gets no connection.
 #[test]
@@ -501,7 +533,7 @@ fn a_redirect_that_repeats_it_is_told_without_it_and_not_followed() {
                 answered(&planted, [redirect.clone()]);
                 let login = planted.login(RawServer::sending(redirect));
                 let api = planted.api(RawServer::sending(Answer::json(NOTHING)));
-                let client = planted.as_client_secret(&login.url(), &api.url());
+                let client = planted.as_app(&login.url(), &api.url());
                 planted.look_at_error(&client.build().unwrap().scan_agents().unwrap_err());
                 assert_eq!(api.calls(), 0);
             }
@@ -674,7 +706,7 @@ fn an_exchange_that_breaks_off_is_told_without_it() {
         );
         let refusing = format!("http://{}", deserted());
         call_all(&planted, planted.as_token(&refusing));
-        call_all(&planted, planted.as_client_secret(&refusing, &refusing));
+        call_all(&planted, planted.as_app(&refusing, &refusing));
     }
     // What the transport logs is told of a length, and is in the manual.
     for planted in Planted::each().map(Planted::not_in_lines_of_others) {
@@ -727,7 +759,7 @@ fn a_connection_that_is_not_secure_is_told_without_it() {
             let behind = Forbidden::new();
             let server = identity.before(&behind.host());
             let url = server.url();
-            for builder in [planted.as_token(&url), planted.as_client_secret(&url, &url)] {
+            for builder in [planted.as_token(&url), planted.as_app(&url, &url)] {
                 let builder = match root {
                     Some(root) => builder.root_certificates(root),
                     None => builder,
@@ -773,7 +805,7 @@ fn a_token_that_is_refused_again_and_again_is_in_no_text() {
             let body = serde_json::json!({ "error": { "code": last, "message": last } });
             Answer::new(401, &headers, format!("{body}"))
         }));
-        let builder = planted.as_client_secret(&login.url(), &api.url());
+        let builder = planted.as_app(&login.url(), &api.url());
         call_all(&planted, builder);
         assert!(login.calls() >= 8 && api.calls() >= 14);
     }
@@ -804,8 +836,8 @@ fn a_wait_is_told_without_it() {
     }
 }
 
-/// F98, F100, F101: the token endpoint may repeat the client secret, in every form and place, and its
-/// answers are never quoted.
+/// F98, F100, F101: the token endpoint may repeat the client secret or assertion, in every form and
+/// place, and its answers are never quoted.
 #[test]
 fn a_client_secret_is_in_no_text_where_the_token_endpoint_repeats_it() {
     for planted in Planted::each() {
@@ -836,7 +868,7 @@ fn a_client_secret_is_in_no_text_where_the_token_endpoint_repeats_it() {
                     ("Retry-After", raw),
                 ];
                 let login = planted.login(RawServer::sending(Answer::new(status, &headers, &body)));
-                let builder = planted.as_client_secret(&login.url(), &api.url());
+                let builder = planted.as_app(&login.url(), &api.url());
                 let client = builder.build().unwrap();
                 planted.look_at_error(&client.scan_agents().unwrap_err());
                 planted.look_at(&client);
@@ -867,7 +899,7 @@ fn a_client_secret_is_in_no_text_where_the_token_endpoint_breaks_off() {
             Answer::gzip(&token).cut(9),
         ] {
             let login = planted.login(RawServer::sending(answer));
-            call_all(&planted, planted.as_client_secret(&login.url(), &api.url()));
+            call_all(&planted, planted.as_app(&login.url(), &api.url()));
         }
         assert_eq!(api.calls(), 0);
     }
@@ -925,7 +957,7 @@ fn a_failed_renewal_is_logged_without_secret_and_token() {
             Answer::new(418, &[], body.to_string())
         }));
         let api = planted.api(RawServer::sending(Answer::json(NOTHING)));
-        let builder = planted.as_client_secret(&login.url(), &api.url());
+        let builder = planted.as_app(&login.url(), &api.url());
         let client = builder.clock(clock.clone()).build().unwrap();
         let before = logs::count();
         client.scan_agents().unwrap();
@@ -1112,7 +1144,10 @@ fn the_crate_starts_no_process_and_has_no_panic_of_its_own() {
         // The Azure CLI is another program: the one file that starts it may name it.
         let starts = path == "src/auth/azure_cli.rs";
         assert!(starts || !source.text.contains("std::process"), "{path}");
-        assert!(starts || !source.text.contains("process::Command"), "{path}");
+        assert!(
+            starts || !source.text.contains("process::Command"),
+            "{path}"
+        );
         assert!(!source.text.contains("process::exit"), "{path}");
         assert!(!source.text.contains("process::abort"), "{path}");
         // The fake tenant's secrets are none.
@@ -1146,9 +1181,10 @@ fn texts_that_hold_a_secret_are_of_the_type_that_wipes_them() {
     assert!(secret.contains("struct Secret(Zeroizing<String>)"));
     let documentation = secret.replace("\n/// ", " ");
     assert!(documentation.contains("as far as that can be done: copies that the caller, the allocator or the operating system made are not reached"));
-    // The header; the form and the answer of the token endpoint.
+    // The header; the form and the answer of the token endpoint; the file of an assertion.
     for (path, least) in [
         ("src/http.rs", 1),
+        ("src/auth/workload_identity.rs", 1),
         ("src/auth/entra.rs", 1),
         ("src/auth/answer.rs", 1),
     ] {

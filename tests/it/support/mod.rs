@@ -1,5 +1,6 @@
 //! What the tests share.
 
+pub(crate) mod folder;
 pub(crate) mod planted;
 pub(crate) mod raw;
 pub(crate) mod sources;

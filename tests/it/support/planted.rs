@@ -10,22 +10,29 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use defender_endpoint::testing::FakeClock;
-use defender_endpoint::{Client, ClientBuilder, ClientSecret, Cloud, Error, StaticToken};
+use defender_endpoint::{
+    Client, ClientAssertion, ClientBuilder, ClientSecret, Cloud, Error, Secret, StaticToken,
+    WorkloadIdentity,
+};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
+use super::folder::Folder;
 use super::raw::{Answer, Forbidden, RawServer};
 use crate::logs;
 
 /// So many characters of a secret in a row are no chance.
 const PIECE: usize = 8;
+/// How many kinds of secrets there are.
+const KINDS: usize = 5;
 
 /// The secret of one scenario, and everything in which it must not be.
 ///
 /// When it is dropped, the scenario is over and the search is made: in every text that was looked at,
 /// every line that was logged meanwhile, and every request that its servers saw.
 pub(crate) struct Planted {
-    /// Token, client secret and password in one.
+    /// Token, client secret or assertion, and password in one.
     pub(crate) secret: String,
+    way: Way,
     pieces: HashSet<[u8; PIECE]>,
     texts: Texts,
     servers: Mutex<Vec<(Arc<RawServer>, Role)>>,
@@ -38,6 +45,16 @@ pub(crate) struct Planted {
 }
 
 type Texts = Arc<Mutex<HashSet<String>>>;
+
+/// How an app shows who it is.
+enum Way {
+    /// The secret is the client secret.
+    ClientSecret,
+    /// It is the assertion that a function returns.
+    Assertion,
+    /// It is the assertion in a file of this folder.
+    TokenFile(Folder),
+}
 
 /// What a server is there for, which decides where it must be sent the secret.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -54,25 +71,41 @@ impl Planted {
     /// Of the length of a good password, and with characters that are written in other ways in a
     /// URL, in JSON, in HTML and in Rust.
     pub(crate) fn short() -> Self {
-        Self::new(&random(4, r#""+\%"#))
+        Self::new(&random(4, r#""+\%"#), Way::ClientSecret)
     }
 
     /// Of the length of a real token.
     pub(crate) fn long() -> Self {
-        Self::new(&random(360, r#"/\+"=%&<~'"#))
+        Self::new(&random(360, r#"/\+"=%&<~'"#), Way::ClientSecret)
     }
 
     /// Of letters and digits, which can stand in a host's name.
     pub(crate) fn plain() -> Self {
-        Self::new(&random(9, "0"))
+        Self::new(&random(9, "0"), Way::ClientSecret)
+    }
+
+    /// A JWT, as assertions are, from a function.
+    pub(crate) fn assertion() -> Self {
+        Self::new(&jwt(), Way::Assertion)
+    }
+
+    /// A JWT in a federated token file.
+    pub(crate) fn in_file() -> Self {
+        Self::new(&jwt(), Way::TokenFile(Folder::new()))
     }
 
     /// One of each kind: every scenario is gone through with all of them.
-    pub(crate) fn each() -> [Self; 3] {
-        [Self::short(), Self::plain(), Self::long()]
+    pub(crate) fn each() -> [Self; KINDS] {
+        [
+            Self::short(),
+            Self::plain(),
+            Self::long(),
+            Self::assertion(),
+            Self::in_file(),
+        ]
     }
 
-    fn new(secret: &str) -> Self {
+    fn new(secret: &str, way: Way) -> Self {
         logs::start();
         let mut pieces = HashSet::new();
         let encoded =
@@ -89,6 +122,7 @@ impl Planted {
         }
         Self {
             secret: secret.to_owned(),
+            way,
             pieces,
             texts: Texts::default(),
             servers: Mutex::default(),
@@ -132,18 +166,38 @@ impl Planted {
         self.settings(Client::builder(credential), url, url)
     }
 
-    /// The client secret of a client for this server.
-    pub(crate) fn as_client_secret(&self, login: &str, api: &str) -> ClientBuilder {
-        let credential = ClientSecret::new("contoso.com", "an-app", self.secret.as_str()).unwrap();
-        self.look_at(&credential);
-        self.settings(Client::builder(credential), login, api)
+    /// With what an app shows who it is to this token endpoint: a client secret, an assertion, or the
+    /// file with one.
+    pub(crate) fn as_app(&self, login: &str, api: &str) -> ClientBuilder {
+        let (tenant, app) = ("contoso.com", "an-app");
+        let builder = match &self.way {
+            Way::ClientSecret => {
+                let credential = ClientSecret::new(tenant, app, self.secret.as_str()).unwrap();
+                self.look_at(&credential);
+                Client::builder(credential)
+            }
+            Way::Assertion => {
+                let assertion = Secret::from(self.secret.as_str());
+                let credential = ClientAssertion::new(tenant, app, move |_| Ok(assertion.clone()));
+                let credential = credential.unwrap();
+                self.look_at(&credential);
+                Client::builder(credential)
+            }
+            Way::TokenFile(folder) => {
+                let path = folder.file("token", format!("{}\n", self.secret));
+                let credential = WorkloadIdentity::new(tenant, app, path).unwrap();
+                self.look_at(&credential);
+                Client::builder(credential)
+            }
+        };
+        self.settings(builder, login, api)
     }
 
-    /// Both: the client secret, for which a token endpoint of its own gives the token.
+    /// Both: a token endpoint of its own gives the token for it.
     pub(crate) fn as_both(&self, url: &str) -> ClientBuilder {
         let token = format!(r#"{{"access_token":"{}","expires_in":3599}}"#, self.json());
         let login = self.login(RawServer::sending(Answer::json(token)));
-        self.as_client_secret(&login.url(), url)
+        self.as_app(&login.url(), url)
     }
 
     fn settings(&self, builder: ClientBuilder, login: &str, api: &str) -> ClientBuilder {
@@ -342,6 +396,12 @@ fn random(groups: usize, marks: &str) -> String {
     text
 }
 
+/// Three parts of base64url with dots between them.
+fn jwt() -> String {
+    let part = |groups| random(groups, "-_");
+    format!("{}.{}.{}", part(20), part(60), part(80))
+}
+
 /// Without the backslashes of JSON and of Rust.
 fn unescaped(text: &str) -> String {
     let mut plain = String::new();
@@ -376,7 +436,7 @@ mod tests {
         is_found_in(&Planted::each, show)
     }
 
-    fn is_found_in(each: &dyn Fn() -> [Planted; 3], show: impl Fn(&Planted)) -> bool {
+    fn is_found_in(each: &dyn Fn() -> [Planted; KINDS], show: impl Fn(&Planted)) -> bool {
         let all = each().map(|planted| {
             planted.look_at_text("something harmless");
             let searched = catch_unwind(AssertUnwindSafe(|| {

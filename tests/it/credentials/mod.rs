@@ -1,0 +1,4 @@
+//! Each credential by itself, over the wire: what it sends, and what it makes of what comes.
+
+pub(crate) mod client_assertion;
+pub(crate) mod workload_identity;
