@@ -126,8 +126,8 @@ fn hint(message: &str) -> Option<&'static str> {
         ),
         (
             "AADSTS700212",
-            "no federated identity credential of the app has the assertion's audience: it should be \
-             api://AzureADTokenExchange, or that of the cloud",
+            "no federated identity credential of the app has the assertion's audience, which is \
+             api://AzureADTokenExchange as a rule",
         ),
         (
             "AADSTS700213",
@@ -140,8 +140,8 @@ fn hint(message: &str) -> Option<&'static str> {
         ),
         (
             "AADSTS50027",
-            "the assertion is not a valid JWT: check that it is an ID token of the issuer that the app \
-             trusts",
+            "the assertion is no JWT that is accepted: check that it comes from the issuer that the app \
+             trusts, unchanged",
         ),
     ];
     let code = message

@@ -52,7 +52,7 @@ pub(crate) const REFUSALS: [(&str, &str); 6] = [
     ("AADSTS700212", "the assertion's audience"),
     ("AADSTS700213", "the assertion's subject"),
     ("AADSTS700024", "has expired"),
-    ("AADSTS50027", "not a valid JWT"),
+    ("AADSTS50027", "no JWT that is accepted"),
 ];
 
 /// Entra's refusal with this code, which repeats the assertion.
