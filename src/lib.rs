@@ -351,6 +351,9 @@ pub mod testing;
 mod wait;
 mod wire;
 
+#[cfg(feature = "certificate")]
+#[cfg_attr(docsrs, doc(cfg(feature = "certificate")))]
+pub use auth::ClientCertificate;
 pub use auth::{AccessToken, ClientSecret, Credential, StaticToken, TokenRequest};
 pub use client::{Client, ClientBuilder};
 pub use cloud::Cloud;

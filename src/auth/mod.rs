@@ -2,6 +2,8 @@
 
 mod answer;
 mod cache;
+#[cfg(feature = "certificate")]
+mod client_certificate;
 mod client_secret;
 mod entra;
 mod static_token;
@@ -22,6 +24,9 @@ use crate::wait::{Deadline, Observer, Patience, WaitReason};
 pub(crate) use cache::TokenCache;
 pub(crate) use entra::{check_client_id, check_tenant};
 
+#[cfg(feature = "certificate")]
+#[cfg_attr(docsrs, doc(cfg(feature = "certificate")))]
+pub use client_certificate::ClientCertificate;
 pub use client_secret::ClientSecret;
 pub use static_token::StaticToken;
 

@@ -72,7 +72,8 @@ impl Planted {
         [Self::short(), Self::plain(), Self::long()]
     }
 
-    fn new(secret: &str) -> Self {
+    /// One that is what it is, such as a key.
+    pub(crate) fn new(secret: &str) -> Self {
         logs::start();
         let mut pieces = HashSet::new();
         let encoded =
@@ -146,7 +147,7 @@ impl Planted {
         self.as_client_secret(&login.url(), url)
     }
 
-    fn settings(&self, builder: ClientBuilder, login: &str, api: &str) -> ClientBuilder {
+    pub(crate) fn settings(&self, builder: ClientBuilder, login: &str, api: &str) -> ClientBuilder {
         let texts = Arc::clone(&self.texts);
         builder
             .cloud(Cloud::COMMERCIAL.with_api_url(api).with_authority(login))
