@@ -355,6 +355,10 @@ pub use auth::{
     AccessToken, ClientAssertion, ClientSecret, Credential, StaticToken, TokenRequest,
     WorkloadIdentity,
 };
+#[cfg(feature = "certificate")]
+#[cfg_attr(docsrs, doc(cfg(feature = "certificate")))]
+pub use auth::ClientCertificate;
+pub use auth::{AccessToken, ClientSecret, Credential, StaticToken, TokenRequest};
 pub use client::{Client, ClientBuilder};
 pub use cloud::Cloud;
 pub use error::{Error, ErrorKind};

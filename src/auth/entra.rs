@@ -39,7 +39,7 @@ pub(super) fn post(
     endpoint: &str,
     form: &[(&str, &str)],
 ) -> Result<Response, Error> {
-    let url = format!("{}/{tenant}/oauth2/v2.0/{endpoint}", request.authority());
+    let url = url(request, tenant, endpoint);
     let body = encode(form);
     let answer = request.transport().send(&Request {
         method: Method::Post,
@@ -56,6 +56,11 @@ pub(super) fn post(
         spares: &Spares::default(),
     });
     answer.map_err(|error| error.for_request(answer::NAME))
+}
+
+/// Where an endpoint of the tenant is.
+pub(super) fn url(request: &TokenRequest<'_>, tenant: &str, endpoint: &str) -> String {
+    format!("{}/{tenant}/oauth2/v2.0/{endpoint}", request.authority())
 }
 
 /// Adds what Entra's words mean for whoever set the application up.
@@ -94,6 +99,15 @@ fn hint(message: &str) -> Option<&'static str> {
         (
             "AADSTS7000222",
             "the client secret has expired: add a new one to the app registration",
+        ),
+        (
+            "AADSTS700027",
+            "the certificate is not one of the application's, or it has expired: upload it to the app \
+             registration, or renew it",
+        ),
+        (
+            "AADSTS700024",
+            "the assertion is not valid at this time: check the clock of this machine",
         ),
         (
             "AADSTS700016",
@@ -262,6 +276,8 @@ mod tests {
                 .contains("value")
         );
         assert!(hint("AADSTS7000222: expired").unwrap().contains("expired"));
+        assert!(hint("AADSTS700027: x").unwrap().contains("upload"));
+        assert!(hint("AADSTS700024: x").unwrap().contains("clock"));
         assert!(hint("AADSTS1: something else").is_none());
         assert!(hint("").is_none());
     }

@@ -3,6 +3,8 @@
 mod answer;
 mod cache;
 mod client_assertion;
+#[cfg(feature = "certificate")]
+mod client_certificate;
 mod client_secret;
 mod entra;
 mod static_token;
@@ -25,6 +27,9 @@ pub(crate) use cache::TokenCache;
 pub(crate) use entra::{check_client_id, check_tenant};
 
 pub use client_assertion::ClientAssertion;
+#[cfg(feature = "certificate")]
+#[cfg_attr(docsrs, doc(cfg(feature = "certificate")))]
+pub use client_certificate::ClientCertificate;
 pub use client_secret::ClientSecret;
 pub use static_token::StaticToken;
 pub use workload_identity::WorkloadIdentity;

@@ -2,3 +2,7 @@
 
 pub(crate) mod client_assertion;
 pub(crate) mod workload_identity;
+//! The credentials, over the wire and each as a program meets it.
+
+#[cfg(feature = "certificate")]
+pub(crate) mod client_certificate;

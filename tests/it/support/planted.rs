@@ -105,6 +105,11 @@ impl Planted {
         ]
     }
 
+    /// One that is what it is, such as a key.
+    pub(crate) fn of(secret: &str) -> Self {
+        Self::new(secret, Way::ClientSecret)
+    }
+
     fn new(secret: &str, way: Way) -> Self {
         logs::start();
         let mut pieces = HashSet::new();
@@ -200,7 +205,7 @@ impl Planted {
         self.as_app(&login.url(), url)
     }
 
-    fn settings(&self, builder: ClientBuilder, login: &str, api: &str) -> ClientBuilder {
+    pub(crate) fn settings(&self, builder: ClientBuilder, login: &str, api: &str) -> ClientBuilder {
         let texts = Arc::clone(&self.texts);
         builder
             .cloud(Cloud::COMMERCIAL.with_api_url(api).with_authority(login))
