@@ -111,6 +111,18 @@ fn hint(message: &str) -> Option<&'static str> {
             "AADSTS70011",
             "the scope is not valid: it should end in /.default",
         ),
+        (
+            "AADSTS7000218",
+            "the app registration doesn't allow public client flows: turn them on under Authentication",
+        ),
+        (
+            "AADSTS53003",
+            "Conditional Access blocks this way to sign in: ask an administrator of the tenant",
+        ),
+        (
+            "AADSTS65001",
+            "nobody has consented to the application's permissions: ask an administrator for consent",
+        ),
     ];
     let code = message
         .split([':', ' '])

@@ -3,6 +3,7 @@
 mod answer;
 mod cache;
 mod client_secret;
+mod device_code;
 mod entra;
 mod static_token;
 
@@ -23,6 +24,7 @@ pub(crate) use cache::TokenCache;
 pub(crate) use entra::{check_client_id, check_tenant};
 
 pub use client_secret::ClientSecret;
+pub use device_code::{DeviceCode, DeviceCodePrompt};
 pub use static_token::StaticToken;
 
 /// Something that can get an access token.
@@ -112,6 +114,8 @@ pub struct TokenRequest<'a> {
     deadline: Deadline,
     /// Who hears of waits, and for which API they are.
     observer: Option<(&'a Observer, Api)>,
+    /// The old token is still good.
+    early: bool,
 }
 
 impl<'a> TokenRequest<'a> {
@@ -129,6 +133,7 @@ impl<'a> TokenRequest<'a> {
             clock,
             deadline,
             observer: None,
+            early: false,
         }
     }
 
@@ -142,6 +147,11 @@ impl<'a> TokenRequest<'a> {
     /// The same for another time.
     fn until(self, deadline: Deadline) -> Self {
         Self { deadline, ..self }
+    }
+
+    /// The same while the old token is good, or not.
+    fn early(self, early: bool) -> Self {
+        Self { early, ..self }
     }
 
     /// The same for another scope: for a credential that needs a token of another one first, such as
