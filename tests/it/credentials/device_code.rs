@@ -15,7 +15,7 @@ use defender_endpoint::{
 
 use crate::auth::{SECOND, api, tokens};
 use crate::support::planted::Planted;
-use crate::support::raw::{Answer, RawServer};
+use crate::support::raw::{Answer, RawServer, Request};
 use crate::support::within;
 
 /// Longer than any of these tests takes, unless it hangs.
@@ -155,7 +155,7 @@ fn a_sign_in_posts_exactly_these_forms() {
     let rig = Rig::new([code(1), pending(), token("token-1", "refresh-1")]);
     call(&rig.client()).unwrap();
     let sent = rig.login.requests();
-    let lines: Vec<&str> = sent.iter().map(|it| it.request_line()).collect();
+    let lines: Vec<&str> = sent.iter().map(Request::request_line).collect();
     assert_eq!(
         lines,
         [
@@ -796,7 +796,7 @@ fn a_user_code_is_in_the_prompt_and_nowhere_else() {
     for it in [Planted::short(), Planted::plain()] {
         let mut answers = vec![code_with(&it.json(), "device-1")];
         answers.extend(repeating(&it));
-        assert_eq!(planted(&it, answers), [it.secret.clone()]);
+        assert_eq!(planted(&it, answers), [it.secret.as_str()]);
     }
     // One that nobody could type is refused, and not shown either.
     let it = Planted::long();
