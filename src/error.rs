@@ -321,9 +321,15 @@ impl Error {
             code,
             message,
             request_id,
+            hint,
             ..
         } = &mut *self.0;
-        let foreign = [code.as_mut(), message.as_mut(), request_id.as_mut()];
+        let foreign = [
+            code.as_mut(),
+            message.as_mut(),
+            request_id.as_mut(),
+            hint.as_mut(),
+        ];
         for text in foreign.into_iter().flatten().chain([text]) {
             *text = without(text, secret).into_owned();
         }

@@ -359,6 +359,8 @@ pub use auth::{
 #[cfg_attr(docsrs, doc(cfg(feature = "certificate")))]
 pub use auth::ClientCertificate;
 pub use auth::{AccessToken, ClientSecret, Credential, StaticToken, TokenRequest};
+    AccessToken, ClientSecret, Credential, DeviceCode, DeviceCodePrompt, StaticToken, TokenRequest,
+};
 pub use client::{Client, ClientBuilder};
 pub use cloud::Cloud;
 pub use error::{Error, ErrorKind};

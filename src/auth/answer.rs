@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::error::Category;
 use time::OffsetDateTime;
@@ -28,18 +29,33 @@ pub(super) struct Grant {
 
 /// Reads an answer. The secret that was sent for it is taken out of whatever is said about it.
 pub(super) fn grant(
-    mut answer: Response,
+    answer: Response,
     secret: &Secret,
     now: OffsetDateTime,
 ) -> Result<Grant, Error> {
+    good(answer, secret, now, read)
+}
+
+/// The same for an answer whose body is something else: `read` is given that and its content type.
+pub(super) fn good<T>(
+    mut answer: Response,
+    secret: &Secret,
+    now: OffsetDateTime,
+    read: impl FnOnce(&[u8], Option<&str>) -> Result<T, Error>,
+) -> Result<T, Error> {
     let body = Zeroizing::new(answer.small_body());
     if answer.status != 200 {
         return Err(refusal(&answer, &body, secret, now));
     }
-    granted(&answer, &body, secret).map_err(|error| error.for_request(NAME))
+    granted(&answer, &body, secret, read).map_err(|error| error.for_request(NAME))
 }
 
-fn granted(answer: &Response, body: &[u8], secret: &Secret) -> Result<Grant, Error> {
+fn granted<T>(
+    answer: &Response,
+    body: &[u8],
+    secret: &Secret,
+    read: impl FnOnce(&[u8], Option<&str>) -> Result<T, Error>,
+) -> Result<T, Error> {
     let nothing = body.trim_ascii().is_empty();
     if answer.damaged {
         return Err(Error::credential("the answer is damaged").with_retry(Retry::Once));
@@ -81,11 +97,15 @@ struct TokenAnswer {
 
 /// Nothing of the answer itself is shown, since a parser's error text would quote the token; only
 /// its content type.
-fn read(body: &[u8], content_type: Option<&str>) -> Result<Grant, Error> {
-    let answer: TokenAnswer = serde_json::from_slice(body).map_err(|error| {
+pub(super) fn parse<T: DeserializeOwned>(
+    body: &[u8],
+    content_type: Option<&str>,
+    what: &str,
+) -> Result<T, Error> {
+    serde_json::from_slice(body).map_err(|error| {
         let kind = content_type.map(|kind| format!(" (its content type is {kind})"));
         let text = format!(
-            "the answer is not the JSON of a token{}",
+            "the answer is not the JSON of {what}{}",
             kind.unwrap_or_default()
         );
         let refused = Error::credential(text);
@@ -99,7 +119,11 @@ fn read(body: &[u8], content_type: Option<&str>) -> Result<Grant, Error> {
             // JSON without a token is no page for people.
             Category::Data | Category::Io => refused,
         }
-    })?;
+    })
+}
+
+fn read(body: &[u8], content_type: Option<&str>) -> Result<Grant, Error> {
+    let answer: TokenAnswer = parse(body, content_type, "a token")?;
     if answer
         .token_type
         .is_some_and(|kind| !kind.eq_ignore_ascii_case("bearer"))
@@ -141,7 +165,7 @@ fn expiry(expires_on: &Value) -> Result<OffsetDateTime, Error> {
 }
 
 /// A number here, and text in older endpoints' answers.
-fn seconds(value: &Value) -> Option<u64> {
+pub(super) fn seconds(value: &Value) -> Option<u64> {
     match value {
         Value::Number(number) => number.as_u64(),
         Value::String(text) => text.trim().parse().ok(),

@@ -119,7 +119,8 @@ impl TokenCache {
                     state.renewing = true;
                     drop(state);
                     let by = Deadline::after(time_left, &*self.clock);
-                    return self.renew(&request.until(by), time_left, old.as_deref(), begun);
+                    let request = request.until(by).early(old.is_some());
+                    return self.renew(&request, time_left, old.as_deref(), begun);
                 }
             }
         }

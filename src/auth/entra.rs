@@ -107,7 +107,8 @@ fn hint(message: &str) -> Option<&'static str> {
         ),
         (
             "AADSTS700024",
-            "the assertion is not valid at this time: check the clock of this machine",
+            "the assertion is not valid at this time: check the clock of whoever signs it (of this \
+             machine, for a certificate), and that it is renewed",
         ),
         (
             "AADSTS700016",
@@ -148,14 +149,21 @@ fn hint(message: &str) -> Option<&'static str> {
             "no federated identity credential of the app has the assertion's subject",
         ),
         (
-            "AADSTS700024",
-            "the assertion has expired or is not valid yet: check that its source renews it, and the \
-             clock of whoever signs it",
-        ),
-        (
             "AADSTS50027",
             "the assertion is no JWT that is accepted: check that it comes from the issuer that the app \
              trusts, unchanged",
+        ),
+        (
+            "AADSTS7000218",
+            "the app registration doesn't allow public client flows: turn them on under Authentication",
+        ),
+        (
+            "AADSTS53003",
+            "Conditional Access blocks this way to sign in: ask an administrator of the tenant",
+        ),
+        (
+            "AADSTS65001",
+            "nobody has consented to the application's permissions: ask an administrator for consent",
         ),
     ];
     let code = message

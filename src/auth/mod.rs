@@ -6,6 +6,7 @@ mod client_assertion;
 #[cfg(feature = "certificate")]
 mod client_certificate;
 mod client_secret;
+mod device_code;
 mod entra;
 mod static_token;
 mod workload_identity;
@@ -31,6 +32,7 @@ pub use client_assertion::ClientAssertion;
 #[cfg_attr(docsrs, doc(cfg(feature = "certificate")))]
 pub use client_certificate::ClientCertificate;
 pub use client_secret::ClientSecret;
+pub use device_code::{DeviceCode, DeviceCodePrompt};
 pub use static_token::StaticToken;
 pub use workload_identity::WorkloadIdentity;
 
@@ -121,6 +123,8 @@ pub struct TokenRequest<'a> {
     deadline: Deadline,
     /// Who hears of waits, and for which API they are.
     observer: Option<(&'a Observer, Api)>,
+    /// The old token is still good.
+    early: bool,
 }
 
 impl<'a> TokenRequest<'a> {
@@ -138,6 +142,7 @@ impl<'a> TokenRequest<'a> {
             clock,
             deadline,
             observer: None,
+            early: false,
         }
     }
 
@@ -151,6 +156,11 @@ impl<'a> TokenRequest<'a> {
     /// The same for another time.
     fn until(self, deadline: Deadline) -> Self {
         Self { deadline, ..self }
+    }
+
+    /// The same while the old token is good, or not.
+    fn early(self, early: bool) -> Self {
+        Self { early, ..self }
     }
 
     /// The same for another scope: for a credential that needs a token of another one first, such as
@@ -195,7 +205,9 @@ impl<'a> TokenRequest<'a> {
                 ErrorKind::Timeout,
                 "the deadline comes before the next request",
             )
-            .with_retryable(true)),
+            .with_retryable(true)
+            .with_retry_after(Some(pause))
+            .with_hint("set a later deadline")),
             None => {
                 self.clock.sleep(pause);
                 Ok(())

@@ -6,3 +6,6 @@ pub(crate) mod workload_identity;
 
 #[cfg(feature = "certificate")]
 pub(crate) mod client_certificate;
+//! The credentials that ask for more than one form, over the wire.
+
+pub(crate) mod device_code;

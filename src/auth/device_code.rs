@@ -1,0 +1,733 @@
+//! The device authorization grant: a person signs in with a browser, wherever that is.
+
+use std::fmt;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::auth::answer::Grant;
+use crate::auth::{AccessToken, Credential, TokenRequest, answer, entra};
+use crate::error::{Error, ErrorKind, Retry};
+use crate::excerpt::{folded, without};
+use crate::secret::Secret;
+use crate::sync::{Mutex, MutexGuard};
+
+const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+/// How long a code is good for where the answer doesn't say: Entra's own time.
+const UNKNOWN_LIFETIME: Duration = Duration::from_secs(900);
+/// Nobody is waited for longer than this, whatever the answer says.
+const LONGEST_LIFETIME: Duration = Duration::from_secs(3_600);
+/// The time between two requests where the answer doesn't say (RFC 8628, section 3.2).
+const UNKNOWN_INTERVAL: Duration = Duration::from_secs(5);
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+const LONGEST_INTERVAL: Duration = Duration::from_secs(60);
+/// What `slow_down` adds to it (section 3.5).
+const SLOWER: Duration = Duration::from_secs(5);
+/// What is longer than these, in characters, was not made for people.
+const LONGEST_CODE: usize = 64;
+const LONGEST_URI: usize = 2_048;
+const LONGEST_MESSAGE: usize = 1_000;
+
+/// A person who signs in with a browser on any device (OAuth 2.0 device authorization grant).
+///
+/// For a program without a browser at hand: a tool in a terminal, on a server, in a container. The
+/// way of «Microsoft identity platform and the OAuth 2.0 device authorization grant flow»: the
+/// program is given a short code, a person opens a page, enters the code and signs in, and meanwhile
+/// the program asks every few seconds whether that has happened. Both endpoints,
+/// `{authority}/{tenant}/oauth2/v2.0/devicecode` and `.../token`, are reached through the client's
+/// own proxy and root certificates.
+///
+/// # When somebody is asked
+///
+/// At the first call, and then as rarely as possible. Beside the token a refresh token is asked for
+/// (`offline_access`) and kept in memory, so that renewals ask nobody, for as long as Entra accepts
+/// it. When it no longer does, since a password was changed for instance, the next call that has no
+/// valid token left asks again; that the endpoint can't be reached is no reason to. While the old
+/// token is good nobody is asked, not in the last five minutes of it either, in which a client
+/// renews other tokens: a program that ends before its token does needs no second sign-in.
+///
+/// One thread asks for all of a client and its clones, and the others wait for it. Clients that share
+/// a credential by an [`Arc`](std::sync::Arc) share the sign-in once there is one; before that each of
+/// them asks. It lasts as long as the credential: nothing is written to disk.
+///
+/// # How long a call waits
+///
+/// Until somebody has signed in, or until the code expires: 15 minutes with Entra, and an hour at
+/// most. [`max_wait`](crate::ClientBuilder::max_wait) does not count for it. The
+/// [deadline](crate::ClientBuilder::deadline) does, and a call that fails for it leaves the code as it
+/// is: the next call goes on with it and shows no other one.
+/// [`on_wait`](crate::ClientBuilder::on_wait) hears of it every second as
+/// [`WaitReason::Token`](crate::WaitReason::Token), and can break it off; the call after that asks
+/// with a new code. A token endpoint that is in trouble for a while is asked again, less often, until
+/// the code expires.
+///
+/// # What it needs
+///
+/// * The app registration must allow public client flows (Authentication, Advanced settings).
+/// * The token is a delegated one. Of the API `WindowsDefenderATP` the app needs delegated
+///   permissions, and the person who signs in the role: for machines `Machine.Read` or
+///   `Machine.ReadWrite` and 'View Data', for scan agents, definitions and history
+///   `Machine.Read.All` and 'ViewData' or 'TvmViewData'. The list of machines holds only the device
+///   groups that this person may see.
+/// * Many tenants block the device code flow with Conditional Access, as Microsoft recommends. Then
+///   there is no token this way, whoever signs in.
+///
+/// # Errors
+///
+/// A call fails with [`ErrorKind::Credential`](crate::ErrorKind::Credential) when the sign-in is
+/// declined or refused (not retryable, and nobody is asked again for a minute), and when nobody signs
+/// in before the code expires or Entra no longer knows it (retryable: the next call asks with a new
+/// code, the same call doesn't). It fails with [`Timeout`](crate::ErrorKind::Timeout) when the
+/// deadline comes first, with [`Cancelled`](crate::ErrorKind::Cancelled) when `on_wait` breaks it
+/// off, and with `Timeout`, [`Transport`](crate::ErrorKind::Transport) or
+/// [`Tls`](crate::ErrorKind::Tls) when the endpoint could not be reached for a code or a renewal.
+///
+/// # Example
+///
+/// ```no_run
+/// use defender_endpoint::{Client, DeviceCode};
+///
+/// fn main() -> Result<(), defender_endpoint::Error> {
+///     let tenant = "contoso.onmicrosoft.com";
+///     let app = "11111111-2222-3333-4444-555555555555";
+///     let person = DeviceCode::new(tenant, app, |prompt| eprintln!("{prompt}"))?;
+///     let client = Client::builder(person).build()?;
+///     for machine in client.machines() {
+///         println!("{}", machine?.id);
+///     }
+///     Ok(())
+/// }
+/// ```
+pub struct DeviceCode {
+    tenant: String,
+    client_id: String,
+    prompt: Box<dyn Fn(&DeviceCodePrompt) + Send + Sync>,
+    signed_in: Mutex<Option<SignedIn>>,
+    /// What a call with a deadline left behind.
+    unfinished: Mutex<Option<SignIn>>,
+}
+
+/// What a person is asked to do, told to the callback of [`DeviceCode::new`].
+///
+/// `Display` is one line that says it all: the message of the server, in the language that it
+/// chose, or a sentence in English. `Debug` leaves the code out, so that it doesn't get into a log
+/// by accident: whoever has it can ask the next person to sign in with it.
+///
+/// # Example
+///
+/// ```
+/// use defender_endpoint::{DeviceCode, DeviceCodePrompt};
+///
+/// fn show(prompt: &DeviceCodePrompt) {
+///     eprintln!("{}: {}", prompt.verification_uri, prompt.user_code);
+///     eprintln!("within {} minutes", prompt.expires_in.as_secs() / 60);
+/// }
+///
+/// let credential = DeviceCode::new("contoso.com", "11111111-2222-3333-4444-555555555555", show)?;
+/// # Ok::<(), defender_endpoint::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DeviceCodePrompt {
+    /// The code to be entered there, such as `YZMYLD4K`.
+    pub user_code: String,
+    /// The page to be opened, such as `https://microsoft.com/devicelogin`.
+    pub verification_uri: String,
+    /// Both in a sentence of the server, if it sent one that names the code.
+    pub message: Option<String>,
+    /// How long the code is good for.
+    pub expires_in: Duration,
+}
+
+impl fmt::Display for DeviceCodePrompt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.message {
+            Some(message) => f.write_str(message),
+            None => write!(
+                f,
+                "To sign in, open the page {} in a browser and enter the code {}",
+                self.verification_uri, self.user_code
+            ),
+        }
+    }
+}
+
+impl fmt::Debug for DeviceCodePrompt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let code = Secret::from(self.user_code.as_str());
+        f.debug_struct("DeviceCodePrompt")
+            .field("verification_uri", &without(&self.verification_uri, &code))
+            .field("expires_in", &self.expires_in)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a sign-in left for the next token.
+#[derive(Clone)]
+struct SignedIn {
+    /// Who gave it, and is the only one to be sent it.
+    authority: String,
+    refresh_token: Secret,
+}
+
+/// A sign-in that somebody was asked for.
+struct SignIn {
+    authority: String,
+    scope: String,
+    device_code: Secret,
+    user_code: Secret,
+    /// These two on the client's clock.
+    expires_at: Duration,
+    next_request: Duration,
+    interval: Duration,
+    /// How often in a row there was no answer to go by, and what happened the last time.
+    failures: u32,
+    trouble: Option<Error>,
+}
+
+impl DeviceCode {
+    /// The tenant by its id or one of its domains, the application (client) id, and who asks the
+    /// person.
+    ///
+    /// The callback is called by the thread whose call needs the token, with no lock held, and the
+    /// waiting begins when it returns.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) when the tenant is neither a GUID nor a
+    /// domain, or when the client id is empty or holds other than letters, digits and `-`. Nothing is
+    /// sent.
+    pub fn new(
+        tenant: impl Into<String>,
+        client_id: impl Into<String>,
+        prompt: impl Fn(&DeviceCodePrompt) + Send + Sync + 'static,
+    ) -> Result<Self, Error> {
+        let (tenant, client_id) = (tenant.into(), client_id.into());
+        entra::check_tenant(&tenant)?;
+        entra::check_client_id(&client_id)?;
+        Ok(Self {
+            tenant,
+            client_id,
+            prompt: Box::new(prompt),
+            signed_in: Mutex::new(None),
+            unfinished: Mutex::new(None),
+        })
+    }
+
+    /// A token for which nobody is asked.
+    fn refresh(
+        &self,
+        request: &TokenRequest<'_>,
+        refresh_token: &Secret,
+    ) -> Result<AccessToken, Error> {
+        let scope = scope_of(request);
+        let form = refresh_form(&self.client_id, &scope, refresh_token);
+        let grant = entra::grant(request, &self.tenant, &form, refresh_token)?;
+        Ok(self.keep(request, grant))
+    }
+
+    /// Asks for a code, and a person to enter it.
+    fn ask(&self, request: &TokenRequest<'_>) -> Result<SignIn, Error> {
+        let scope = scope_of(request);
+        let form = code_form(&self.client_id, &scope);
+        let answer = entra::post(request, &self.tenant, "devicecode", &form)?;
+        // What is sent for a code is no secret.
+        let code = answer::good(answer, &Secret::from(""), request.now(), read);
+        let (prompt, device_code, interval) = code.map_err(entra::explain)?;
+        let now = request.clock.now();
+        let sign_in = SignIn {
+            authority: request.authority().to_owned(),
+            scope,
+            device_code,
+            user_code: Secret::from(prompt.user_code.as_str()),
+            expires_at: now.saturating_add(prompt.expires_in),
+            next_request: now.saturating_add(interval),
+            interval,
+            failures: 0,
+            trouble: None,
+        };
+        (self.prompt)(&prompt);
+        Ok(sign_in)
+    }
+
+    /// Waits until the person has signed in.
+    fn finish(
+        &self,
+        request: &TokenRequest<'_>,
+        mut sign_in: SignIn,
+    ) -> Result<AccessToken, Error> {
+        loop {
+            if sign_in.next_request > sign_in.expires_at {
+                return Err(expired(sign_in.trouble));
+            }
+            let pause = sign_in.next_request.saturating_sub(request.clock.now());
+            if let Err(error) = request.pause(pause) {
+                // Another call may have the time; who breaks it off wants no more of it.
+                if error.kind() != ErrorKind::Cancelled {
+                    *lock(&self.unfinished) = Some(sign_in);
+                }
+                return Err(error);
+            }
+            let form = token_form(&self.client_id, &sign_in.device_code);
+            let answer = entra::grant(request, &self.tenant, &form, &sign_in.device_code);
+            let error = match answer {
+                Ok(grant) => return Ok(self.keep(request, grant)),
+                Err(error) => error.without(&sign_in.user_code),
+            };
+            let asked = error.retry_after().unwrap_or_default();
+            let pause = match meaning(error) {
+                Meaning::Pending => sign_in.answered(Duration::ZERO),
+                Meaning::SlowDown => sign_in.answered(SLOWER),
+                Meaning::Trouble(error) => sign_in.failed(error),
+                Meaning::Over(error) => return Err(error),
+            };
+            let now = request.clock.now();
+            sign_in.next_request = now.saturating_add(pause.max(asked));
+        }
+    }
+
+    /// The one that an earlier call had no time for.
+    fn unfinished(&self, request: &TokenRequest<'_>) -> Option<SignIn> {
+        let now = request.clock.now();
+        let sign_in = lock(&self.unfinished).take()?;
+        let goes_on = now < sign_in.expires_at
+            && sign_in.authority == request.authority()
+            && sign_in.scope == scope_of(request);
+        goes_on.then_some(sign_in)
+    }
+
+    /// Keeps what is for the next time. An answer without a refresh token leaves the old one.
+    fn keep(&self, request: &TokenRequest<'_>, grant: Grant) -> AccessToken {
+        if let Some(refresh_token) = grant.refresh_token {
+            *lock(&self.signed_in) = Some(SignedIn {
+                authority: request.authority().to_owned(),
+                refresh_token,
+            });
+        }
+        grant.token
+    }
+
+    fn refresh_token(&self, request: &TokenRequest<'_>) -> Option<Secret> {
+        let signed_in = lock(&self.signed_in).clone()?;
+        (signed_in.authority == request.authority()).then_some(signed_in.refresh_token)
+    }
+
+    /// Forgets a refresh token, unless another has replaced it meanwhile.
+    fn forget(&self, refresh_token: &Secret) {
+        lock(&self.signed_in).take_if(|it| it.refresh_token == *refresh_token);
+    }
+}
+
+impl Credential for DeviceCode {
+    fn token(&self, request: &TokenRequest<'_>) -> Result<AccessToken, Error> {
+        if let Some(refresh_token) = self.refresh_token(request) {
+            match self.refresh(request, &refresh_token) {
+                Err(error) if needs_a_person(&error) => {
+                    log::warn!("somebody has to sign in again: {error}");
+                    self.forget(&refresh_token);
+                }
+                outcome => return outcome,
+            }
+        }
+        if request.early {
+            let text = "nobody is asked to sign in while the old token is good";
+            return Err(Error::credential(text).with_retryable(true));
+        }
+        let sign_in = match self.unfinished(request) {
+            Some(sign_in) => sign_in,
+            None => self.ask(request)?,
+        };
+        self.finish(request, sign_in)
+    }
+
+    fn name(&self) -> &'static str {
+        "device code"
+    }
+}
+
+impl fmt::Debug for DeviceCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeviceCode")
+            .field("tenant", &self.tenant)
+            .field("client_id", &self.client_id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl SignIn {
+    /// The pause after an answer that is none yet.
+    fn answered(&mut self, slower: Duration) -> Duration {
+        self.failures = 0;
+        self.trouble = None;
+        self.interval = self.interval.saturating_add(slower);
+        self.interval
+    }
+
+    /// The pause after a failure that may pass: it doubles, as RFC 8628 demands, until there is an
+    /// answer again.
+    fn failed(&mut self, error: Error) -> Duration {
+        self.failures = self.failures.saturating_add(1);
+        let doubled = 2_u32.checked_pow(self.failures);
+        let pause = doubled.and_then(|times| self.interval.checked_mul(times));
+        let pause = pause.unwrap_or(LONGEST_INTERVAL);
+        let pause = pause.min(LONGEST_INTERVAL).max(self.interval);
+        log::warn!("no word yet of the sign-in: {error}; next try in {pause:.1?}");
+        self.trouble = Some(error);
+        pause
+    }
+}
+
+/// The locks are held for no longer than it takes to move a value: what they guard is whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// `offline_access` brings the refresh token.
+fn scope_of(request: &TokenRequest<'_>) -> String {
+    format!("{} offline_access", request.scope())
+}
+
+fn code_form<'a>(client_id: &'a str, scope: &'a str) -> [(&'a str, &'a str); 2] {
+    [("client_id", client_id), ("scope", scope)]
+}
+
+fn token_form<'a>(client_id: &'a str, device_code: &'a Secret) -> [(&'a str, &'a str); 3] {
+    [
+        ("client_id", client_id),
+        ("device_code", device_code.expose()),
+        ("grant_type", GRANT_TYPE),
+    ]
+}
+
+fn refresh_form<'a>(
+    client_id: &'a str,
+    scope: &'a str,
+    refresh_token: &'a Secret,
+) -> [(&'a str, &'a str); 4] {
+    [
+        ("client_id", client_id),
+        ("grant_type", "refresh_token"),
+        ("refresh_token", refresh_token.expose()),
+        ("scope", scope),
+    ]
+}
+
+#[derive(Deserialize)]
+struct CodeAnswer {
+    device_code: Secret,
+    user_code: String,
+    #[serde(alias = "verification_url")]
+    verification_uri: String,
+    message: Option<String>,
+    expires_in: Option<Value>,
+    interval: Option<Value>,
+}
+
+/// What to tell the person, what to send for the token, and how often.
+fn read(
+    body: &[u8],
+    content_type: Option<&str>,
+) -> Result<(DeviceCodePrompt, Secret, Duration), Error> {
+    let answer: CodeAnswer = answer::parse(body, content_type, "a device code")?;
+    let lacks = |what: &str| Error::credential(format!("the answer has no {what}"));
+    if answer.device_code.expose().trim().is_empty() {
+        return Err(lacks("device code"));
+    }
+    let user_code = readable(&answer.user_code, LONGEST_CODE);
+    let user_code = user_code.ok_or_else(|| lacks("code that a person could enter"))?;
+    let uri = readable(&answer.verification_uri, LONGEST_URI);
+    let uri = uri.ok_or_else(|| lacks("address of a page to sign in"))?;
+    let message = answer.message.and_then(|it| readable(&it, LONGEST_MESSAGE));
+    let seconds = |value: Option<Value>| answer::seconds(&value?).map(Duration::from_secs);
+    let expires_in = seconds(answer.expires_in).unwrap_or(UNKNOWN_LIFETIME);
+    let interval = seconds(answer.interval).unwrap_or(UNKNOWN_INTERVAL);
+    let interval = interval.clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL);
+    if expires_in < interval {
+        // Nobody is asked for what could not succeed.
+        let text = "the code would expire before it could be asked for (expires_in, interval)";
+        return Err(Error::credential(text));
+    }
+    let prompt = DeviceCodePrompt {
+        // One that doesn't name the code is of no use alone.
+        message: message.filter(|message| message.contains(&user_code)),
+        user_code,
+        verification_uri: uri,
+        expires_in: expires_in.min(LONGEST_LIFETIME),
+    };
+    Ok((prompt, answer.device_code, interval))
+}
+
+/// Foreign text for a terminal: one line, without what would steer it. Nothing if it is none, or
+/// longer than so many characters.
+fn readable(text: &str, longest: usize) -> Option<String> {
+    let line = folded(text);
+    let fits = !line.is_empty() && line.chars().nth(longest).is_none();
+    fits.then_some(line)
+}
+
+/// What it means that there is no token yet.
+enum Meaning {
+    /// The person has not signed in yet.
+    Pending,
+    /// The same, and asked too often.
+    SlowDown,
+    /// No answer to go by, and the next may be one.
+    Trouble(Error),
+    /// There won't be a token for this code.
+    Over(Error),
+}
+
+fn meaning(error: Error) -> Meaning {
+    let over = |consequence: &str| error.duplicate().behind(consequence);
+    Meaning::Over(match error.code() {
+        Some("authorization_pending") => return Meaning::Pending,
+        Some("slow_down") => return Meaning::SlowDown,
+        Some("authorization_declined" | "access_denied") => over("the sign-in was declined")
+            .with_hint("the person who was asked refused; run the program again to ask once more"),
+        Some("expired_token") => over("nobody signed in before the code expired")
+            .with_retry(Retry::Later)
+            .with_hint(ASKS_ANEW),
+        Some("bad_verification_code") => over("the device code is not known")
+            .with_retry(Retry::Later)
+            .with_hint(ASKS_ANEW),
+        _ if error.is_retryable() => return Meaning::Trouble(error),
+        _ => error,
+    })
+}
+
+const ASKS_ANEW: &str = "the next call asks with a new code";
+
+/// The code has expired, by the time that it was said to be good for.
+fn expired(trouble: Option<Error>) -> Error {
+    let error = Error::credential("nobody signed in before the code expired")
+        .with_retry(Retry::Later)
+        .with_hint(ASKS_ANEW);
+    match trouble {
+        Some(trouble) => error.with_source(trouble),
+        None => error,
+    }
+}
+
+/// Whether a refresh token was refused for what only a person can mend.
+fn needs_a_person(error: &Error) -> bool {
+    let codes = [
+        "invalid_grant",
+        "interaction_required",
+        "login_required",
+        "consent_required",
+    ];
+    error.code().is_some_and(|code| codes.contains(&code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As documented.
+    const ANSWER: &str = r#"{"user_code":"YZMYLD4K","device_code":"HAQABAAEAAAD--DLA3VO7","verification_uri":"https://www.microsoft.com/link","expires_in":900,"interval":5,"message":"To sign in, use a web browser to open the page https://www.microsoft.com/link and enter the code YZMYLD4K to authenticate."}"#;
+
+    fn read(body: &str) -> Result<(DeviceCodePrompt, Secret, Duration), Error> {
+        super::read(body.as_bytes(), None)
+    }
+
+    fn refused(code: &str) -> Error {
+        let body = format!(r#"{{"error":"{code}","error_description":"AADSTS1: It is so."}}"#);
+        Error::from_token_status(400, body.as_bytes(), &Secret::from("a-code"))
+    }
+
+    #[test]
+    fn the_forms_are_those_of_the_standard() {
+        let secret = Secret::from("s");
+        assert_eq!(
+            code_form("an-app", "a offline_access"),
+            [("client_id", "an-app"), ("scope", "a offline_access")]
+        );
+        assert_eq!(
+            token_form("an-app", &secret),
+            [
+                ("client_id", "an-app"),
+                ("device_code", "s"),
+                ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
+            ]
+        );
+        assert_eq!(
+            refresh_form("an-app", "a offline_access", &secret),
+            [
+                ("client_id", "an-app"),
+                ("grant_type", "refresh_token"),
+                ("refresh_token", "s"),
+                ("scope", "a offline_access"),
+            ]
+        );
+    }
+
+    #[test]
+    fn the_documented_answer_is_read() {
+        let (prompt, device_code, interval) = read(ANSWER).unwrap();
+        assert_eq!(prompt.user_code, "YZMYLD4K");
+        assert_eq!(prompt.verification_uri, "https://www.microsoft.com/link");
+        assert_eq!(prompt.expires_in, Duration::from_secs(900));
+        assert_eq!(
+            prompt.to_string(),
+            "To sign in, use a web browser to open the page https://www.microsoft.com/link and \
+             enter the code YZMYLD4K to authenticate."
+        );
+        assert_eq!(device_code.expose(), "HAQABAAEAAAD--DLA3VO7");
+        assert_eq!(interval, Duration::from_secs(5));
+    }
+
+    #[test]
+    fn times_that_are_missing_or_odd_are_replaced_or_bounded() {
+        for (members, expires_in, interval) in [
+            ("", 900, 5),
+            (r#","expires_in":null,"interval":null"#, 900, 5),
+            (r#","expires_in":"600","interval":"7""#, 600, 7),
+            (r#","expires_in":"soon","interval":"often""#, 900, 5),
+            (r#","expires_in":-1,"interval":-1"#, 900, 5),
+            (r#","interval":0"#, 900, 1),
+            (r#","interval":18446744073709551615"#, 900, 60),
+            (r#","expires_in":18446744073709551615"#, 3_600, 5),
+            (r#","expires_in":5"#, 5, 5),
+        ] {
+            let body =
+                format!(r#"{{"device_code":"d","user_code":"u","verification_uri":"v"{members}}}"#);
+            let (prompt, _, found) = read(&body).unwrap();
+            let expected = (
+                Duration::from_secs(expires_in),
+                Duration::from_secs(interval),
+            );
+            assert_eq!((prompt.expires_in, found), expected, "{members}");
+        }
+    }
+
+    #[test]
+    fn answers_that_nobody_could_act_on_are_refused_without_showing_them() {
+        let long = "PLANTED".repeat(1_000);
+        for body in [
+            "".to_owned(),
+            "[]".to_owned(),
+            "<html>PLANTED</html>".to_owned(),
+            r#"{"device_code":"PLANTED"}"#.to_owned(),
+            ANSWER.replace("HAQABAAEAAAD--DLA3VO7", " "),
+            ANSWER.replace(r#""YZMYLD4K""#, r#"["PLANTED"]"#),
+            ANSWER.replace(r#""YZMYLD4K""#, r#"" \u0007\n""#),
+            ANSWER.replace(r#""YZMYLD4K""#, &format!(r#""{long}""#)),
+            ANSWER.replace(r#""https://www.microsoft.com/link""#, r#""""#),
+            ANSWER.replace(
+                r#""https://www.microsoft.com/link""#,
+                &format!(r#""{long}""#),
+            ),
+            ANSWER.replace("900", "0"),
+            ANSWER.replace("900", "4"),
+        ] {
+            let error = read(&body).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Credential, "{body}");
+            let report = format!("{error} {error:?} {error:#?}");
+            assert!(!report.contains("PLANTED"), "{report}");
+        }
+    }
+
+    #[test]
+    fn without_a_message_that_names_the_code_the_prompt_has_its_own() {
+        let none = r#"{"device_code":"d","user_code":"YZMYLD4K","verification_uri":"https://v"}"#;
+        let with = |message: &str| none.replace('}', &format!(r#","message":"{message}"}}"#));
+        let long = format!("YZMYLD4K {}", "x".repeat(1_000));
+        for body in [none.to_owned(), with(""), with("Sign in!"), with(&long)] {
+            assert_eq!(
+                read(&body).unwrap().0.to_string(),
+                "To sign in, open the page https://v in a browser and enter the code YZMYLD4K"
+            );
+        }
+        let older = none.replace("verification_uri", "verification_url");
+        assert_eq!(read(&older).unwrap().0.verification_uri, "https://v");
+    }
+
+    #[test]
+    fn a_prompt_can_not_steer_a_terminal_and_its_debug_has_no_code() {
+        let body = r#"{"device_code":"d","user_code":"YZMY\u001bLD4K\n","message":"a\u001b[2J\r\nb \u202eYZMY LD4K","verification_uri":"https://v?c=YZMY%20LD4K\u0007"}"#;
+        let (prompt, ..) = read(body).unwrap();
+        assert_eq!(prompt.user_code, "YZMY LD4K");
+        assert_eq!(prompt.to_string(), "a [2J b YZMY LD4K");
+        assert_eq!(prompt.verification_uri, "https://v?c=YZMY%20LD4K");
+        for report in [format!("{prompt:?}"), format!("{prompt:#?}")] {
+            assert!(report.contains("https://v?c=***"), "{report}");
+            assert!(!report.contains("LD4K"), "{report}");
+        }
+    }
+
+    #[test]
+    fn each_refusal_means_what_the_standard_says() {
+        assert!(matches!(
+            meaning(refused("authorization_pending")),
+            Meaning::Pending
+        ));
+        assert!(matches!(meaning(refused("slow_down")), Meaning::SlowDown));
+        for (code, words, retryable) in [
+            ("authorization_declined", "declined", false),
+            ("access_denied", "declined", false),
+            ("expired_token", "expired", true),
+            ("bad_verification_code", "not known", true),
+            ("invalid_grant", "refused", false),
+        ] {
+            let Meaning::Over(error) = meaning(refused(code)) else {
+                panic!("{code} is the end");
+            };
+            assert!(error.to_string().contains(words), "{error}");
+            assert_eq!(error.code(), Some(code));
+            assert_eq!(error.is_retryable(), retryable, "{code}");
+            assert_ne!(
+                error.retry(),
+                Retry::BackOff,
+                "{code} asks anew in one call"
+            );
+        }
+        let busy = Error::from_token_status(503, b"", &Secret::from("a-code"));
+        assert!(matches!(meaning(busy), Meaning::Trouble(_)));
+    }
+
+    #[test]
+    fn only_what_a_person_can_mend_is_a_reason_to_ask_again() {
+        for (code, asks) in [
+            ("invalid_grant", true),
+            ("interaction_required", true),
+            ("login_required", true),
+            ("consent_required", true),
+            ("invalid_client", false),
+            ("invalid_scope", false),
+            ("temporarily_unavailable", false),
+        ] {
+            assert_eq!(needs_a_person(&refused(code)), asks, "{code}");
+        }
+        assert!(!needs_a_person(&Error::credential("cut")));
+    }
+
+    #[test]
+    fn pauses_double_while_there_is_no_answer_and_only_then() {
+        let seconds = Duration::from_secs;
+        let mut sign_in = SignIn {
+            authority: String::new(),
+            scope: String::new(),
+            device_code: Secret::from("d"),
+            user_code: Secret::from("u"),
+            expires_at: seconds(900),
+            next_request: seconds(5),
+            interval: seconds(5),
+            failures: 0,
+            trouble: None,
+        };
+        let fail = |sign_in: &mut SignIn| sign_in.failed(Error::credential("cut")).as_secs();
+        let pauses: Vec<u64> = (0..40).map(|_| fail(&mut sign_in)).collect();
+        assert_eq!(pauses.get(..5).unwrap(), [10, 20, 40, 60, 60]);
+        assert_eq!(pauses.last(), Some(&60));
+        assert_eq!(sign_in.answered(Duration::ZERO), seconds(5));
+        assert!(sign_in.trouble.is_none());
+        assert_eq!(sign_in.answered(SLOWER), seconds(10));
+        assert_eq!(sign_in.answered(Duration::ZERO), seconds(10));
+        assert_eq!(fail(&mut sign_in), 20);
+        // Longer than the longest back-off, if that is what the server asked for.
+        sign_in.interval = seconds(90);
+        assert_eq!(fail(&mut sign_in), 90);
+    }
+}
