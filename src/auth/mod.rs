@@ -4,6 +4,7 @@ mod answer;
 mod cache;
 mod client_secret;
 mod entra;
+mod managed_identity;
 mod static_token;
 
 use std::fmt::{self, Debug};
@@ -23,6 +24,7 @@ pub(crate) use cache::TokenCache;
 pub(crate) use entra::{check_client_id, check_tenant};
 
 pub use client_secret::ClientSecret;
+pub use managed_identity::ManagedIdentity;
 pub use static_token::StaticToken;
 
 /// Something that can get an access token.
