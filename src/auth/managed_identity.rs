@@ -71,13 +71,13 @@ const NEARBY: Duration = Duration::from_secs(2);
 ///
 /// # Failures that pass
 ///
-/// The endpoint is asked five times, with waits of 2, 6, 14 and 30 seconds or as long as it asks, up to
-/// a minute: after 429, 500 to 599, and where the exchange breaks off; of the metadata service after
-/// 404 too, and after 410, which it answers while it is updated, for up to 70 seconds. Where nothing
-/// listens at its address, or nothing answers there within 2 seconds, three tries are made. The call
-/// adds no tries of its own. These waits are told to
+/// The endpoint is asked up to five times, with waits of 2, 6, 14 and 30 seconds, or longer ones that
+/// it asks for, up to a minute: after 408, 429 and 500 to 599, and where the exchange breaks off. Of the
+/// metadata service also after 404, and after 410, which it answers while it is updated, for up to 70
+/// seconds; where nobody is found at its address within 2 seconds, three tries are made. The client's
+/// [`RetryPolicy`](crate::RetryPolicy) adds none to these. The waits are told to
 /// [`on_wait`](crate::ClientBuilder::on_wait), which can end them, and none is begun that the deadline
-/// would cut short.
+/// would cut short: then, and after the last try, the error is the last real one.
 ///
 /// # Example
 ///

@@ -174,13 +174,9 @@ fn unsupported(place: &str) -> Error {
     Error::config(format!("managed identities of {place} are not supported"))
 }
 
-/// An empty variable counts as missing, and blanks around a value for nothing.
+/// An empty variable counts as missing.
 fn filled(read: Read<'_>) -> impl Fn(&str) -> Result<Option<String>, Error> {
-    move |name| {
-        let value = read(name)?;
-        let value = value.filter(|value| !value.trim().is_empty());
-        Ok(value.map(|value| value.trim().to_owned()))
-    }
+    move |name| Ok(read(name)?.filter(|value| !value.trim().is_empty()))
 }
 
 impl Identity {
@@ -243,6 +239,7 @@ impl Endpoint {
         let wrong = |why: &str| {
             Err(Error::config(format!("the URL {why}")).with_hint("expected http://host:port/path"))
         };
+        let url = url.trim();
         let scheme = url.split("://").next().unwrap_or_default();
         if !["http", "https"]
             .iter()
@@ -584,6 +581,7 @@ mod tests {
                 "http://h/t?api-version=1&x=1&RESOURCE=2&client_id=3",
                 "http://h/t?x=1&a=1",
             ),
+            (" http://h/t\n", "http://h/t?a=1"),
             ("HTTP://h/a/../b%20c", "http://h/a/../b%20c?a=1"),
         ] {
             let endpoint = Endpoint::read(url).unwrap();
