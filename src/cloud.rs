@@ -347,7 +347,7 @@ impl Origin {
         self.https && self.port == 443
     }
 
-    fn is_loopback(&self) -> bool {
+    pub(crate) fn is_loopback(&self) -> bool {
         let bare = self.host.trim_start_matches('[').trim_end_matches(']');
         self.host == "localhost"
             || bare

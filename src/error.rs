@@ -114,6 +114,8 @@ struct Inner {
     retry_after: Option<Duration>,
     attempts: u32,
     retry: Retry,
+    /// There was no connection: nobody was there to be asked.
+    unreached: bool,
     /// The service spoke, not a gateway before it: the body was empty or its own error JSON.
     from_service: bool,
     hint: Option<String>,
@@ -147,6 +149,7 @@ impl Error {
             retry_after: None,
             attempts: 0,
             retry: Retry::Never,
+            unreached: false,
             from_service: false,
             hint: None,
             source: None,
@@ -271,6 +274,16 @@ impl Error {
 
     pub(crate) fn retry(&self) -> Retry {
         self.0.retry
+    }
+
+    pub(crate) fn with_unreached(mut self, unreached: bool) -> Self {
+        self.0.unreached = unreached;
+        self
+    }
+
+    /// Whether nobody was there to be asked.
+    pub(crate) fn is_unreached(&self) -> bool {
+        self.0.unreached
     }
 
     /// What came was not whole, and may be when it is fetched again.

@@ -293,7 +293,9 @@ impl Http {
             ureq::Error::Timeout(timeout) => self.timeout(timeout, &host, request, time),
             ureq::Error::Io(error) => io_failure(error, &host),
             ureq::Error::HostNotFound => unresolved(&host),
-            ureq::Error::ConnectionFailed => transport(format!("no connection to {host}"), true),
+            ureq::Error::ConnectionFailed => {
+                transport(format!("no connection to {host}"), true).with_unreached(true)
+            }
             ureq::Error::Tls(why) => tls_failure(&host, Detail(why.to_owned()).into()),
             ureq::Error::ConnectProxyFailed(why) => {
                 // «proxy server responded 407/407»
@@ -342,6 +344,7 @@ impl Http {
         request: &Request<'_>,
         time: Duration,
     ) -> Error {
+        let unreached = matches!(timeout, Timeout::Connect | Timeout::Resolve);
         let text = match timeout {
             Timeout::Connect | Timeout::Resolve => {
                 let within = request.nearby.unwrap_or(self.connect_timeout);
@@ -355,7 +358,9 @@ impl Http {
             }
             _ => format!("the exchange with {host} was not complete within {time:?}"),
         };
-        Error::new(ErrorKind::Timeout, text).with_retryable(true)
+        Error::new(ErrorKind::Timeout, text)
+            .with_retryable(true)
+            .with_unreached(unreached)
     }
 }
 
@@ -423,8 +428,17 @@ fn io_failure(error: io::Error, host: &str) -> Error {
             | io::ErrorKind::ConnectionAborted
             | io::ErrorKind::BrokenPipe
     );
+    let unreached = matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+    );
     let retry = if dead { Retry::AtOnce } else { Retry::BackOff };
-    transport(text, true).with_retry(retry).with_source(error)
+    transport(text, true)
+        .with_retry(retry)
+        .with_unreached(unreached)
+        .with_source(error)
 }
 
 /// A TLS record that did not arrive as it was sent, which says nothing of who sent it.
@@ -439,6 +453,7 @@ fn transport(text: String, retryable: bool) -> Error {
 
 fn unresolved(host: &str) -> Error {
     transport(format!("the name of {host} could not be resolved"), true)
+        .with_unreached(true)
         .with_hint("check the API URL, and whether this network needs a proxy (HTTPS_PROXY)")
 }
 

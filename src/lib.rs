@@ -361,6 +361,7 @@ pub use auth::ClientCertificate;
 pub use auth::{AccessToken, ClientSecret, Credential, StaticToken, TokenRequest};
     AccessToken, ClientSecret, Credential, DeviceCode, DeviceCodePrompt, StaticToken, TokenRequest,
 };
+pub use auth::{AccessToken, ClientSecret, Credential, ManagedIdentity, StaticToken, TokenRequest};
 pub use client::{Client, ClientBuilder};
 pub use cloud::Cloud;
 pub use error::{Error, ErrorKind};

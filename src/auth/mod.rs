@@ -8,6 +8,7 @@ mod client_certificate;
 mod client_secret;
 mod device_code;
 mod entra;
+mod managed_identity;
 mod static_token;
 mod workload_identity;
 
@@ -33,6 +34,7 @@ pub use client_assertion::ClientAssertion;
 pub use client_certificate::ClientCertificate;
 pub use client_secret::ClientSecret;
 pub use device_code::{DeviceCode, DeviceCodePrompt};
+pub use managed_identity::ManagedIdentity;
 pub use static_token::StaticToken;
 pub use workload_identity::WorkloadIdentity;
 

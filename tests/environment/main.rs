@@ -9,6 +9,7 @@
     reason = "a test that fails may panic"
 )]
 
+mod managed_identity;
 #[path = "../it/support/raw.rs"]
 mod raw;
 
@@ -41,6 +42,9 @@ const CREDENTIALS: [(&str, &str); 3] = [
 #[test]
 fn child() {
     let Ok(task) = env::var(TASK) else { return };
+    if let Some(outcome) = managed_identity::task(&task) {
+        return report(outcome);
+    }
     let outcome = match task.as_str() {
         "build" => Client::from_env().map(drop),
         "call" => call(|builder| builder),
@@ -55,6 +59,11 @@ fn child() {
         }
         other => panic!("{other}"),
     };
+    report(outcome);
+}
+
+/// What `run` gives back.
+fn report(outcome: Result<(), Error>) {
     match outcome {
         Ok(()) => println!("<went well>"),
         Err(error) => println!("<{:?}> {error}\n{error:?}\n{error:#?}", error.kind()),

@@ -9,3 +9,6 @@ pub(crate) mod client_certificate;
 //! The credentials that ask for more than one form, over the wire.
 
 pub(crate) mod device_code;
+//! The crate's credentials over the wire, a module for each.
+
+pub(crate) mod managed_identity;

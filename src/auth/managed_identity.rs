@@ -1,0 +1,353 @@
+//! A managed identity: the platform that a program runs on vouches for it.
+
+mod arc;
+mod pace;
+mod source;
+
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use crate::auth::answer::{self, NAME};
+use crate::auth::{AccessToken, Credential, TokenRequest, entra};
+use crate::body::Spares;
+use crate::error::{Error, ErrorKind, Retry};
+use crate::http::{Method, Request, Response};
+use crate::secret::Secret;
+use source::{Identity, Source, has_agent, variable};
+
+/// The endpoint is on this machine or next to it: it answers so soon, or there is none.
+const NEARBY: Duration = Duration::from_secs(2);
+
+/// The identity that Azure gives to a virtual machine, an app or a connected server. No secret has to
+/// be kept anywhere.
+///
+/// The ways of «How to use managed identities for Azure resources on an Azure VM to acquire an access
+/// token», «How to use managed identities for App Service and Azure Functions» and «Authenticate
+/// against Azure resources with Azure Arc-enabled servers».
+///
+/// # Where tokens come from
+///
+/// The environment says where the program runs. The first line that fits counts:
+///
+/// | environment | source |
+/// | --- | --- |
+/// | `IDENTITY_ENDPOINT`, `IDENTITY_HEADER` and `IDENTITY_SERVER_THUMBPRINT` | Service Fabric; not supported |
+/// | `IDENTITY_ENDPOINT` and `IDENTITY_HEADER` | App Service, Functions, Container Apps |
+/// | `IDENTITY_ENDPOINT` and `IMDS_ENDPOINT` | the agent of Azure Arc; system-assigned only |
+/// | `MSI_ENDPOINT` and `MSI_SECRET` | Azure Machine Learning; not supported |
+/// | `MSI_ENDPOINT` | Cloud Shell; not supported: the Azure CLI is signed in there |
+/// | the program of Azure Arc's agent is installed | that agent, at `http://localhost:40342` |
+/// | anything else | the metadata service (IMDS), at `AZURE_POD_IDENTITY_AUTHORITY_HOST` if that is set, else at Azure's fixed address |
+///
+/// `Debug` shows which it is. An empty variable counts as missing. Of a user-assigned identity any one
+/// of its three ids will do.
+///
+/// The endpoint is asked directly: no proxy is used, whatever the client or the environment says, and
+/// no redirect is followed. A token that comes without an expiry counts as good for ten minutes.
+///
+/// # The permission
+///
+/// The portal has no button that gives a managed identity a permission of the API; a script has to, run
+/// by an administrator (`Privileged Role Administrator`), here with the Azure CLI:
+///
+/// ```sh
+/// # The identity's service principal: its «object (principal) id»
+/// identity=$(az vm identity show --resource-group a-group --name a-machine \
+///     --query principalId --output tsv)
+/// # The API's own, WindowsDefenderATP, and the id of the role in it
+/// app=fc780465-2017-40d4-a0c5-307022471b92
+/// api=$(az ad sp show --id $app --query id --output tsv)
+/// role=$(az ad sp show --id $app \
+///     --query "appRoles[?value=='Machine.Read.All'].id" --output tsv)
+/// az rest --method POST \
+///     --url "https://graph.microsoft.com/v1.0/servicePrincipals/$identity/appRoleAssignments" \
+///     --body "{\"principalId\":\"$identity\",\"resourceId\":\"$api\",\"appRoleId\":\"$role\"}"
+/// ```
+///
+/// The platform keeps an identity's tokens for hours, up to a day, and hands out the same one again. A
+/// role that was granted a moment ago is in none of them: until they expire, calls go on being
+/// answered with 403.
+///
+/// # Failures that pass
+///
+/// The endpoint is asked up to five times, with waits of 2, 6, 14 and 30 seconds, or longer ones that
+/// it asks for, up to a minute: after 408, 429 and 500 to 599, and where the exchange breaks off. Of the
+/// metadata service also after 404, and after 410, which it answers while it is updated, for up to 70
+/// seconds; where nobody is found at its address within 2 seconds, three tries are made. The client's
+/// [`RetryPolicy`](crate::RetryPolicy) adds none to these. The waits are told to
+/// [`on_wait`](crate::ClientBuilder::on_wait), which can end them, and none is begun that the deadline
+/// would cut short: then, and after the last try, the error is the last real one.
+///
+/// # Example
+///
+/// ```no_run
+/// use defender_endpoint::{Client, ManagedIdentity};
+///
+/// let client = Client::builder(ManagedIdentity::system_assigned()?).build()?;
+/// for machine in client.machines() {
+///     println!("{}", machine?.id);
+/// }
+/// # Ok::<(), defender_endpoint::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct ManagedIdentity {
+    source: Source,
+    identity: Identity,
+}
+
+impl ManagedIdentity {
+    /// The identity that belongs to the machine or app itself.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) when the environment names a source that is not
+    /// supported (see above), when one of its variables is no Unicode, no absolute `http` or `https`
+    /// URL, has a user name in it or can't be sent in a header, or when Azure Arc's agent would be asked
+    /// over plain `http` on another machine. Nothing is sent.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// use defender_endpoint::ManagedIdentity;
+    ///
+    /// println!("{:?}", ManagedIdentity::system_assigned()?);
+    /// # Ok::<(), defender_endpoint::Error>(())
+    /// ```
+    pub fn system_assigned() -> Result<Self, Error> {
+        Self::here(Identity::SystemAssigned)
+    }
+
+    /// The user-assigned identity with this client id.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) when the id is empty or holds other than
+    /// letters, digits and `-`; on a server of Azure Arc, which has no user-assigned identities; and as
+    /// with [`system_assigned`](Self::system_assigned).
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// use defender_endpoint::ManagedIdentity;
+    ///
+    /// let id = "11111111-2222-3333-4444-555555555555";
+    /// let credential = ManagedIdentity::by_client_id(id)?;
+    /// # Ok::<(), defender_endpoint::Error>(())
+    /// ```
+    pub fn by_client_id(id: impl Into<String>) -> Result<Self, Error> {
+        Self::here(Identity::client_id(id.into())?)
+    }
+
+    /// The user-assigned identity whose service principal has this object (principal) id.
+    ///
+    /// # Errors
+    ///
+    /// As with [`by_client_id`](Self::by_client_id).
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// use defender_endpoint::ManagedIdentity;
+    ///
+    /// let id = "11111111-2222-3333-4444-555555555555";
+    /// let credential = ManagedIdentity::by_object_id(id)?;
+    /// # Ok::<(), defender_endpoint::Error>(())
+    /// ```
+    pub fn by_object_id(id: impl Into<String>) -> Result<Self, Error> {
+        Self::here(Identity::object_id(id.into())?)
+    }
+
+    /// The user-assigned identity that is this resource of Azure.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) when the id doesn't begin with
+    /// `/subscriptions/`, is longer than 1,024 bytes or holds control characters; on a server of Azure
+    /// Arc; and as with [`system_assigned`](Self::system_assigned).
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// use defender_endpoint::ManagedIdentity;
+    ///
+    /// let credential = ManagedIdentity::by_resource_id(
+    ///     "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/a-group\
+    ///      /providers/Microsoft.ManagedIdentity/userAssignedIdentities/a-name",
+    /// )?;
+    /// # Ok::<(), defender_endpoint::Error>(())
+    /// ```
+    pub fn by_resource_id(id: impl Into<String>) -> Result<Self, Error> {
+        Self::here(Identity::resource_id(id.into())?)
+    }
+
+    /// Asks the metadata service at this base instead, whatever source the environment named: for
+    /// something that stands in for it, in a test or in a cluster. Scheme, host, port and perhaps a
+    /// path before `/metadata/identity/oauth2/token`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) when this is no absolute `http` or `https` URL,
+    /// or has a user name, a query or a fragment.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use defender_endpoint::ManagedIdentity;
+    ///
+    /// let credential = ManagedIdentity::system_assigned()?.imds_url("http://127.0.0.1:8080")?;
+    /// assert!(format!("{credential:?}").contains("Imds"));
+    /// # Ok::<(), defender_endpoint::Error>(())
+    /// ```
+    pub fn imds_url(self, url: impl AsRef<str>) -> Result<Self, Error> {
+        let source = Source::imds(url.as_ref())?;
+        Ok(Self { source, ..self })
+    }
+
+    /// The managed identity for which these variables name a source: not because of what is installed,
+    /// and not the metadata service, which every program that has no other could have.
+    pub(crate) fn from_variables(
+        read: &dyn Fn(&str) -> Result<Option<String>, Error>,
+        client_id: Option<&str>,
+    ) -> Result<Option<Self>, Error> {
+        let identity = match client_id {
+            Some(id) => Identity::client_id(id.to_owned())?,
+            None => Identity::SystemAssigned,
+        };
+        let source = Source::named(read, &identity)?;
+        Ok(source.map(|source| Self { source, identity }))
+    }
+
+    /// On this machine.
+    fn here(identity: Identity) -> Result<Self, Error> {
+        let source = match Source::named(&variable, &identity)? {
+            Some(source) => source,
+            None => Source::unnamed(&variable, has_agent(&variable)?, &identity)?,
+        };
+        Ok(Self { source, identity })
+    }
+
+    fn is_imds(&self) -> bool {
+        matches!(self.source, Source::Imds { .. })
+    }
+
+    /// One try.
+    fn ask(&self, request: &TokenRequest<'_>) -> Result<AccessToken, Error> {
+        let question = self.source.question(&self.identity, request.audience());
+        let answer = send(request, &question.url, &[question.header])?;
+        let (answer, secret) = match &self.source {
+            Source::AppService { header, .. } => (answer, header.clone()),
+            Source::AzureArc { folder, .. } if answer.status == 401 => {
+                let key = arc::key(answer.challenge.as_deref(), folder)
+                    .map_err(|error| error.for_request(NAME))?;
+                let proof = Zeroizing::new(format!("Basic {}", key.expose()));
+                let headers = [question.header, ("Authorization", proof.as_str())];
+                (send(request, &question.url, &headers)?, key)
+            }
+            // These are shown no secret.
+            Source::AzureArc { .. } | Source::Imds { .. } => (answer, Secret::from("")),
+        };
+        answer::grant(answer, &secret, request.now()).map(|grant| grant.token)
+    }
+
+    /// Adds what a failure means here, and what can be done about it.
+    fn explain(&self, error: Error) -> Error {
+        let hint = match (&self.source, error.status()) {
+            (Source::Imds { .. }, None) if error.is_unreached() => {
+                return error
+                    .behind("this machine seems to have no managed identity endpoint")
+                    .with_hint(
+                        "managed identities are there on Azure's machines and apps and on servers of \
+                         Azure Arc; elsewhere use a client secret, a certificate, a federated token \
+                         or the Azure CLI",
+                    );
+            }
+            (Source::AzureArc { .. }, None) if error.is_unreached() => {
+                "check that Azure Arc's agent runs (`azcmagent show`), and IDENTITY_ENDPOINT"
+            }
+            (Source::AppService { .. }, None) if error.is_unreached() => {
+                "check IDENTITY_ENDPOINT, which the platform sets when the program starts"
+            }
+            (Source::AzureArc { .. }, Some(401)) => "the agent did not accept its own key",
+            (Source::Imds { .. }, Some(404 | 410)) => {
+                "the metadata service is being updated, or what answers is none of Azure's"
+            }
+            (_, Some(400)) => match self.identity {
+                Identity::SystemAssigned => {
+                    "as a rule the machine or app has no system-assigned identity: turn it on, or \
+                     name the user-assigned one that is meant (`by_client_id`)"
+                }
+                _ => {
+                    "as a rule this identity is not assigned to the machine or app: assign it, and \
+                     check the id"
+                }
+            },
+            _ => return error,
+        };
+        // Entra's own refusal comes through, and says more.
+        entra::explain(error.with_hint(hint))
+    }
+}
+
+/// One request, to this machine or next to it.
+fn send(
+    request: &TokenRequest<'_>,
+    url: &str,
+    headers: &[(&'static str, &str)],
+) -> Result<Response, Error> {
+    let answer = request.transport().send(&Request {
+        method: Method::Get,
+        url,
+        bearer: None,
+        headers,
+        content_type: None,
+        body: &[],
+        time_left: request.time_left(),
+        anew: true,
+        small: true,
+        nearby: Some(NEARBY),
+        spares: &Spares::default(),
+    });
+    answer.map_err(|error| error.for_request(NAME))
+}
+
+impl Credential for ManagedIdentity {
+    fn token(&self, request: &TokenRequest<'_>) -> Result<AccessToken, Error> {
+        let begun = request.clock.now();
+        let mut tries = 0;
+        loop {
+            let error = match self.ask(request) {
+                Ok(token) => return Ok(token),
+                Err(error) => self.explain(error),
+            };
+            tries += 1;
+            // Whoever asked for the token has no more tries to add to these.
+            let retry = if pace::may_pass(self.is_imds(), &error) {
+                Retry::Later
+            } else {
+                Retry::Never
+            };
+            let passed = request.clock.now().saturating_sub(begun);
+            let Some(wait) = pace::next(self.is_imds(), tries, passed, &error) else {
+                return Err(error.with_retry(retry));
+            };
+            log::warn!("{error}; next try in {wait:.1?}");
+            let error = error.with_retry(retry);
+            match request.pause(wait) {
+                Ok(()) => {}
+                Err(ended) if ended.kind() == ErrorKind::Cancelled => {
+                    return Err(ended.with_source(error));
+                }
+                // That the deadline comes first is no news about the endpoint.
+                Err(_) => return Err(error),
+            }
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "managed identity"
+    }
+}
+
+#[cfg(test)]
+mod tests;
