@@ -2,6 +2,7 @@
 
 mod answer;
 mod cache;
+mod claims;
 mod client_secret;
 mod entra;
 mod static_token;
@@ -20,8 +21,11 @@ use crate::secret::Secret;
 use crate::wait::{Deadline, Observer, Patience, WaitReason};
 
 pub(crate) use cache::TokenCache;
+#[cfg(feature = "testing")]
+pub(crate) use claims::jwt;
 pub(crate) use entra::{check_client_id, check_tenant};
 
+pub use claims::TokenClaims;
 pub use client_secret::ClientSecret;
 pub use static_token::StaticToken;
 
