@@ -239,9 +239,9 @@ impl Client {
     /// Those of getting a token: [`Credential`](crate::ErrorKind::Credential), or
     /// [`Timeout`](crate::ErrorKind::Timeout), [`Transport`](crate::ErrorKind::Transport) or
     /// [`Tls`](crate::ErrorKind::Tls) where the endpoint can't be reached, and
-    /// [`Cancelled`](crate::ErrorKind::Cancelled) where a wait was broken off. And those of
-    /// [`TokenClaims::decode`], of kind `Credential` too: a token may be good for calls and say
-    /// nothing of itself.
+    /// [`Cancelled`](crate::ErrorKind::Cancelled) where a wait was broken off. And
+    /// [`Decode`](crate::ErrorKind::Decode) where there is a token, but it is encrypted or no JWT: it
+    /// may be good for calls and say nothing of itself.
     ///
     /// # Example
     ///

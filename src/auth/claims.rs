@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use crate::auth::check_token;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::excerpt::shortened;
 use crate::secret::Secret;
 
@@ -69,9 +69,10 @@ impl TokenClaims {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Credential`](crate::ErrorKind::Credential), not retryable: the token can't be
-    /// one, is encrypted, or is no JWT at all, which the service may accept all the same. Nothing of
-    /// the token is in the error.
+    /// [`ErrorKind::Credential`](crate::ErrorKind::Credential) where the text can't be a token: empty,
+    /// longer than 32 KiB, with spaces or line breaks. [`ErrorKind::Decode`](crate::ErrorKind::Decode)
+    /// where the token is encrypted, or no JWT at all, which the service may accept all the same.
+    /// Nothing of the token is in the error.
     pub fn decode(token: &Secret) -> Result<Self, Error> {
         check_token(token)?;
         let parts: Vec<&str> = token.expose().split('.').collect();
@@ -170,9 +171,10 @@ impl TokenClaims {
 }
 
 fn unreadable(why: &str) -> Error {
-    Error::credential(format!(
-        "the access token {why}, so that its claims can't be read"
-    ))
+    Error::new(
+        ErrorKind::Decode,
+        format!("the access token {why}, so that its claims can't be read"),
+    )
     .with_hint("the service may accept it all the same: only calling it tells")
 }
 
@@ -193,7 +195,6 @@ pub(crate) fn jwt(payload: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ErrorKind;
 
     fn claims(payload: &str) -> TokenClaims {
         TokenClaims::of_payload(payload).unwrap()
@@ -299,8 +300,11 @@ mod tests {
             (&format!("one.{private}.three"), "no JSON"),
         ] {
             let error = TokenClaims::decode(&Secret::from(token)).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Credential);
-            assert!(!error.is_retryable());
+            let kind = match why {
+                "is empty" | "holds spaces" | "is longer than 32 KiB" => ErrorKind::Credential,
+                _ => ErrorKind::Decode,
+            };
+            assert_eq!((error.kind(), error.is_retryable()), (kind, false));
             let report = format!("{error:?} {error:#?}");
             assert!(report.contains(why), "{report}");
             for part in ["hunter2", "hhh", &private[..8]] {
