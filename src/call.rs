@@ -6,13 +6,15 @@ use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::auth::{TokenCache, TokenRequest};
+use crate::auth::{TokenCache, TokenClaims, TokenRequest};
 use crate::body::{Body, Fingerprint, Spares};
 use crate::clock::Clock;
+use crate::cloud::{Cloud, Origin};
 use crate::error::{Error, ErrorKind, Retry};
 use crate::excerpt::{holds, shows};
 use crate::http::{Http, Method, Request, Response};
 use crate::page::{self, Rows};
+use crate::permissions::Permissions;
 use crate::rate_limit::{Api, RateLimiter};
 use crate::retry::{self, Decision, RetryPolicy};
 use crate::secret::Secret;
@@ -26,7 +28,19 @@ pub(crate) struct Operation {
     /// In whose windows a call counts.
     pub(crate) api: Api,
     /// What a 403 should say is needed.
-    pub(crate) permissions: &'static str,
+    pub(crate) permissions: &'static Permissions,
+}
+
+impl Operation {
+    /// The operation of a row in the table of permissions.
+    pub(crate) const fn of(permissions: &'static Permissions, api: Api) -> Self {
+        Self {
+            method: permissions.method_of_call(),
+            path: permissions.path(),
+            api,
+            permissions,
+        }
+    }
 }
 
 /// One call of an operation: a plain value.
@@ -49,9 +63,9 @@ pub(crate) struct Call<'a> {
 #[derive(Debug)]
 pub(crate) struct Shared {
     /// Scheme, host and port of the API: every request goes there and nowhere else.
-    pub(crate) origin: crate::cloud::Origin,
-    pub(crate) authority: String,
-    pub(crate) scope: String,
+    pub(crate) origin: Origin,
+    /// The same, with the login authority and the scope; checked.
+    pub(crate) cloud: Cloud,
     pub(crate) http: Http,
     pub(crate) tokens: TokenCache,
     pub(crate) limiter: RateLimiter,
@@ -72,12 +86,22 @@ impl Shared {
     /// What the credential is asked for.
     pub(crate) fn token_request(&self, deadline: Deadline) -> TokenRequest<'_> {
         TokenRequest::new(
-            &self.scope,
-            &self.authority,
+            self.cloud.scope(),
+            self.cloud.authority(),
             &self.http,
             &*self.clock,
             deadline,
         )
+    }
+
+    /// A token that is valid now. Who waits for one is told of this API.
+    fn bearer(&self, deadline: Deadline, api: Api) -> Result<Secret, Error> {
+        let request = self.token_request(deadline);
+        let request = match &self.observer {
+            Some(observer) => request.heard_by(observer, api),
+            None => request,
+        };
+        self.tokens.bearer(&request, deadline)
     }
 }
 
@@ -148,6 +172,38 @@ enum Failure {
     TokenRefused,
     /// Nothing more is to be tried.
     Final(Error),
+}
+
+/// A token outside of any call: tried as often and as patiently as one, but without a place in the
+/// limits. Waits are told as those of the machines, since they are told of an API.
+pub(crate) fn token(shared: &Shared) -> Result<Secret, Error> {
+    const API: Api = Api::Machines;
+    let clock = &*shared.clock;
+    let deadline = Deadline::after(shared.deadline, clock);
+    let observer = shared.observer.as_ref();
+    let mut patience = Patience::new(clock, shared.max_wait, deadline, observer);
+    let mut failed = 0;
+    loop {
+        let error = match shared.bearer(deadline, API) {
+            Ok(bearer) => return Ok(bearer),
+            Err(error) => error,
+        };
+        failed += 1;
+        let room = patience.room();
+        let Decision::After(pause) =
+            retry::next(shared.retry_policy, failed, &error, chance(), room)
+        else {
+            return Err(error);
+        };
+        log::warn!("{error}; next try in {pause:.1?}");
+        match patience.pause(API, WaitReason::BackOff, pause) {
+            Ok(()) => {}
+            Err(broken) if broken.kind() == ErrorKind::Cancelled => {
+                return Err(broken.with_source(error));
+            }
+            Err(_) => return Err(error),
+        }
+    }
 }
 
 /// Sends one call, as often as the policy allows, and returns its answer.
@@ -250,14 +306,8 @@ impl Tries<'_> {
 
     fn bearer(&mut self) -> Result<Secret, Failure> {
         let shared = self.shared;
-        let request = shared.token_request(self.deadline);
-        let request = match &shared.observer {
-            Some(observer) => request.heard_by(observer, self.call.operation.api),
-            None => request,
-        };
         let bearer = shared
-            .tokens
-            .bearer(&request, self.deadline)
+            .bearer(self.deadline, self.call.operation.api)
             .map_err(Failure::Tried)?;
         // The very token that was refused would only be refused again.
         let same = self.refused.as_ref() == Some(&bearer);
@@ -289,6 +339,7 @@ impl Tries<'_> {
                 self.call.operation,
                 sent.out_of(error),
                 &response,
+                bearer,
                 &*self.shared.clock,
             ));
         }
@@ -347,7 +398,13 @@ fn chance() -> f64 {
 }
 
 /// Adds what an answer says beside its body, and what can be done about it.
-fn explain(operation: &Operation, error: Error, response: &Response, clock: &dyn Clock) -> Error {
+fn explain(
+    operation: &Operation,
+    error: Error,
+    response: &Response,
+    bearer: &Secret,
+    clock: &dyn Clock,
+) -> Error {
     let in_words = || match error.kind() {
         ErrorKind::Throttled => error.message().and_then(retry::wait_in_words),
         _ => None,
@@ -358,11 +415,17 @@ fn explain(operation: &Operation, error: Error, response: &Response, clock: &dyn
         ErrorKind::Unauthorized => error.with_hint(
             "the token is not accepted; a tenant without a licence for the API is answered like this too",
         ),
-        ErrorKind::Forbidden => error.with_hint(format!(
-            "this needs {}; other causes: consent not given yet, a token for another audience (see \
-             `Cloud::with_scope`), a user who may not see the data",
-            operation.permissions,
-        )),
+        ErrorKind::Forbidden => {
+            // An opaque token says nothing of itself.
+            let granted = TokenClaims::decode(bearer)
+                .map(|claims| format!("; the token has {}", claims.granted()));
+            error.with_hint(format!(
+                "this needs {}{}; other causes: consent not given yet, a token for another audience \
+                 (see `Cloud::with_scope`), a user who may not see the data",
+                operation.permissions,
+                granted.unwrap_or_default(),
+            ))
+        }
         ErrorKind::Redirect => {
             let to = response.location_host.as_deref().unwrap_or("somewhere else");
             error.with_hint(format!("it points to {to}; redirects are never followed: check the API URL"))

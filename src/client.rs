@@ -6,8 +6,10 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::auth::{ClientSecret, Credential, TokenCache, check_client_id, check_tenant};
-use crate::call::Shared;
+use crate::auth::{
+    ClientSecret, Credential, TokenCache, TokenClaims, check_client_id, check_tenant,
+};
+use crate::call::{self, Shared};
 use crate::clock::{Clock, SystemClock};
 use crate::cloud::Cloud;
 use crate::error::Error;
@@ -121,7 +123,10 @@ impl Client {
     /// One scan agent: «Get scan agent by ID», `GET /api/DeviceAuthenticatedScanAgents/{id}`.
     ///
     /// The id is an agent's [`id`](ScanAgent::id); the vendor's sample uses the id of its machine,
-    /// which is accepted too. Permissions as for [`scan_agents`](Self::scan_agents).
+    /// which is accepted too.
+    ///
+    /// Application permission `Machine.Read.All`; delegated `Machine.Read.All` with the role
+    /// 'ViewData' or 'TvmViewData'. A prerelease API.
     ///
     /// # Errors
     ///
@@ -150,7 +155,8 @@ impl Client {
     /// Lists the scan definitions: «Get scan definitions»,
     /// `GET /api/DeviceAuthenticatedScanDefinitions`.
     ///
-    /// Permissions as for [`scan_agents`](Self::scan_agents). A prerelease API.
+    /// Application permission `Machine.Read.All`; delegated `Machine.Read.All` with the role
+    /// 'ViewData' or 'TvmViewData'. A prerelease API.
     ///
     /// # Errors
     ///
@@ -173,8 +179,10 @@ impl Client {
     /// `POST /api/DeviceAuthenticatedScanDefinitions/GetScanHistoryByScanDefinitionId`.
     ///
     /// Takes anything that gives strings: `["an-id"]`, `&ids`, `definitions.iter().map(|d| &d.id)`.
-    /// An id that is given twice is sent once. Permissions as for
-    /// [`scan_agents`](Self::scan_agents). A prerelease API.
+    /// An id that is given twice is sent once.
+    ///
+    /// Application permission `Machine.Read.All`; delegated `Machine.Read.All` with the role
+    /// 'ViewData' or 'TvmViewData'. A prerelease API.
     pub fn scan_history<I>(&self, definition_ids: I) -> ListScanHistory
     where
         I: IntoIterator,
@@ -202,6 +210,49 @@ impl Client {
     /// ```
     pub fn credential(&self) -> &dyn Credential {
         self.0.tokens.credential()
+    }
+
+    /// Which hosts and scope this client uses, as they were checked when it was built.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use defender_endpoint::{Client, Cloud, StaticToken};
+    ///
+    /// let client = Client::builder(StaticToken::new("a-token")?).cloud(Cloud::EU).build()?;
+    /// assert_eq!(client.cloud(), &Cloud::EU);
+    /// # Ok::<(), defender_endpoint::Error>(())
+    /// ```
+    pub fn cloud(&self) -> &Cloud {
+        &self.0.cloud
+    }
+
+    /// What the token that calls are made with says of itself: what was granted, for which audience,
+    /// and until when. For people and diagnostics only, see [`TokenClaims`].
+    ///
+    /// The token is the one of the cache, got or renewed if need be: tried again, and within the
+    /// deadline, as in a call. The API is not called, and no place in its limits is taken; the
+    /// callback of [`on_wait`](ClientBuilder::on_wait) hears of waits as those of the machines.
+    ///
+    /// # Errors
+    ///
+    /// Those of getting a token: [`Credential`](crate::ErrorKind::Credential), or
+    /// [`Timeout`](crate::ErrorKind::Timeout), [`Transport`](crate::ErrorKind::Transport) or
+    /// [`Tls`](crate::ErrorKind::Tls) where the endpoint can't be reached, and
+    /// [`Cancelled`](crate::ErrorKind::Cancelled) where a wait was broken off. And
+    /// [`Decode`](crate::ErrorKind::Decode) where there is a token, but it is encrypted or no JWT: it
+    /// may be good for calls and say nothing of itself.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # let client = defender_endpoint::Client::from_env()?;
+    /// let claims = client.token_claims()?;
+    /// println!("for {:?}, with the roles {:?}", claims.audience(), claims.roles());
+    /// # Ok::<(), defender_endpoint::Error>(())
+    /// ```
+    pub fn token_claims(&self) -> Result<TokenClaims, Error> {
+        TokenClaims::decode(&call::token(&self.0)?)
     }
 
     /// A client that a test has put together itself.
@@ -544,7 +595,7 @@ impl ClientBuilder {
     pub fn build(self) -> Result<Client, Error> {
         let origin = self.cloud.api_origin()?;
         let authority = self.cloud.authority_origin()?;
-        let scope = self.cloud.checked_scope()?.to_owned();
+        self.cloud.checked_scope()?;
         let tls_built_in = cfg!(any(feature = "rustls", feature = "native-tls"));
         if !tls_built_in && (origin.is_https() || authority.is_https()) {
             return Err(
@@ -594,9 +645,11 @@ impl ClientBuilder {
             None => RateLimiter::with_clock(self.limits, &self.clock)?,
         };
         Ok(Client(Arc::new(Shared {
+            cloud: self
+                .cloud
+                .with_api_url(origin.to_string())
+                .with_authority(authority.to_string()),
             origin,
-            authority: authority.to_string(),
-            scope,
             http,
             tokens: TokenCache::new(self.credential, Arc::clone(&self.clock)),
             limiter,

@@ -67,6 +67,10 @@
 //! | machines | `Machine.Read.All` or `Machine.ReadWrite.All` | `Machine.Read` or `Machine.ReadWrite` | 'View Data' |
 //! | scan agents, definitions, history | `Machine.Read.All` | `Machine.Read.All` | 'ViewData' or 'TvmViewData' |
 //!
+//! The module [`permissions`] has this as data, and [`Client::token_claims`] says what the token at
+//! hand was granted. A 403 names both in its hint. The example `whoami` shows all of it, and says in
+//! words why a tenant refuses a call.
+//!
 //! # Clouds
 //!
 //! [`Cloud`] holds API host, login authority and token scope together: commercial with its
@@ -337,7 +341,7 @@ mod inflate;
 pub mod machines;
 mod page;
 mod paging;
-mod permissions;
+pub mod permissions;
 mod rate_limit;
 mod retry;
 pub mod scan_agents;
@@ -362,6 +366,7 @@ pub use auth::{AccessToken, ClientSecret, Credential, StaticToken, TokenRequest}
     AccessToken, ClientSecret, Credential, DeviceCode, DeviceCodePrompt, StaticToken, TokenRequest,
 };
 pub use auth::{AccessToken, ClientSecret, Credential, ManagedIdentity, StaticToken, TokenRequest};
+pub use auth::{AccessToken, ClientSecret, Credential, StaticToken, TokenClaims, TokenRequest};
 pub use client::{Client, ClientBuilder};
 pub use cloud::Cloud;
 pub use error::{Error, ErrorKind};

@@ -12,7 +12,6 @@ use serde::de::DeserializeOwned;
 use crate::call::Operation;
 use crate::client::Client;
 use crate::filter::{Filter, IntoFilter};
-use crate::http::Method;
 use crate::paging::{Items, Listing, PageSizes, Pages};
 use crate::permissions;
 use crate::rate_limit::Api;
@@ -23,12 +22,7 @@ pub use model::{
     RiskScore, VmMetadata,
 };
 
-static LIST: Operation = Operation {
-    method: Method::Get,
-    path: "/api/machines",
-    api: Api::Machines,
-    permissions: permissions::MACHINES,
-};
+static LIST: Operation = Operation::of(&permissions::MACHINES, Api::Machines);
 
 const SIZES: PageSizes = PageSizes::ServiceChooses { most: 10_000 };
 

@@ -1,9 +1,316 @@
-//! What the documentation says an operation needs, as a 403 repeats it.
+//! Permissions: what each operation needs, in the vendor's words, as data.
+//!
+//! A 403 names what its operation needs, and an administrator wants to know before the first one. A
+//! token says itself what it was granted, see [`Client::token_claims`](crate::Client::token_claims):
+//!
+//! ```
+//! use defender_endpoint::{Client, Error, permissions};
+//!
+//! /// Says which operations will be refused for want of a permission.
+//! fn check(client: &Client) -> Result<(), Error> {
+//!     let claims = client.token_claims()?;
+//!     for operation in permissions::all() {
+//!         if !operation.allowed_by(&claims) {
+//!             println!("{} needs {operation}", operation.page());
+//!         }
+//!     }
+//!     Ok(())
+//! }
+//! ```
 
-/// «List machines API».
-pub(crate) const MACHINES: &str = "the application permission Machine.Read.All or Machine.ReadWrite.All, or the delegated \
-     permission Machine.Read or Machine.ReadWrite with the role 'View Data'";
+use std::fmt;
 
-/// All pages of the scan family.
-pub(crate) const SCANS: &str = "the application permission Machine.Read.All, or the delegated \
-     permission Machine.Read.All with the role 'ViewData' or 'TvmViewData'";
+use crate::auth::TokenClaims;
+use crate::http::Method;
+
+/// What one operation needs, as the vendor's page about it says.
+///
+/// A call needs any one of the [application](Self::application) permissions, or, on behalf of a user,
+/// any one of the [delegated](Self::delegated) ones and a user who has any one of the
+/// [roles](Self::roles). All are of the API `WindowsDefenderATP`, and want an administrator's
+/// consent. `Display` says it in words.
+///
+/// # Example
+///
+/// ```
+/// use defender_endpoint::permissions;
+///
+/// let machines = permissions::all().iter().find(|it| it.page() == "List machines API").unwrap();
+/// assert_eq!((machines.method(), machines.path()), ("GET", "/api/machines"));
+/// assert_eq!(machines.application(), ["Machine.Read.All", "Machine.ReadWrite.All"]);
+/// assert_eq!(machines.delegated(), ["Machine.Read", "Machine.ReadWrite"]);
+/// assert_eq!(machines.roles(), ["View Data"]);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Permissions {
+    page: &'static str,
+    method: Method,
+    path: &'static str,
+    application: &'static [&'static str],
+    delegated: &'static [&'static str],
+    roles: &'static [&'static str],
+}
+
+impl Permissions {
+    /// The title of the vendor's page about the operation, such as `List machines API`.
+    pub const fn page(&self) -> &'static str {
+        self.page
+    }
+
+    /// `GET` or `POST`.
+    pub fn method(&self) -> &'static str {
+        self.method.as_str()
+    }
+
+    /// The path, where `{id}` stands for an id.
+    pub const fn path(&self) -> &'static str {
+        self.path
+    }
+
+    /// The application permissions, any one of which will do. A token has them as its
+    /// [roles](TokenClaims::roles).
+    pub const fn application(&self) -> &'static [&'static str] {
+        self.application
+    }
+
+    /// The delegated permissions, any one of which will do if the user has one of the
+    /// [roles](Self::roles). A token has them as its [scopes](TokenClaims::scopes).
+    pub const fn delegated(&self) -> &'static [&'static str] {
+        self.delegated
+    }
+
+    /// The permissions of a Defender role (page «Create and manage roles») of which a user needs
+    /// any one. No token tells whether the user has them.
+    pub const fn roles(&self) -> &'static [&'static str] {
+        self.roles
+    }
+
+    /// Whether a token has a permission for this operation. The service may refuse it all the same:
+    /// for the user's role, the audience, or the tenant's licence.
+    ///
+    /// For people and diagnostics: see [`TokenClaims`]. A program that wants to know whether it may
+    /// call an operation calls it.
+    pub fn allowed_by(&self, claims: &TokenClaims) -> bool {
+        let (granted, needed) = if claims.is_delegated() {
+            (claims.scopes(), self.delegated)
+        } else {
+            (claims.roles(), self.application)
+        };
+        granted.iter().any(|it| needed.contains(&it.as_str()))
+    }
+
+    pub(crate) const fn method_of_call(&self) -> Method {
+        self.method
+    }
+}
+
+/// `the application permission Machine.Read.All, or the delegated permission Machine.Read.All with
+/// the role 'ViewData' or 'TvmViewData'`
+impl fmt::Display for Permissions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let application = self.application.join(" or ");
+        let delegated = self.delegated.join(" or ");
+        let roles = self.roles.join("' or '");
+        write!(
+            f,
+            "the application permission {application}, or the delegated permission {delegated} \
+             with the role '{roles}'"
+        )
+    }
+}
+
+/// All operations of this crate.
+pub fn all() -> &'static [Permissions] {
+    ALL
+}
+
+/// A row for each operation makes a constant for it and its place in `ALL`.
+macro_rules! table {
+    ($($name:ident: $page:literal, $method:ident $path:literal,
+        $application:expr, $delegated:expr, $roles:expr;)*) => {
+        $(
+            #[doc = concat!("«", $page, "»")]
+            pub(crate) const $name: Permissions = Permissions {
+                page: $page,
+                method: Method::$method,
+                path: $path,
+                application: $application,
+                delegated: $delegated,
+                roles: $roles,
+            };
+        )*
+        const ALL: &[Permissions] = &[$($name),*];
+    };
+}
+
+/// Of all pages of the scan family.
+const SCANS: &[&str] = &["Machine.Read.All"];
+const SCAN_ROLES: &[&str] = &["ViewData", "TvmViewData"];
+
+table! {
+    MACHINES: "List machines API", Get "/api/machines",
+        &["Machine.Read.All", "Machine.ReadWrite.All"], &["Machine.Read", "Machine.ReadWrite"], &["View Data"];
+    SCAN_AGENTS: "Get all scan agents", Get "/api/DeviceAuthenticatedScanAgents",
+        SCANS, SCANS, SCAN_ROLES;
+    SCAN_AGENT: "Get scan agent by ID", Get "/api/DeviceAuthenticatedScanAgents/{id}",
+        SCANS, SCANS, SCAN_ROLES;
+    SCAN_DEFINITIONS: "Get scan definitions", Get "/api/DeviceAuthenticatedScanDefinitions",
+        SCANS, SCANS, SCAN_ROLES;
+    SCAN_HISTORY: "Get scan history by definition",
+        Post "/api/DeviceAuthenticatedScanDefinitions/GetScanHistoryByScanDefinitionId",
+        SCANS, SCANS, SCAN_ROLES;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MANUAL: &str = include_str!("lib.rs");
+    const README: &str = include_str!("../README.md");
+    const CLIENT: &str = include_str!("client.rs");
+
+    fn quoted(names: &[&str], quote: char) -> String {
+        let names: Vec<String> = names
+            .iter()
+            .map(|name| format!("{quote}{name}{quote}"))
+            .collect();
+        names.join(" or ")
+    }
+
+    /// Application, delegated and roles, as a table writes them.
+    fn in_cells(it: &Permissions) -> [String; 3] {
+        [
+            quoted(it.application, '`'),
+            quoted(it.delegated, '`'),
+            quoted(it.roles, '\''),
+        ]
+    }
+
+    /// The cells of the first table behind a heading, without its own two rows.
+    fn table<'a>(text: &'a str, heading: &str) -> Vec<Vec<&'a str>> {
+        let lines = text.lines().map(|line| line.trim_start_matches("//! "));
+        lines
+            .skip_while(|line| *line != heading)
+            .skip_while(|line| !line.starts_with('|'))
+            .take_while(|line| line.starts_with('|'))
+            .skip(2)
+            .map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect())
+            .collect()
+    }
+
+    /// Each row stands for operations that need the same: for none, or twice, is wrong too.
+    fn assert_each_once(rows: &[String]) {
+        let mut wanted: Vec<[String; 3]> = all().iter().map(in_cells).collect();
+        wanted.sort();
+        wanted.dedup();
+        let mut wanted: Vec<String> = wanted.iter().map(|cells| cells.join("; ")).collect();
+        let mut found = rows.to_vec();
+        wanted.sort();
+        found.sort();
+        assert_eq!(found, wanted);
+    }
+
+    #[test]
+    fn a_row_in_words() {
+        assert_eq!(
+            MACHINES.to_string(),
+            "the application permission Machine.Read.All or Machine.ReadWrite.All, or the delegated \
+             permission Machine.Read or Machine.ReadWrite with the role 'View Data'"
+        );
+        assert_eq!(
+            SCAN_HISTORY.to_string(),
+            "the application permission Machine.Read.All, or the delegated permission \
+             Machine.Read.All with the role 'ViewData' or 'TvmViewData'"
+        );
+    }
+
+    #[test]
+    fn no_row_is_without_a_way_in_and_none_is_there_twice() {
+        for it in all() {
+            for names in [it.application, it.delegated, it.roles] {
+                assert!(!names.is_empty() && !names.contains(&""), "{it:?}");
+            }
+            let same = |other: &&Permissions| {
+                other.page == it.page || (other.method, other.path) == (it.method, it.path)
+            };
+            assert_eq!(all().iter().filter(same).count(), 1, "{it:?}");
+        }
+    }
+
+    #[test]
+    fn the_manuals_table_says_what_the_data_says() {
+        let rows = table(MANUAL, "# Permissions");
+        let rows: Vec<String> = rows.iter().map(|row| row[1..].join("; ")).collect();
+        assert_each_once(&rows);
+        // And each operation is in the table of operations, under its page.
+        let operations = table(MANUAL, "# Operations");
+        let pages: Vec<&str> = operations.iter().map(|row| row[2]).collect();
+        let wanted: Vec<String> = all().iter().map(|it| format!("«{}»", it.page)).collect();
+        assert_eq!(pages, wanted);
+    }
+
+    #[test]
+    fn the_readmes_table_says_what_the_data_says() {
+        let rows = table(README, "## Permissions");
+        let rows: Vec<String> = rows
+            .iter()
+            .map(|row| format!("{}; {}", row[1], row[2].replacen(", ", "; ", 1)))
+            .collect();
+        assert_each_once(&rows);
+    }
+
+    #[test]
+    fn the_documentation_of_each_method_says_what_the_data_says() {
+        for it in all() {
+            let page = format!("«{}»", it.page);
+            let mut items = CLIENT.split("\n    pub fn ");
+            let item = items.find(|item| item.contains(&page)).unwrap();
+            let lines = item.lines().map(str::trim);
+            let docs: Vec<&str> = lines.filter_map(|line| line.strip_prefix("/// ")).collect();
+            let docs = docs.join(" ");
+            let [application, delegated, roles] = in_cells(it);
+            for text in [
+                format!("`{} {}`", it.method(), it.path),
+                format!(
+                    "Application permission {application}; delegated {delegated} with the role {roles}."
+                ),
+            ] {
+                assert!(docs.contains(&text), "{text}: {docs}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_token_is_judged_by_what_is_its_own_kind() {
+        let claims = TokenClaims::of_payload;
+        for (payload, machines, scans) in [
+            (r#"{"roles":["Machine.Read.All"]}"#, true, true),
+            (
+                r#"{"roles":["Alert.Read.All","Machine.ReadWrite.All"]}"#,
+                true,
+                false,
+            ),
+            (r#"{"roles":["Machine.Isolate"]}"#, false, false),
+            (r#"{"roles":["machine.read.all"]}"#, false, false),
+            (r#"{"roles":["Machine.Read"]}"#, false, false),
+            ("{}", false, false),
+            (r#"{"scp":"openid Machine.Read"}"#, true, false),
+            (r#"{"scp":"Machine.Read.All"}"#, false, true),
+            (
+                r#"{"scp":"Machine.ReadWrite Machine.Read.All"}"#,
+                true,
+                true,
+            ),
+            // The roles of a user's token are the user's, and no permissions of the application.
+            (
+                r#"{"scp":"openid","roles":["Machine.Read.All"]}"#,
+                false,
+                false,
+            ),
+        ] {
+            let claims = claims(payload).unwrap();
+            assert_eq!(MACHINES.allowed_by(&claims), machines, "{payload}");
+            assert_eq!(SCAN_AGENT.allowed_by(&claims), scans, "{payload}");
+        }
+    }
+}

@@ -10,19 +10,15 @@ use crate::call::{self, Call, Operation, Shared};
 use crate::decode;
 use crate::encode::{check_id, encode};
 use crate::error::{Error, ErrorKind};
-use crate::http::Method;
 use crate::paging::{Listing, PageSizes};
 use crate::permissions;
 use crate::rate_limit::Api;
 
 pub use model::ScanAgent;
 
-static LIST: Operation = Operation {
-    method: Method::Get,
-    path: "/api/DeviceAuthenticatedScanAgents",
-    api: Api::ScanAgents,
-    permissions: permissions::SCANS,
-};
+static LIST: Operation = Operation::of(&permissions::SCAN_AGENTS, Api::ScanAgents);
+/// Each call has a path of its own.
+static ONE: Operation = Operation::of(&permissions::SCAN_AGENT, Api::ScanAgents);
 
 pub(crate) fn list() -> Listing {
     Listing::new(&LIST, PageSizes::Undocumented)
@@ -41,7 +37,7 @@ pub(crate) fn get(shared: &Shared, id: &str) -> Result<ScanAgent, Error> {
         .map_err(|why| Error::invalid(format!("the scan agent's id can't be sent: {why}")))?;
     let path = format!("{}/{}", LIST.path, encode(id));
     let call = Call {
-        operation: &LIST,
+        operation: &ONE,
         path: &path,
         query: "",
         body: None,

@@ -3,7 +3,6 @@
 mod model;
 
 use crate::call::Operation;
-use crate::http::Method;
 use crate::paging::{Listing, PageSizes};
 use crate::permissions;
 use crate::rate_limit::Api;
@@ -13,12 +12,7 @@ pub use model::{
     ScanType, ScannerAgent, TargetType,
 };
 
-static LIST: Operation = Operation {
-    method: Method::Get,
-    path: "/api/DeviceAuthenticatedScanDefinitions",
-    api: Api::ScanDefinitions,
-    permissions: permissions::SCANS,
-};
+static LIST: Operation = Operation::of(&permissions::SCAN_DEFINITIONS, Api::ScanDefinitions);
 
 pub(crate) fn list() -> Listing {
     Listing::new(&LIST, PageSizes::Undocumented)

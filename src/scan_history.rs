@@ -13,19 +13,13 @@ use serde_json::json;
 use crate::call::Operation;
 use crate::client::Client;
 use crate::encode::check_id;
-use crate::http::Method;
 use crate::paging::{Items, Listing, PageSizes, Pages};
 use crate::permissions;
 use crate::rate_limit::Api;
 
 pub use model::{ScanHistoryEntry, ScanStatus, ScannedTarget};
 
-static BY_DEFINITION: Operation = Operation {
-    method: Method::Post,
-    path: "/api/DeviceAuthenticatedScanDefinitions/GetScanHistoryByScanDefinitionId",
-    api: Api::ScanHistory,
-    permissions: permissions::SCANS,
-};
+static BY_DEFINITION: Operation = Operation::of(&permissions::SCAN_HISTORY, Api::ScanHistory);
 
 const SIZES: PageSizes = PageSizes::CallerChooses { most: 4_096 };
 

@@ -5,6 +5,7 @@ mod cache;
 mod client_assertion;
 #[cfg(feature = "certificate")]
 mod client_certificate;
+mod claims;
 mod client_secret;
 mod device_code;
 mod entra;
@@ -26,12 +27,15 @@ use crate::secret::Secret;
 use crate::wait::{Deadline, Observer, Patience, WaitReason};
 
 pub(crate) use cache::TokenCache;
+#[cfg(feature = "testing")]
+pub(crate) use claims::jwt;
 pub(crate) use entra::{check_client_id, check_tenant};
 
 pub use client_assertion::ClientAssertion;
 #[cfg(feature = "certificate")]
 #[cfg_attr(docsrs, doc(cfg(feature = "certificate")))]
 pub use client_certificate::ClientCertificate;
+pub use claims::TokenClaims;
 pub use client_secret::ClientSecret;
 pub use device_code::{DeviceCode, DeviceCodePrompt};
 pub use managed_identity::ManagedIdentity;

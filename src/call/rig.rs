@@ -56,8 +56,7 @@ impl Rig {
         let cloud = Cloud::default();
         let shared = Shared {
             origin: cloud.api_origin().unwrap(),
-            authority: cloud.authority().to_owned(),
-            scope: cloud.scope().to_owned(),
+            cloud,
             http: Http::in_memory(&settings(), &memory).unwrap(),
             tokens: TokenCache::new(credential, Arc::clone(&time)),
             limiter: RateLimiter::with_clock(RateLimits::default(), &time).unwrap(),

@@ -1,18 +1,22 @@
 //! Calls against a service in memory: every exchange, permit and token is counted.
 
+use std::ops::ControlFlow;
+
 use super::rig::{Rig, settings};
 use super::*;
-use crate::auth::AccessToken;
+use crate::auth::{AccessToken, jwt};
 use crate::http::Settings;
 use crate::http::memory::{Failure, Received, Reply, Script, Step, Then};
+use crate::permissions;
 use crate::rate_limit::RateLimits;
 use crate::testing::FakeClock;
+use crate::wait::Wait;
 
 static READ: Operation = Operation {
     method: Method::Get,
     path: "/api/things",
     api: Api::Machines,
-    permissions: "Thing.Read.All",
+    permissions: &permissions::MACHINES,
 };
 
 fn secs(seconds: u64) -> Duration {
@@ -190,7 +194,7 @@ fn a_body_that_is_cut_anywhere_is_asked_for_again() {
 #[test]
 fn what_a_call_says_is_sent_and_no_more() {
     let mut rig = script([Reply::json("{}"), Reply::json("{}")]);
-    rig.set().origin = crate::cloud::Cloud::EU.api_origin().unwrap();
+    rig.set().origin = Cloud::EU.api_origin().unwrap();
     let spares = Spares::default();
     let mut call = Call {
         operation: &READ,
@@ -450,7 +454,7 @@ fn a_throttled_call_waits_as_long_as_it_was_asked_to_and_so_do_others() {
 #[test]
 fn a_throttled_call_without_a_time_waits_its_own_for_others_too() {
     let mut rig = script([Reply::new(429)]);
-    rig.set().observer = Some(Observer::new(|_| std::ops::ControlFlow::Break(())));
+    rig.set().observer = Some(Observer::new(|_| ControlFlow::Break(())));
     assert_eq!(failure(&rig).kind(), ErrorKind::Cancelled);
     let pause = rig.shared.limiter.quota().machines.next_call_in;
     assert!(pause >= Duration::from_millis(400) && pause <= Duration::from_millis(800));
@@ -468,7 +472,7 @@ fn a_throttled_call_without_a_time_waits_its_own_for_others_too() {
 #[test]
 fn a_pause_that_only_this_call_needs_stops_no_others() {
     let mut rig = script([Reply::new(503).header("Retry-After", "9")]);
-    rig.set().observer = Some(Observer::new(|_| std::ops::ControlFlow::Break(())));
+    rig.set().observer = Some(Observer::new(|_| ControlFlow::Break(())));
     let error = failure(&rig);
     assert_eq!(error.kind(), ErrorKind::Cancelled);
     assert_eq!(
@@ -556,7 +560,7 @@ fn a_wait_that_is_broken_off_has_the_failure_before_it_as_its_cause() {
     let ear = Arc::clone(&heard);
     rig.set().observer = Some(Observer::new(move |wait| {
         ear.lock().unwrap().push(wait.reason);
-        std::ops::ControlFlow::Break(())
+        ControlFlow::Break(())
     }));
     let error = failure(&rig);
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Cancelled, 1));
@@ -567,7 +571,7 @@ fn a_wait_that_is_broken_off_has_the_failure_before_it_as_its_cause() {
     // Before the first try there is none.
     let mut rig = script([Reply::json("{}")]);
     rig.set_limits(RateLimits::new(1, 1_500));
-    rig.set().observer = Some(Observer::new(|_| std::ops::ControlFlow::Break(())));
+    rig.set().observer = Some(Observer::new(|_| ControlFlow::Break(())));
     drop(send(&rig).unwrap());
     let error = failure(&rig);
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Cancelled, 0));
@@ -627,7 +631,12 @@ fn an_answer_that_repeats_the_token_is_shown_without_it() {
     let error = failure(&rig);
     assert_eq!(error.request_id(), Some("***"));
     assert!(!format!("{error:?}").contains("token-2"), "{error:?}");
-    assert!(error.hint().unwrap().contains("this needs Thing.Read.All"));
+    assert!(
+        error
+            .hint()
+            .unwrap()
+            .contains("this needs the application permission Machine.Read.All or")
+    );
     rig.shared.tokens.refuse(&Secret::from("token-2"));
     let error = failure(&rig);
     assert_eq!(error.request_id(), Some("r-5"));
@@ -727,4 +736,104 @@ fn chance_is_from_nothing_to_all() {
         let there = chances.iter().filter(|chance| range.contains(*chance));
         assert!(there.count() > 20, "{range:?}");
     }
+}
+
+#[test]
+fn a_403_says_what_the_token_was_granted_if_the_token_does() {
+    for (payload, granted) in [
+        (
+            r#"{"roles":["Machine.Isolate"]}"#,
+            "; the token has the role Machine.Isolate; other causes",
+        ),
+        (
+            r#"{"roles":["Alert.Read.All","Machine.Isolate"],"name":"Ada"}"#,
+            "; the token has the roles Alert.Read.All, Machine.Isolate; other causes",
+        ),
+        (
+            r#"{"aud":"an-api"}"#,
+            "; the token has no roles, as without an administrator's consent; other causes",
+        ),
+        (
+            r#"{"scp":"openid"}"#,
+            "; the token has the scope openid; other causes",
+        ),
+    ] {
+        let rig = script([Reply::new(403)]);
+        let token = jwt(payload);
+        rig.tokens.next(Ok(AccessToken::new(token.as_str())));
+        let error = failure(&rig);
+        let hint = error.hint().unwrap();
+        assert!(hint.contains("this needs the application"), "{hint}");
+        assert!(hint.contains(granted), "{hint}");
+        let report = format!("{error:?} {error:#?}");
+        for part in token.split('.').chain(["Ada"]) {
+            assert!(!report.contains(part), "{report}");
+        }
+    }
+    let hint = failure(&script([Reply::new(403)]));
+    let hint = hint.hint().unwrap();
+    assert!(!hint.contains("the token has"), "{hint}");
+}
+
+#[test]
+fn a_token_outside_of_calls_is_the_one_of_calls_and_costs_no_place_in_the_limits() {
+    let rig = script([Reply::json("{}")]);
+    assert_eq!(token(&rig.shared).unwrap().expose(), "token-1");
+    assert_eq!(spent(&rig), 0);
+    drop(send(&rig).unwrap());
+    assert_eq!(rig.tokens.asked(), 1);
+}
+
+/// A failure that may pass.
+fn busy() -> Result<AccessToken, Error> {
+    Err(Error::credential("the vault is busy").with_retryable(true))
+}
+
+#[test]
+fn a_token_outside_of_calls_is_tried_as_often_as_a_call() {
+    let mut rig = script([] as [Step; 0]);
+    (0..3).for_each(|_| rig.tokens.next(busy()));
+    assert_eq!(token(&rig.shared).unwrap().expose(), "token-4");
+    // Between half and all of 0.8, 1.6 and 3.2 seconds.
+    let waited = rig.clock.now().as_secs_f64();
+    assert!((2.8..=5.6).contains(&waited), "{waited}");
+    rig.shared.tokens.refuse(&Secret::from("token-4"));
+    (0..4).for_each(|_| rig.tokens.next(busy()));
+    let error = token(&rig.shared).unwrap_err();
+    assert_eq!(error.to_string(), "the vault is busy");
+    assert_eq!(rig.tokens.asked(), 8);
+    // What won't pass is asked for once.
+    rig.tokens.next(Err(Error::credential("no")));
+    assert_eq!(token(&rig.shared).unwrap_err().to_string(), "no");
+    assert_eq!(rig.tokens.asked(), 9);
+    rig.set().retry_policy = RetryPolicy::none();
+    rig.tokens.next(busy());
+    assert!(token(&rig.shared).unwrap_err().is_retryable());
+    assert_eq!(rig.tokens.asked(), 10);
+}
+
+#[test]
+fn a_token_outside_of_calls_keeps_the_deadline_and_can_be_broken_off() {
+    let mut rig = script([] as [Step; 0]);
+    rig.set().deadline = Some(secs(10));
+    rig.tokens.next_after(secs(9), busy());
+    rig.tokens.next_after(secs(3), busy());
+    assert_eq!(
+        token(&rig.shared).unwrap_err().to_string(),
+        "the vault is busy"
+    );
+    assert_eq!(rig.tokens.times_left()[0], Some(secs(10)));
+    assert!(rig.clock.now() <= secs(13));
+
+    let mut rig = script([] as [Step; 0]);
+    let stop = |wait: &Wait| {
+        assert_eq!(wait.reason, WaitReason::BackOff);
+        ControlFlow::Break(())
+    };
+    rig.set().observer = Some(Observer::new(stop));
+    rig.tokens.next(busy());
+    let error = token(&rig.shared).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Cancelled);
+    assert!(format!("{error:?}").contains("the vault is busy"));
+    assert_eq!(rig.tokens.asked(), 1);
 }

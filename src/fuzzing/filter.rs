@@ -6,6 +6,7 @@ use crate::filter::{EnumField, Filter, GuidField, TagsField, TextField};
 use crate::http::Method;
 use crate::machines::{HealthStatus, field};
 use crate::paging::{Listing, PageSizes};
+use crate::permissions;
 use crate::rate_limit::Api;
 
 const TEXT: TextField = field::COMPUTER_DNS_NAME;
@@ -17,7 +18,7 @@ static LIST: Operation = Operation {
     method: Method::Get,
     path: "/",
     api: Api::Machines,
-    permissions: "",
+    permissions: &permissions::MACHINES,
 };
 
 /// The first byte says where the others are split into two texts.

@@ -14,6 +14,7 @@ use crate::call::rig::Rig;
 use crate::error::ErrorKind;
 use crate::http::Method;
 use crate::http::memory::{Failure, Received, Reply, Script, Step, Then};
+use crate::permissions;
 use crate::rate_limit::Api;
 use crate::retry::RetryPolicy;
 
@@ -21,7 +22,7 @@ static THINGS: Operation = Operation {
     method: Method::Get,
     path: "/api/things",
     api: Api::Machines,
-    permissions: "Thing.Read.All",
+    permissions: &permissions::MACHINES,
 };
 
 const BY_LINKS: PageSizes = PageSizes::ServiceChooses { most: 100 };
@@ -815,7 +816,7 @@ fn the_deadline_and_the_body_of_a_list_are_those_of_each_call() {
         method: Method::Post,
         path: "/api/things",
         api: Api::ScanHistory,
-        permissions: "Thing.Read.All",
+        permissions: &permissions::MACHINES,
     };
     let mut listing = Listing::new(&ASK, BY_LINKS);
     listing.body = Some(Arc::from(&b"[7]"[..]));

@@ -50,6 +50,7 @@ pub struct TenantBuilder {
     max_top: usize,
     secret: Secret,
     token_lifetime: Duration,
+    roles: Vec<String>,
     gzip: bool,
     clock: Arc<dyn Clock>,
 }
@@ -65,6 +66,7 @@ impl TenantBuilder {
             max_top: usize::MAX,
             secret: Secret::from(SECRET),
             token_lifetime: Duration::from_secs(3_599),
+            roles: vec!["Machine.Read.All".to_owned()],
             gzip: true,
             clock: Arc::new(SystemClock),
         }
@@ -215,6 +217,32 @@ impl TenantBuilder {
         self
     }
 
+    /// Sets the application permissions that an administrator has granted. By default
+    /// `Machine.Read.All`, which is enough for all operations here. A token says which there are
+    /// ([`TokenClaims::roles`](crate::TokenClaims::roles)), and a call for which none will do is
+    /// answered with 403.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use defender_endpoint::ErrorKind;
+    /// use defender_endpoint::testing::Tenant;
+    ///
+    /// let tenant = Tenant::demo_builder().roles(["Machine.ReadWrite.All"]).start()?;
+    /// let client = tenant.client()?;
+    /// assert!(client.machines().top(1).into_iter().all(|machine| machine.is_ok()));
+    /// assert_eq!(client.scan_agents().unwrap_err().kind(), ErrorKind::Forbidden);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn roles<I>(mut self, roles: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.roles = roles.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// Sets whether the API compresses its answers for a client that accepts gzip. By default it
     /// does.
     ///
@@ -283,6 +311,7 @@ impl TenantBuilder {
                 client_id: CLIENT_ID.to_owned(),
                 secret: self.secret,
                 token_lifetime: self.token_lifetime,
+                roles: self.roles,
             },
             page_size: self.page_size,
             max_top: self.max_top,
@@ -312,6 +341,7 @@ impl std::fmt::Debug for TenantBuilder {
             .field("max_top", &self.max_top)
             .field("secret", &self.secret)
             .field("token_lifetime", &self.token_lifetime)
+            .field("roles", &self.roles)
             .field("gzip", &self.gzip)
             .field("clock", &self.clock)
             .finish()

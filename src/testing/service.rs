@@ -20,6 +20,7 @@ use super::schema::{self, Row, Scalar};
 use super::server::Handler;
 use super::token::{self, App, Denial};
 use crate::clock::Clock;
+use crate::permissions;
 
 /// The highest `$top` of the machine list («List machines API»).
 const MAX_MACHINES: usize = 10_000;
@@ -100,7 +101,7 @@ impl Service {
     fn work(&self, request: &Request) -> Reply {
         if token::is_token_path(&request.path) {
             return match self.app.check(request) {
-                Ok(()) => self.app.grant(&self.new_token()),
+                Ok(audience) => self.app.grant(&self.new_token(&audience)),
                 Err(denial) => denial.reply(None, &new_id()),
             };
         }
@@ -133,8 +134,9 @@ impl Service {
         reply
     }
 
-    fn new_token(&self) -> String {
-        let token = format!("fake.token.{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    fn new_token(&self, audience: &str) -> String {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let token = self.app.token(audience, self.clock.utc(), number);
         let now = self.clock.now();
         let until = now.saturating_add(self.app.token_lifetime);
         let tokens = &mut self.state().tokens;
@@ -168,6 +170,9 @@ impl Service {
             let message = format!("The resource does not support '{}'.", request.method);
             return error(405, "MethodNotAllowed", &message).header("Allow", method);
         }
+        if let Some(missing) = self.missing_roles(operation) {
+            return error(403, "Forbidden", &missing);
+        }
         let reply = match operation {
             ["machines"] => self.machines(request),
             [AGENTS, id] => self.agent(request, id),
@@ -186,6 +191,27 @@ impl Service {
         let now = self.clock.now();
         let good = |(known, until): &(String, Duration)| known == token && *until > now;
         scheme.eq_ignore_ascii_case("bearer") && self.state().tokens.iter().any(good)
+    }
+
+    /// What the service says where the application lacks what the operation needs.
+    fn missing_roles(&self, operation: &[&str]) -> Option<String> {
+        let needed = match operation {
+            ["machines"] => &permissions::MACHINES,
+            [AGENTS] => &permissions::SCAN_AGENTS,
+            [AGENTS, _] => &permissions::SCAN_AGENT,
+            [DEFINITIONS] => &permissions::SCAN_DEFINITIONS,
+            _ => &permissions::SCAN_HISTORY,
+        };
+        let needed = needed.application();
+        let granted = &self.app.roles;
+        if granted.iter().any(|role| needed.contains(&role.as_str())) {
+            return None;
+        }
+        Some(format!(
+            "Missing application roles. API required roles: {}, application roles: {}.",
+            needed.join(","),
+            granted.join(",")
+        ))
     }
 
     /// «List machines API».

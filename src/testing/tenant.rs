@@ -18,8 +18,9 @@ use super::{demo, demo_scans};
 /// is dropped, and never sleeps: a test decides with [`fail`](Self::fail) what goes wrong. It
 /// answers
 ///
-/// - `POST /{tenant_id}/oauth2/v2.0/token`, the client credentials flow, with a new token each time
-///   (tokens expire by [`TenantBuilder::clock`], and by [`expire_tokens`](Self::expire_tokens)),
+/// - `POST /{tenant_id}/oauth2/v2.0/token`, the client credentials flow, with a new token each time,
+///   which says of itself what real ones do, but is signed by nobody (tokens expire by
+///   [`TenantBuilder::clock`], and by [`expire_tokens`](Self::expire_tokens)),
 /// - `GET /api/machines` («List machines API») with `$top`, `$skip`, `$filter` over the documented
 ///   properties, `$orderby` and `$select`; without `$top` in pages with `@odata.nextLink`, with
 ///   `$top` without a link,

@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use super::odata;
 use super::reply::Reply;
 use super::request::Request;
+use crate::auth::jwt;
 use crate::secret::Secret;
 
 /// The app registration that may fetch tokens.
@@ -17,6 +18,8 @@ pub(super) struct App {
     pub(super) client_id: String,
     pub(super) secret: Secret,
     pub(super) token_lifetime: Duration,
+    /// The application permissions that an administrator has granted it.
+    pub(super) roles: Vec<String>,
 }
 
 /// An error of the endpoint.
@@ -35,8 +38,9 @@ pub(super) fn is_token_path(path: &str) -> bool {
 }
 
 impl App {
-    /// Checks a token request, whose path has been seen to be one.
-    pub(super) fn check(&self, request: &Request) -> Result<(), Denial> {
+    /// Checks a token request, whose path has been seen to be one, and says for which audience the
+    /// token shall be.
+    pub(super) fn check(&self, request: &Request) -> Result<String, Denial> {
         let deny = |status, error, code, message: &str| {
             Err(Denial {
                 status,
@@ -91,17 +95,41 @@ impl App {
             let message = format!("Application with identifier '{client_id}' was not found.");
             return deny(400, "unauthorized_client", 700_016, &message);
         }
-        if !needed("scope")?.ends_with("/.default") {
+        let scope = needed("scope")?;
+        let Some(audience) = scope.strip_suffix("/.default") else {
             let message = "Client credential flows must have a scope value with /.default \
                            suffixed to the resource identifier.";
             return deny(400, "invalid_scope", 1_002_012, message);
-        }
+        };
         if needed("client_secret")? != self.secret.expose() {
             let message = "Invalid client secret provided. Ensure the secret being sent in the \
                            request is the client secret value, not the client secret ID.";
             return deny(401, "invalid_client", 7_000_215, message);
         }
-        Ok(())
+        Ok(audience.to_owned())
+    }
+
+    /// A new token, which says of itself what the service's say; `number` makes it differ from all
+    /// others. As there, there are no roles where none are granted.
+    pub(super) fn token(&self, audience: &str, now: OffsetDateTime, number: u64) -> String {
+        let now = now.unix_timestamp();
+        let lifetime = i64::try_from(self.token_lifetime.as_secs()).unwrap_or(i64::MAX);
+        let mut claims = json!({
+            "aud": audience,
+            "iss": format!("https://sts.windows.net/{}/", self.tenant_id),
+            "iat": now,
+            "nbf": now,
+            "exp": now.saturating_add(lifetime),
+            "appid": self.client_id,
+            "idtyp": "app",
+            "tid": self.tenant_id,
+            "uti": format!("fake-{number}"),
+            "ver": "1.0",
+        });
+        if let (Some(claims), false) = (claims.as_object_mut(), self.roles.is_empty()) {
+            claims.insert("roles".to_owned(), json!(self.roles));
+        }
+        jwt(&claims.to_string())
     }
 
     pub(super) fn grant(&self, token: &str) -> Reply {

@@ -175,6 +175,7 @@ mod limits;
 mod logs;
 mod operations;
 mod paging;
+mod permissions;
 mod pipeline;
 mod requests;
 mod retries;

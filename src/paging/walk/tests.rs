@@ -8,13 +8,14 @@ use crate::call::Operation;
 use crate::call::rig::Rig;
 use crate::http::Method;
 use crate::http::memory::{Reply, Script};
+use crate::permissions;
 use crate::rate_limit::Api;
 
 static THINGS: Operation = Operation {
     method: Method::Get,
     path: "/api/things",
     api: Api::Machines,
-    permissions: "Thing.Read.All",
+    permissions: &permissions::MACHINES,
 };
 
 #[test]

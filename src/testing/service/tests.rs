@@ -3,8 +3,9 @@
 use std::io::Read;
 
 use super::*;
-use crate::testing::Tenant;
+use crate::auth::TokenClaims;
 use crate::testing::server::raw::{ask, code, encoded, get, ids, numbered, post, token};
+use crate::testing::{FakeClock, Tenant};
 
 #[test]
 fn without_a_token_of_this_tenant_the_api_answers_401() {
@@ -23,6 +24,60 @@ fn without_a_token_of_this_tenant_the_api_answers_401() {
     assert_eq!(get(&tenant, &token, "/api/machines").unwrap().status, 200);
     tenant.expire_tokens();
     assert_eq!(get(&tenant, &token, "/api/machines").unwrap().status, 401);
+}
+
+#[test]
+fn a_token_says_what_was_granted_and_no_two_are_the_same() {
+    let clock = FakeClock::new();
+    let tenant = Tenant::builder().clock(clock.clone()).start().unwrap();
+    let token = [token(&tenant), token(&tenant)];
+    assert_ne!(token[0], token[1]);
+    let claims = TokenClaims::decode(&token[0].as_str().into()).unwrap();
+    assert_eq!(
+        claims.audience(),
+        Some("https://api.securitycenter.microsoft.com")
+    );
+    assert_eq!(claims.tenant_id(), Some(tenant.tenant_id()));
+    assert_eq!(claims.app_id(), Some(tenant.client_id()));
+    assert_eq!(claims.roles(), ["Machine.Read.All"]);
+    let expiry = clock.utc() + Duration::from_secs(3_599);
+    assert_eq!(
+        claims.expires_at().unwrap().unix_timestamp(),
+        expiry.unix_timestamp()
+    );
+}
+
+#[test]
+fn without_a_role_that_will_do_the_api_answers_403() {
+    const AGENT: &str = "/api/DeviceAuthenticatedScanAgents/x";
+    for (roles, machines, agent, said) in [
+        (&[][..], 403, 403, "application roles: ."),
+        (
+            &["Machine.Read"],
+            403,
+            403,
+            "application roles: Machine.Read.",
+        ),
+        (
+            &["Machine.Isolate", "Machine.ReadWrite.All"],
+            200,
+            403,
+            "application roles: Machine.Isolate,Machine.ReadWrite.All.",
+        ),
+        (&["Machine.Read.All"], 200, 404, "not found"),
+    ] {
+        let roles = roles.iter().copied();
+        let tenant = Tenant::builder().roles(roles).start().unwrap();
+        let token = token(&tenant);
+        assert_eq!(
+            get(&tenant, &token, "/api/machines").unwrap().status,
+            machines
+        );
+        let answer = get(&tenant, &token, AGENT).unwrap();
+        assert_eq!(answer.status, agent);
+        let message = answer.json()["error"]["message"].to_string();
+        assert!(message.contains(said), "{message}");
+    }
 }
 
 #[test]

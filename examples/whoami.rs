@@ -1,0 +1,280 @@
+//! Says what a program is to the API: credential, cloud, token, permissions, and whether calls go
+//! through. If they don't, it says why in words.
+//!
+//! Without an account: `cargo run --example whoami`. With one, set `AZURE_TENANT_ID`,
+//! `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET` first. The exit status is 0 if all calls went
+//! through.
+
+mod shared;
+
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use defender_endpoint::permissions::{self, Permissions};
+use defender_endpoint::time::{Duration, OffsetDateTime};
+use defender_endpoint::{Client, Cloud, Error, ErrorKind, TokenClaims};
+use lexopt::prelude::*;
+
+const USAGE: &str = "\
+Usage: whoami
+
+Asks for a token, for one machine and for the scan agents. Shows no token and no secret.";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => shared::exit_status(Err(error), USAGE),
+    }
+}
+
+fn run() -> Result<bool, Box<dyn std::error::Error>> {
+    if let Some(argument) = lexopt::Parser::from_env().next()? {
+        return match argument {
+            Short('h') | Long("help") => {
+                println!("{USAGE}");
+                Ok(true)
+            }
+            other => Err(other.unexpected().into()),
+        };
+    }
+    let (client, _demo) = shared::client(|builder| builder)?;
+    Ok(report(&client, &mut io::stdout().lock())?)
+}
+
+/// Writes all that there is to say, and returns whether all calls went through.
+pub(crate) fn report(client: &Client, out: &mut impl Write) -> io::Result<bool> {
+    let cloud = client.cloud();
+    line(out, "credential", client.credential().name())?;
+    line(out, "API", cloud.api_url())?;
+    line(out, "authority", cloud.authority())?;
+    line(out, "scope", cloud.scope())?;
+    writeln!(out)?;
+    let claims = match client.token_claims() {
+        Ok(claims) => Some(claims),
+        // A token that can't be read may be good for calls.
+        Err(error) if error.kind() == ErrorKind::Decode => {
+            line(out, "token", error)?;
+            None
+        }
+        Err(error) => {
+            writeln!(out, "no token: FAILED\n  {error:?}")?;
+            return Ok(false);
+        }
+    };
+    if let Some(claims) = &claims {
+        show_token(claims, out)?;
+        writeln!(out)?;
+        show_permissions(claims, out)?;
+    }
+    writeln!(out)?;
+    call_each(client, claims.as_ref(), out)
+}
+
+fn line(out: &mut impl Write, name: &str, value: impl Display) -> io::Result<()> {
+    writeln!(out, "{:12}{value}", format!("{name}:"))
+}
+
+fn show_token(claims: &TokenClaims, out: &mut impl Write) -> io::Result<()> {
+    let unknown = "the token doesn't say";
+    line(out, "token for", claims.audience().unwrap_or(unknown))?;
+    line(out, "tenant", claims.tenant_id().unwrap_or(unknown))?;
+    line(out, "app", claims.app_id().unwrap_or(unknown))?;
+    let (name, granted) = granted(claims);
+    let listed = match granted {
+        [] => "none".to_owned(),
+        granted => granted.join(", "),
+    };
+    line(out, name, listed)?;
+    let left = claims
+        .expires_at()
+        .map(|end| end - OffsetDateTime::now_utc());
+    line(
+        out,
+        "good for",
+        match left {
+            Some(left) if left.is_positive() => in_words(left),
+            Some(left) => format!("nothing: expired {} ago by this clock", in_words(-left)),
+            None => unknown.to_owned(),
+        },
+    )
+}
+
+/// What was granted, to the application or on behalf of a user, and how it is called.
+fn granted(claims: &TokenClaims) -> (&'static str, &[String]) {
+    if claims.is_delegated() {
+        ("scopes", claims.scopes())
+    } else {
+        ("roles", claims.roles())
+    }
+}
+
+fn in_words(time: Duration) -> String {
+    match time.whole_minutes() {
+        0..=1 => format!("{} s", time.whole_seconds()),
+        minutes @ 2..=119 => format!("{minutes} min"),
+        minutes => format!("{} h", minutes / 60),
+    }
+}
+
+fn show_permissions(claims: &TokenClaims, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "{:31}PERMISSION", "OPERATION")?;
+    for operation in permissions::all() {
+        let state = match (operation.allowed_by(claims), claims.is_delegated()) {
+            (true, false) => "granted".to_owned(),
+            (true, true) => format!("granted, with role {}", role(operation)),
+            (false, _) => format!("missing, {}", needed(operation, claims)),
+        };
+        writeln!(out, "{:31}{state}", operation.page())?;
+    }
+    Ok(())
+}
+
+fn needed(operation: &Permissions, claims: &TokenClaims) -> String {
+    if claims.is_delegated() {
+        operation.delegated().join(" or ")
+    } else {
+        operation.application().join(" or ")
+    }
+}
+
+fn role(operation: &Permissions) -> String {
+    format!("'{}'", operation.roles().join("' or '"))
+}
+
+/// One call of each family: for one machine in any case, since the service's own answer is worth
+/// more than what a token says, and for the scan agents if they are allowed.
+fn call_each(
+    client: &Client,
+    claims: Option<&TokenClaims>,
+    out: &mut impl Write,
+) -> io::Result<bool> {
+    let mut all_well = true;
+    for operation in permissions::all() {
+        let call = match operation.path() {
+            "/api/machines" => one_machine,
+            "/api/DeviceAuthenticatedScanAgents"
+                if claims.is_some_and(|claims| !operation.allowed_by(claims)) =>
+            {
+                writeln!(
+                    out,
+                    "{}: not called, a permission is missing",
+                    operation.page()
+                )?;
+                continue;
+            }
+            "/api/DeviceAuthenticatedScanAgents" => scan_agents,
+            _ => continue,
+        };
+        let error = match call(client) {
+            Ok(outcome) => {
+                writeln!(out, "{}: {outcome}", operation.page())?;
+                continue;
+            }
+            Err(error) => error,
+        };
+        all_well = false;
+        writeln!(out, "{}: FAILED\n  {error:?}", operation.page())?;
+        if let Some(why) = explain(&error, operation, claims, client.cloud()) {
+            writeln!(out, "  why: {why}")?;
+        }
+    }
+    Ok(all_well)
+}
+
+fn one_machine(client: &Client) -> Result<String, Error> {
+    let mut machines = client.machines().top(1).into_iter();
+    let outcome = match machines.next().transpose()? {
+        Some(_) => "went through, with a machine",
+        None if machines.ended_by_not_found() => {
+            "went through, but 404 says that there are no machines: was Defender ever set up?"
+        }
+        None => "went through, without a machine",
+    };
+    Ok(outcome.to_owned())
+}
+
+fn scan_agents(client: &Client) -> Result<String, Error> {
+    let agents = client.scan_agents()?;
+    Ok(format!("went through, with {} scan agents", agents.len()))
+}
+
+/// Why the service refused a token, as far as that token tells. The first cause that there is hides
+/// all others, so that after a change it is worth to look again.
+fn explain(
+    error: &Error,
+    operation: &Permissions,
+    claims: Option<&TokenClaims>,
+    cloud: &Cloud,
+) -> Option<String> {
+    let refused = error.kind() == ErrorKind::Forbidden;
+    if !refused && error.kind() != ErrorKind::Unauthorized {
+        return None;
+    }
+    let Some(claims) = claims else {
+        return Some(
+            "the token can't be read here, so that only the service's words can tell".to_owned(),
+        );
+    };
+    if let Some(audience) = other_audience(claims, cloud) {
+        return Some(format!(
+            "the token is for another audience, {audience}: ask for one with the scope {}, or set \
+             the scope of this cloud",
+            cloud.scope()
+        ));
+    }
+    if claims
+        .expires_at()
+        .is_some_and(|end| end <= OffsetDateTime::now_utc())
+    {
+        return Some(
+            "the token has expired by this machine's clock: get a new one, and look at the clock"
+                .to_owned(),
+        );
+    }
+    if !refused {
+        return Some(
+            "the token looks right, so that the tenant is the likely cause: without a licence for \
+             this API, or before Defender is set up, the service answers 401 too, and its message \
+             says `Account mode is inactive` or `No Tvm license`"
+                .to_owned(),
+        );
+    }
+    let (name, granted) = granted(claims);
+    Some(if operation.allowed_by(claims) && claims.is_delegated() {
+        format!(
+            "the permission is there, so that it is the user: who needs {} in a role of Microsoft \
+             Defender, and sees the own device groups alone",
+            role(operation)
+        )
+    } else if operation.allowed_by(claims) {
+        "the permission is there, so that it is no consent that is missing: the service's message \
+         may name a licence or a feature of the tenant; where calls of another API go through, it is \
+         this one's"
+            .to_owned()
+    } else if granted.is_empty() {
+        format!(
+            "the token has no {name} at all: an administrator's consent is missing. Add {} of the \
+             API WindowsDefenderATP to the app registration, have an administrator consent, and ask \
+             again with a new token",
+            needed(operation, claims)
+        )
+    } else {
+        format!(
+            "the token has other {name} than {}: add it to the app registration, have an \
+             administrator consent, and ask again with a new token",
+            needed(operation, claims)
+        )
+    })
+}
+
+/// The token's audience if it is not the one that the scope asks for. One that is no URL is the
+/// API's id, which says nothing here.
+fn other_audience<'a>(claims: &'a TokenClaims, cloud: &Cloud) -> Option<&'a str> {
+    let wanted = cloud.scope().trim_end_matches("/.default");
+    let same = |one: &str, other: &str| one.trim_end_matches('/') == other.trim_end_matches('/');
+    claims
+        .audience()
+        .filter(|audience| audience.contains("://") && !same(audience, wanted))
+}
