@@ -9,8 +9,13 @@
     reason = "a test that fails may panic"
 )]
 
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+mod networks;
 #[path = "../it/support/raw.rs"]
 mod raw;
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+#[path = "../it/support/tls_server.rs"]
+mod tls_server;
 
 use std::env;
 use std::ffi::OsStr;
@@ -41,6 +46,10 @@ const CREDENTIALS: [(&str, &str); 3] = [
 #[test]
 fn child() {
     let Ok(task) = env::var(TASK) else { return };
+    #[cfg(any(feature = "rustls", feature = "native-tls"))]
+    if let Some(outcome) = networks::task(&task) {
+        return report(outcome);
+    }
     let outcome = match task.as_str() {
         "build" => Client::from_env().map(drop),
         "call" => call(|builder| builder),
@@ -55,6 +64,10 @@ fn child() {
         }
         other => panic!("{other}"),
     };
+    report(outcome);
+}
+
+fn report(outcome: Result<(), Error>) {
     match outcome {
         Ok(()) => println!("<went well>"),
         Err(error) => println!("<{:?}> {error}\n{error:?}\n{error:#?}", error.kind()),
