@@ -549,11 +549,74 @@ impl ClientBuilder {
         self
     }
 
-    /// Root certificates, one or more in PEM, that are trusted *instead of* the built-in ones: for
-    /// a proxy that inspects TLS. Defaults to Mozilla's roots, built in.
+    /// Root certificates, one or more in PEM, that are trusted in addition to the built-in ones: for
+    /// a proxy that inspects TLS, or a gateway with certificates of the organisation's own. The last
+    /// call counts. Defaults to none.
+    ///
+    /// The system's roots, as used by `platform_verifier` and `native_tls`, can't be added to: there,
+    /// [`build`](Self::build) refuses other roots unless [`built_in_roots`](Self::built_in_roots) is
+    /// `false`.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// use defender_endpoint::ClientBuilder;
+    ///
+    /// let roots = std::fs::read("/etc/ssl/inspection-root.pem")?;
+    /// let client = ClientBuilder::from_env()?.root_certificates(roots).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[cfg(any(feature = "rustls", feature = "native-tls"))]
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.tls.roots = Some(pem.into());
+        self
+    }
+
+    /// Whether the roots are trusted that are there without being given: Mozilla's, or the system's
+    /// with `platform_verifier` and `native_tls`. Defaults to `true`; `false` trusts those of
+    /// [`root_certificates`](Self::root_certificates) alone.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// use defender_endpoint::ClientBuilder;
+    ///
+    /// // Whatever leads to another root than these is refused.
+    /// let roots = std::fs::read("/etc/ssl/gateway-root.pem")?;
+    /// let client = ClientBuilder::from_env()?
+    ///     .root_certificates(roots)
+    ///     .built_in_roots(false)
+    ///     .build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(any(feature = "rustls", feature = "native-tls"))]
+    pub fn built_in_roots(mut self, trusted: bool) -> Self {
+        self.tls.built_in_roots = trusted;
+        self
+    }
+
+    /// A certificate to show to whoever asks for one in the TLS handshake (mutual TLS), as some
+    /// proxies and gateways do: in PEM, the certificate, those between it and its root, and its
+    /// private key, not encrypted. Defaults to none.
+    ///
+    /// This is not the credential: the service knows a program by its token, and neither the API nor
+    /// Microsoft Entra asks for a client certificate in the handshake.
+    ///
+    /// The key may be PKCS#8, PKCS#1 (RSA) or SEC1 (EC), and with `native_tls` PKCS#8 alone. The TLS
+    /// library keeps a copy of it for as long as the client lives.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// use defender_endpoint::ClientBuilder;
+    ///
+    /// let pem = std::fs::read_to_string("/etc/ssl/private/gateway-client.pem")?;
+    /// let client = ClientBuilder::from_env()?.client_certificate(pem).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(any(feature = "rustls", feature = "native-tls"))]
+    pub fn client_certificate(mut self, pem: impl Into<Secret>) -> Self {
+        self.tls.client_certificate = Some(pem.into());
         self
     }
 
@@ -590,8 +653,10 @@ impl ClientBuilder {
     /// [`ErrorKind::Config`](crate::ErrorKind::Config): the API URL or authority has more than
     /// scheme, host and port, or is `http` to other than a loopback address; the scope is empty; a
     /// rate limit, timeout, deadline, delay or the body limit is zero, or a timeout longer than a
-    /// day; the proxy URL, a certificate or the user
-    /// agent is not valid; or the crate was built without a TLS feature.
+    /// day; the proxy URL or the user agent is not valid; a root certificate is none, no root is
+    /// trusted, or some are given in addition to the system's; the client certificate is none, has no
+    /// key, an encrypted one, one of another certificate or of a kind that the TLS library doesn't
+    /// take; or the crate was built without a TLS feature.
     pub fn build(self) -> Result<Client, Error> {
         let origin = self.cloud.api_origin()?;
         let authority = self.cloud.authority_origin()?;

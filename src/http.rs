@@ -1,5 +1,6 @@
-//! One HTTP exchange. The only file that names ureq, but for the tests' transport in memory.
+//! One HTTP exchange. Nothing but this module names ureq.
 
+use std::env;
 use std::io::{self, Read as _};
 use std::time::Duration;
 
@@ -13,6 +14,9 @@ use crate::error::{Error, ErrorKind, Retry};
 use crate::inflate::{self, End};
 use crate::retry;
 use crate::secret::Secret;
+
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+pub(crate) use tls::Tls;
 
 /// Of an answer that is no success or is small by its nature, this much is read: enough for any
 /// error JSON, and small bodies are read to their end, which keeps the connection.
@@ -39,16 +43,6 @@ pub(crate) enum Proxy {
     Environment,
     Url(Secret),
     None,
-}
-
-/// How connections are secured.
-#[cfg(any(feature = "rustls", feature = "native-tls"))]
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Tls {
-    /// PEM; replaces the built-in roots.
-    pub(crate) roots: Option<Vec<u8>>,
-    pub(crate) native: bool,
-    pub(crate) platform_verifier: bool,
 }
 
 /// The transport: connections, timeouts, bounds.
@@ -164,7 +158,7 @@ impl Http {
             .map(|proxy| format!("{}:{}", proxy.host(), proxy.port()));
         let config = config.proxy(proxy);
         #[cfg(any(feature = "rustls", feature = "native-tls"))]
-        let config = config.tls_config(tls(&settings.tls)?);
+        let config = config.tls_config(tls::config(&settings.tls)?);
         Ok(Self {
             agent: config.build().new_agent(),
             read_timeout: settings.read_timeout,
@@ -409,6 +403,10 @@ fn io_failure(error: io::Error, host: &str) -> Error {
         io::ErrorKind::InvalidData if error.get_ref().is_some() && !is_damage(&error) => {
             return tls_failure(host, error.into());
         }
+        // TLS 1.3 tells it behind the handshake, and OpenSSL with no kind of its own.
+        io::ErrorKind::Other if is_about_ours(&squeezed(&error.to_string())) => {
+            return tls_failure(host, error.into());
+        }
         io::ErrorKind::ConnectionRefused => format!("{host} refused the connection"),
         io::ErrorKind::TimedOut => {
             let text = format!("{host} did not answer in time");
@@ -470,51 +468,76 @@ fn tls_failure(host: &str, source: Box<dyn std::error::Error + Send + Sync>) -> 
 /// What to do about it depends on why, which the TLS libraries tell by their texts alone: those of
 /// rustls and, where they differ, of OpenSSL.
 fn tls_hint(why: &str) -> Option<&'static str> {
-    let why = why.to_ascii_lowercase();
+    let why = squeezed(why);
     let says = |words: &[&str]| words.iter().any(|word| why.contains(word));
     // First, since such a text goes on with names, which can be any.
-    if says(&[
-        "not valid for name",
-        "notvalidforname",
-        "mismatch",
-        "unrecognizedname",
-    ]) {
+    if says(&["notvalidforname", "mismatch", "unrecognizedname"]) {
         return Some(
             "check the API URL and the login authority; if they are right, something else answers \
              in their place, such as a network's sign-in page",
         );
     }
-    if says(&["expired", "not valid yet", "notvalidyet", "not yet valid"]) {
+    if is_about_ours(&why) {
+        return Some(
+            "the server, or a proxy before it, wants a client certificate that it trusts: see \
+             `client_certificate`",
+        );
+    }
+    if says(&["expired", "notvalidyet", "notyetvalid"]) {
         return Some(
             "check this computer's date and clock; if they are right, whoever runs the server, or \
              the proxy before it, has to renew the certificate",
         );
     }
-    if says(&["corrupt message", "wrong version number"]) {
+    if says(&["corruptmessage", "wrongversionnumber"]) {
         return Some(
             "what answers speaks something else, perhaps plain HTTP: check scheme and port of the \
              API URL and the login authority",
         );
     }
-    let no_version = [
-        "incompatible",
-        "protocolversion",
-        "protocol version",
-        "handshakefailure",
-    ];
-    if says(&no_version) {
+    if says(&["incompatible", "protocolversion"]) {
         return Some(
             "TLS 1.2 or 1.3 is needed, which an old server or a proxy before it may not speak",
         );
     }
+    if says(&["handshakefailure"]) {
+        return Some(
+            "TLS 1.2 or 1.3 is needed, which an old server or a proxy before it may not speak; or \
+             it wants a client certificate (`client_certificate`)",
+        );
+    }
     // The handshake went wrong in a way that no setting mends.
-    if says(&["fatal alert", "misbehaved", "unexpected"]) {
+    if says(&["fatalalert", "misbehaved", "unexpected"]) {
         return None;
     }
     Some(
         "where a proxy inspects TLS, give its root certificate with `root_certificates`, or use \
-         the system's with the feature `platform-verifier` or `native-tls`",
+         the system's: feature `platform-verifier` and the setter `platform_verifier`, or feature \
+         `native-tls` and the setter `native_tls`",
     )
+}
+
+/// In lower case and without spaces, since one library writes names of constants and the other words.
+fn squeezed(why: &str) -> String {
+    why.to_ascii_lowercase().replace(' ', "")
+}
+
+/// Whether the peer said that it doesn't accept this side's certificate, or misses one.
+fn is_about_ours(squeezed: &str) -> bool {
+    let alert = squeezed.split_once("alert").map_or("", |(_, alert)| alert);
+    [
+        "certificaterequired",
+        "badcertificate",
+        "nocertificate",
+        "unsupportedcertificate",
+        "certificaterevoked",
+        "certificateexpired",
+        "certificateunknown",
+        "unknownca",
+        "accessdenied",
+    ]
+    .iter()
+    .any(|word| alert.contains(word))
 }
 
 /// A cause of which only the text is kept.
@@ -522,8 +545,33 @@ fn tls_hint(why: &str) -> Option<&'static str> {
 #[error("{0}")]
 struct Detail(String);
 
-/// The proxy that the environment names. One of another protocol would be ignored in silence.
+/// Where ureq looks for a proxy; the first that is set counts.
+const PROXY_VARIABLES: [&str; 6] = [
+    "ALL_PROXY",
+    "all_proxy",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "HTTP_PROXY",
+    "http_proxy",
+];
+
+/// The proxy that the environment names. What is no URL, or of another protocol, would be ignored in
+/// silence.
 fn environments_proxy() -> Result<Option<ureq::Proxy>, Error> {
+    let set = PROXY_VARIABLES
+        .iter()
+        .filter_map(|name| Some((name, env::var_os(name)?)))
+        .find(|(_, value)| !value.as_encoded_bytes().trim_ascii().is_empty());
+    if let Some((name, value)) = set {
+        let url = value.to_str().map(ureq::Proxy::new);
+        if !matches!(url, Some(Ok(_))) {
+            let text = format!("the proxy URL in {name} is not valid");
+            return Err(Error::config(text).with_hint(
+                "expected http://[user:password@]host:port, with other characters than letters and \
+                 digits of user and password percent-encoded",
+            ));
+        }
+    }
     let Some(proxy) = ureq::Proxy::try_from_env() else {
         return Ok(None);
     };
@@ -562,45 +610,9 @@ fn proxy(url: &Secret) -> Result<ureq::Proxy, Error> {
     }
 }
 
-#[cfg(any(feature = "rustls", feature = "native-tls"))]
-fn tls(settings: &Tls) -> Result<ureq::tls::TlsConfig, Error> {
-    use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
-
-    let native = settings.native || cfg!(not(feature = "rustls"));
-    let mut config = TlsConfig::builder();
-    if native {
-        // Whoever chooses the system's TLS wants the system's certificates with it.
-        config = config
-            .provider(TlsProvider::NativeTls)
-            .root_certs(RootCerts::PlatformVerifier);
-    }
-    if settings.platform_verifier {
-        config = config.root_certs(RootCerts::PlatformVerifier);
-    }
-    if let Some(pem) = &settings.roots {
-        let roots = certificates(pem, "root certificates")?;
-        config = config.root_certs(RootCerts::new_with_certs(&roots));
-    }
-    Ok(config.build())
-}
-
-#[cfg(any(feature = "rustls", feature = "native-tls"))]
-fn certificates(pem: &[u8], what: &str) -> Result<Vec<ureq::tls::Certificate<'static>>, Error> {
-    use ureq::tls::{PemItem, parse_pem};
-
-    let mut found = Vec::new();
-    for item in parse_pem(pem) {
-        match item {
-            Ok(PemItem::Certificate(certificate)) => found.push(certificate),
-            Ok(_) => {}
-            Err(_) => return Err(Error::config(format!("the {what} are damaged PEM"))),
-        }
-    }
-    if found.is_empty() {
-        return Err(Error::config(format!("the {what} hold no PEM certificate")));
-    }
-    Ok(found)
-}
-
 #[cfg(test)]
 pub(crate) mod memory;
+#[cfg(feature = "rustls")]
+mod roots;
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+mod tls;

@@ -10,8 +10,13 @@
 )]
 
 mod managed_identity;
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+mod networks;
 #[path = "../it/support/raw.rs"]
 mod raw;
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+#[path = "../it/support/tls_server.rs"]
+mod tls_server;
 
 use std::env;
 use std::ffi::OsStr;
@@ -43,6 +48,8 @@ const CREDENTIALS: [(&str, &str); 3] = [
 fn child() {
     let Ok(task) = env::var(TASK) else { return };
     if let Some(outcome) = managed_identity::task(&task) {
+    #[cfg(any(feature = "rustls", feature = "native-tls"))]
+    if let Some(outcome) = networks::task(&task) {
         return report(outcome);
     }
     let outcome = match task.as_str() {

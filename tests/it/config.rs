@@ -170,3 +170,58 @@ fn settings_are_checked_without_asking_the_credential() {
     #[cfg(any(feature = "rustls", feature = "native-tls"))]
     drop(builder.build().unwrap());
 }
+
+/// There has to be something that is trusted.
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+#[test]
+fn no_roots_at_all_are_refused() {
+    let error = refused(
+        |builder| builder.built_in_roots(false),
+        &["no root certificate is trusted"],
+    );
+    assert!(error.hint().unwrap().contains("`root_certificates`"));
+    works(|builder| builder.built_in_roots(false).built_in_roots(true));
+}
+
+#[cfg(any(feature = "platform-verifier", feature = "native-tls"))]
+#[test]
+fn the_systems_roots_can_be_replaced_but_not_added_to() {
+    let authority = crate::support::tls_server::Authority::new("Trusted");
+    let ways: [fn(ClientBuilder) -> ClientBuilder; 2] = [
+        #[cfg(feature = "platform-verifier")]
+        ClientBuilder::platform_verifier,
+        #[cfg(not(feature = "platform-verifier"))]
+        ClientBuilder::native_tls,
+        #[cfg(feature = "native-tls")]
+        ClientBuilder::native_tls,
+        #[cfg(not(feature = "native-tls"))]
+        ClientBuilder::platform_verifier,
+    ];
+    for way in ways {
+        works(way);
+        let error = refused(
+            |builder| way(builder).root_certificates(authority.pem()),
+            &["can't be added to the system's"],
+        );
+        let hint = error.hint().unwrap();
+        assert!(hint.contains("the system's store"), "{hint}");
+        assert!(hint.contains("`built_in_roots(false)`"), "{hint}");
+        works(|builder| {
+            way(builder)
+                .root_certificates(authority.pem())
+                .built_in_roots(false)
+        });
+        refused(
+            |builder| way(builder).built_in_roots(false),
+            &["no root certificate is trusted"],
+        );
+        refused(
+            |builder| {
+                way(builder)
+                    .root_certificates("hunter2")
+                    .built_in_roots(false)
+            },
+            &["the root certificates hold no PEM certificate"],
+        );
+    }
+}

@@ -173,10 +173,16 @@ mod errors;
 mod faults;
 mod limits;
 mod logs;
+#[cfg(feature = "rustls")]
+mod mutual_tls;
+#[cfg(feature = "native-tls")]
+mod native_tls;
 mod operations;
 mod paging;
 mod permissions;
 mod pipeline;
+#[cfg(feature = "rustls")]
+mod proxies;
 mod requests;
 mod retries;
 mod support;

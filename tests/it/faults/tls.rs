@@ -182,7 +182,13 @@ fn assert_only_hello(heard: &[u8]) {
 fn an_unknown_issuer_is_refused_and_the_way_out_is_named() {
     let error = refusal(Authority::new("Inspector").valid(), patient);
     assert_eq!(*certificate_error(&error), CertificateError::UnknownIssuer);
-    assert!(hint(&error).contains("`root_certificates`"), "{error:?}");
+    for way in [
+        "`root_certificates`",
+        "feature `platform-verifier` and the setter `platform_verifier`",
+        "feature `native-tls` and the setter `native_tls`",
+    ] {
+        assert!(hint(&error).contains(way), "{error:?}");
+    }
 }
 
 /// F30: what a proxy does that inspects TLS; its root is what helps.
@@ -367,7 +373,8 @@ fn with_the_right_root_all_five_operations_work() {
     assert_eq!((api.connections(), api.handshakes()), (1, 1));
 }
 
-/// F30: `root_certificates` says who is trusted, all of them, and the last word counts.
+/// F30: `root_certificates` says who is trusted beside the built-in ones, or without them, and the last
+/// word counts.
 #[test]
 fn only_the_roots_that_were_given_are_trusted() {
     let (one, other) = (Authority::new("One"), Authority::new("Other"));
@@ -388,16 +395,19 @@ fn only_the_roots_that_were_given_are_trusted() {
         let builder = roots
             .iter()
             .fold(builder, |builder, roots| builder.root_certificates(*roots));
-        match builder.build().unwrap().scan_agents() {
-            Ok(agents) => assert!(trusted && agents.is_empty()),
-            Err(error) => {
-                assert!(!trusted, "{error:?}");
-                assert_refused(&error, &server.host());
-                assert!(hint(&error).contains("`root_certificates`"), "{error:?}");
+        for built_in in [true, false] {
+            let builder = builder.clone().built_in_roots(built_in);
+            match builder.build().unwrap().scan_agents() {
+                Ok(agents) => assert!(trusted && agents.is_empty()),
+                Err(error) => {
+                    assert!(!trusted, "{error:?}");
+                    assert_refused(&error, &server.host());
+                    assert!(hint(&error).contains("`root_certificates`"), "{error:?}");
+                }
             }
         }
     }
-    assert_eq!((server.handshakes(), api.requests().len()), (3, 3));
+    assert_eq!((server.handshakes(), api.requests().len()), (6, 6));
 }
 
 /// F30: a server sends what stands between itself and the root; without it there is no way to tell.
@@ -422,17 +432,30 @@ fn root_certificates_must_be_pem() {
     let damaged = authority.pem().replace("MII", "M!I");
     assert_ne!(damaged, authority.pem());
     let head = "-----BEGIN CERTIFICATE-----";
-    for pem in ["", "hunter2", head, &key, &damaged] {
+    // PEM around something else.
+    let empty = format!("{head}\naHVudGVyMg==\n-----END CERTIFICATE-----\n");
+    let second = format!("{}{empty}", authority.pem());
+    for (pem, word) in [
+        ("", "hold no PEM"),
+        ("hunter2", "hold no PEM"),
+        (head, "PEM"),
+        (&key, "hold no PEM"),
+        (&damaged, "damaged PEM"),
+        (&empty, "certificate 1 of"),
+        (&second, "certificate 2 of"),
+    ] {
         let server = Forbidden::new();
         let builder = patient(&format!("https://{}", server.host())).root_certificates(pem);
         let error = builder.build().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config, "{error:?}");
         let text = format!("{error:?} {error:#?}");
         assert!(
-            text.contains("root certificates") && text.contains("PEM"),
+            text.contains("root certificates") && text.contains(word),
             "{text}"
         );
-        assert!(!text.contains("hunter2") && !text.contains(&key), "{text}");
+        for hidden in ["hunter2", "aHVudGVyMg", &key] {
+            assert!(!text.contains(hidden), "{text}");
+        }
         server.assert_untouched();
     }
 }

@@ -4,7 +4,7 @@ pub(crate) mod folder;
 pub(crate) mod planted;
 pub(crate) mod raw;
 pub(crate) mod sources;
-#[cfg(feature = "rustls")]
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
 pub(crate) mod tls_server;
 
 use std::panic::resume_unwind;
@@ -36,6 +36,26 @@ pub(crate) fn builder(url: &str) -> ClientBuilder {
         .clock(FakeClock::new())
         .no_proxy()
         .retry_policy(RetryPolicy::none())
+}
+
+/// `BEGIN EC PRIVATE KEY`, which is what PKCS#8 has inside.
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+pub(crate) fn sec1(pkcs8: &[u8]) -> String {
+    let inside = pkcs8
+        .windows(6)
+        .rposition(|six| six[0] == 0x30 && six[2..] == [2, 1, 1, 4]);
+    pem("EC PRIVATE KEY", &pkcs8[inside.unwrap()..])
+}
+
+/// This in PEM.
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+pub(crate) fn pem(kind: &str, der: &[u8]) -> String {
+    let mut text = planted::base64(der);
+    text.truncate((der.len() * 4).div_ceil(3));
+    while text.len() % 4 != 0 {
+        text.push('=');
+    }
+    format!("-----BEGIN {kind}-----\n{text}\n-----END {kind}-----\n")
 }
 
 /// What an exchange may take at most, so that a test of something broken ends soon.

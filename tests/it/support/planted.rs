@@ -417,7 +417,8 @@ fn unescaped(text: &str) -> String {
     plain
 }
 
-fn base64(bytes: &[u8]) -> String {
+/// Without padding.
+pub(crate) fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for three in bytes.chunks(3) {

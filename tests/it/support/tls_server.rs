@@ -1,5 +1,6 @@
 //! TLS before any other server on loopback: takes it off and passes on what is inside, both ways. The
 //! certificates come from an authority that the test makes, and that nobody else knows.
+#![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -12,9 +13,13 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
     date_time_ymd,
 };
+use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{NoClientAuth, WebPkiClientVerifier};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{ALL_VERSIONS, ServerConfig, ServerConnection, SupportedProtocolVersion};
+use rustls::{
+    ALL_VERSIONS, RootCertStore, ServerConfig, ServerConnection, SupportedProtocolVersion,
+};
 
 /// Nothing here waits for longer, so that a broken test ends.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -27,7 +32,23 @@ pub(crate) struct Authority {
     pem: String,
     issuer: Issuer<'static, KeyPair>,
     /// What stands between a certificate and the root.
-    chain: Vec<CertificateDer<'static>>,
+    chain: Vec<Shown>,
+}
+
+/// A certificate, in both forms.
+#[derive(Clone)]
+struct Shown {
+    der: CertificateDer<'static>,
+    pem: String,
+}
+
+impl From<&rcgen::Certificate> for Shown {
+    fn from(certificate: &rcgen::Certificate) -> Self {
+        Self {
+            der: certificate.der().clone(),
+            pem: certificate.pem(),
+        }
+    }
 }
 
 impl Authority {
@@ -46,7 +67,7 @@ impl Authority {
     pub(crate) fn intermediate(&self, name: &str) -> Self {
         let (params, key) = (authority_params(name), KeyPair::generate().unwrap());
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        let mut chain = vec![certificate.der().clone()];
+        let mut chain = vec![Shown::from(&certificate)];
         chain.extend(self.chain.iter().cloned());
         Self {
             pem: certificate.pem(),
@@ -92,7 +113,7 @@ impl Authority {
         change(&mut params);
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        let mut chain = vec![certificate.der().clone()];
+        let mut chain = vec![Shown::from(&certificate)];
         chain.extend(self.chain.iter().cloned());
         Identity {
             chain,
@@ -109,9 +130,9 @@ fn authority_params(name: &str) -> CertificateParams {
     params
 }
 
-/// What a server shows, and the key to prove that it is its own.
+/// What a server or a client shows, and the key to prove that it is its own.
 pub(crate) struct Identity {
-    chain: Vec<CertificateDer<'static>>,
+    chain: Vec<Shown>,
     key: PrivateKeyDer<'static>,
 }
 
@@ -133,6 +154,20 @@ impl Identity {
         KeyPair::try_from(&self.key).unwrap().serialize_pem()
     }
 
+    /// The chain, its own certificate first.
+    pub(crate) fn chain_pem(&self) -> String {
+        self.chain.iter().map(|shown| shown.pem.as_str()).collect()
+    }
+
+    /// All that a client has to be given that shall show it.
+    pub(crate) fn pem(&self) -> String {
+        self.chain_pem() + &self.key_pem()
+    }
+
+    pub(crate) fn key_der(&self) -> &[u8] {
+        self.key.secret_der()
+    }
+
     /// A server with TLS before the one at this address, `127.0.0.1:port`.
     pub(crate) fn before(self, inner: &str) -> TlsServer {
         self.plan(inner).start()
@@ -145,6 +180,7 @@ impl Identity {
             versions: ALL_VERSIONS.to_vec(),
             end: End::InOrder,
             is_proxy: false,
+            clients: None,
         }
     }
 }
@@ -169,6 +205,8 @@ pub(crate) struct Plan {
     versions: Vec<&'static SupportedProtocolVersion>,
     end: End,
     is_proxy: bool,
+    /// The root of those that it lets in; everybody without one.
+    clients: Option<String>,
 }
 
 impl Plan {
@@ -189,15 +227,33 @@ impl Plan {
         self
     }
 
+    /// Lets nobody in who has no certificate of this authority.
+    pub(crate) fn for_clients_of(mut self, authority: &Authority) -> Self {
+        self.clients = Some(authority.pem.clone());
+        self
+    }
+
     pub(crate) fn start(self) -> TlsServer {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let key = provider.key_provider.load_private_key(self.identity.key);
         // Unchecked: the key may be another's.
-        let shown = CertifiedKey::new(self.identity.chain, key.unwrap());
+        let chain = self.identity.chain.into_iter().map(|shown| shown.der);
+        let shown = CertifiedKey::new(chain.collect(), key.unwrap());
+        let clients = self.clients.map_or_else(
+            || Arc::new(NoClientAuth) as _,
+            |root| {
+                let mut roots = RootCertStore::empty();
+                let root = CertificateDer::from_pem_slice(root.as_bytes()).unwrap();
+                roots.add(root).unwrap();
+                WebPkiClientVerifier::builder_with_provider(roots.into(), Arc::clone(&provider))
+                    .build()
+                    .unwrap()
+            },
+        );
         let config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&self.versions)
             .unwrap()
-            .with_no_client_auth()
+            .with_client_cert_verifier(clients)
             .with_cert_resolver(Arc::new(SingleCertAndKey::from(shown)));
         let listener = TcpListener::bind((HOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
@@ -208,6 +264,7 @@ impl Plan {
             is_proxy: self.is_proxy,
             connections: AtomicUsize::new(0),
             handshakes: AtomicUsize::new(0),
+            tunnels: Mutex::default(),
             stop: AtomicBool::new(false),
         });
         let of_thread = Arc::clone(&shared);
@@ -240,6 +297,7 @@ struct Shared {
     is_proxy: bool,
     connections: AtomicUsize,
     handshakes: AtomicUsize,
+    tunnels: Mutex<Vec<String>>,
     stop: AtomicBool,
 }
 
@@ -259,6 +317,12 @@ impl TlsServer {
 
     pub(crate) fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::SeqCst)
+    }
+
+    /// What it was told by those who asked for a tunnel, in order.
+    pub(crate) fn tunnels(&self) -> Vec<String> {
+        let tunnels = self.shared.tunnels.lock();
+        tunnels.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Connections whose client accepted the certificate.
@@ -285,12 +349,21 @@ fn converse(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
             stream.read_exact(&mut byte)?;
             head.extend(byte);
         }
+        let head = String::from_utf8_lossy(&head).into_owned();
+        let tunnels = shared.tunnels.lock();
+        tunnels.unwrap_or_else(PoisonError::into_inner).push(head);
         stream.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?;
     }
     let mut tls = ServerConnection::new(Arc::clone(&shared.config)).map_err(io::Error::other)?;
     tls.set_buffer_limit(None);
     while tls.is_handshaking() {
-        tls.complete_io(&mut stream)?;
+        if let Err(error) = tls.complete_io(&mut stream) {
+            // What TLS said last must arrive, so that what the client sent meanwhile is read: closing
+            // before would be a reset.
+            stream.shutdown(Shutdown::Write)?;
+            io::copy(&mut stream, &mut io::sink())?;
+            return Err(error);
+        }
     }
     shared.handshakes.fetch_add(1, Ordering::SeqCst);
     let mut inner = TcpStream::connect(shared.inner)?;

@@ -1,0 +1,226 @@
+//! Whom the system trusts, and the proxies that variables name.
+
+use std::env;
+
+use defender_endpoint::{Client, ClientBuilder, Error, RetryPolicy, StaticToken};
+
+use crate::raw::{Answer, Forbidden, RawServer, cloud};
+#[cfg(feature = "rustls")]
+use crate::tls_server::Authority;
+use crate::{URL, run};
+
+/// Root certificates for a child that are its own.
+const ROOTS: &str = "DEFENDER_ENDPOINT_ROOTS";
+
+/// What a child with this task does, if it is one of these.
+pub(crate) fn task(name: &str) -> Option<Result<(), Error>> {
+    Some(match name {
+        "trust, default" => call(|builder| builder),
+        "trust, own roots" => call(own_roots),
+        "trust, own roots alone" => call(|builder| own_roots(builder).built_in_roots(false)),
+        #[cfg(feature = "platform-verifier")]
+        "trust, platform verifier" => call(ClientBuilder::platform_verifier),
+        #[cfg(feature = "platform-verifier")]
+        "trust, platform verifier, own roots alone" => call(|builder| {
+            let builder = own_roots(builder).built_in_roots(false);
+            builder.platform_verifier()
+        }),
+        #[cfg(feature = "native-tls")]
+        "trust, native TLS" => call(ClientBuilder::native_tls),
+        #[cfg(feature = "native-tls")]
+        "trust, native TLS, own roots alone" => call(|builder| {
+            let builder = own_roots(builder).built_in_roots(false);
+            builder.native_tls()
+        }),
+        _ => return None,
+    })
+}
+
+fn own_roots(builder: ClientBuilder) -> ClientBuilder {
+    builder.root_certificates(env::var(ROOTS).unwrap())
+}
+
+fn call(settings: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Result<(), Error> {
+    let builder = Client::builder(StaticToken::new("a-token")?)
+        .cloud(cloud(env::var(URL).unwrap()))
+        .retry_policy(RetryPolicy::none());
+    settings(builder).build()?.scan_agents().map(drop)
+}
+
+/// The system's certificates, on systems where they are a file that a variable names: rustls' platform
+/// verifier and OpenSSL both heed it.
+#[cfg(all(
+    target_os = "linux",
+    any(feature = "platform-verifier", feature = "native-tls")
+))]
+mod system {
+    use std::fs;
+    use std::path::PathBuf;
+
+    use super::ROOTS;
+    use crate::raw::{Answer, RawServer};
+    use crate::tls_server::Authority;
+    use crate::{NOTHING, URL, run};
+
+    /// What a child makes of a server of this authority, with that one alone in the system's store,
+    /// and the other given by the program.
+    fn trusts(task: &str, server: &Authority, system: &Authority, own: &Authority) -> bool {
+        let api = RawServer::sending(Answer::json(NOTHING));
+        let server = server.valid().before(&api.host());
+        let store = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+        let store = store.join(format!("{}.pem", task.replace([' ', ','], "-")));
+        fs::write(&store, system.pem()).unwrap();
+        let variables = [
+            (URL, server.url()),
+            (ROOTS, own.pem().to_owned()),
+            ("SSL_CERT_FILE", store.to_str().unwrap().to_owned()),
+        ];
+        let said = run(task, &variables);
+        let trusted = said.contains("<went well>");
+        assert_eq!(api.calls(), usize::from(trusted), "{said}");
+        assert!(
+            trusted || said.contains("<Tls> ") && said.contains("`root_certificates`"),
+            "{said}"
+        );
+        trusted
+    }
+
+    /// With this setting the system's roots count, and with `built_in_roots(false)` the program's own.
+    fn assert_trust_of_the_system(task: &str) {
+        let (system, own) = (Authority::new("System"), Authority::new("Own"));
+        assert!(trusts(task, &system, &system, &own));
+        assert!(!trusts(task, &own, &system, &own));
+        let alone = format!("{task}, own roots alone");
+        assert!(trusts(&alone, &own, &system, &own));
+        assert!(!trusts(&alone, &system, &system, &own));
+    }
+
+    #[cfg(feature = "platform-verifier")]
+    #[test]
+    fn the_platform_verifier_trusts_whom_the_system_trusts() {
+        assert_trust_of_the_system("trust, platform verifier");
+    }
+
+    #[cfg(feature = "native-tls")]
+    #[test]
+    fn native_tls_trusts_whom_the_system_trusts() {
+        assert_trust_of_the_system("trust, native TLS");
+    }
+
+    /// Mozilla's roots are part of the program, and no file of the system's changes them.
+    #[cfg(feature = "rustls")]
+    #[test]
+    fn without_a_setting_the_system_is_not_asked() {
+        let (system, own) = (Authority::new("System"), Authority::new("Own"));
+        assert!(!trusts("trust, default", &system, &system, &own));
+        assert!(!trusts("trust, own roots", &system, &system, &own));
+        assert!(trusts("trust, own roots", &own, &system, &own));
+    }
+}
+
+// --- proxies
+
+/// A proxy of the environment that asks for a password, and lets through what it inspects.
+#[cfg(feature = "rustls")]
+#[test]
+fn a_password_in_the_environment_is_decoded_and_sent() {
+    let inspector = Authority::new("Inspector");
+    let api = crate::tenant();
+    let plan = inspector.valid_for(&["api.example"]).plan(&api.host());
+    let proxy = plan.behind_a_tunnel().start();
+    let variables = [
+        (URL, "https://api.example".to_owned()),
+        (ROOTS, inspector.pem().to_owned()),
+        // The first that is set and not empty counts.
+        ("ALL_PROXY", " ".to_owned()),
+        (
+            "HTTPS_PROXY",
+            format!("http://a-user:hunter2%40%2F@{}", proxy.host()),
+        ),
+        ("HTTP_PROXY", "http://127.0.0.1:1".to_owned()),
+    ];
+    let said = run("trust, own roots", &variables);
+    assert!(said.contains("<went well>"), "{said}");
+    let head = proxy.tunnels().concat();
+    // «a-user:hunter2@/»
+    let header = "\r\nProxy-Authorization: Basic YS11c2VyOmh1bnRlcjJALw==\r\n";
+    assert!(head.contains(header), "{head}");
+    assert_eq!(api.only().header("proxy-authorization"), None);
+}
+
+/// ureq would pass over it, and the call would go past the proxy.
+#[test]
+fn a_proxy_url_in_the_environment_that_is_none_is_refused() {
+    let api = Forbidden::new();
+    let url = format!("http://{}", api.host());
+    for name in [
+        "ALL_PROXY",
+        "all_proxy",
+        "HTTPS_PROXY",
+        "https_proxy",
+        "HTTP_PROXY",
+        "http_proxy",
+    ] {
+        for value in [
+            "http://a-user:hunter2@ho st:80",
+            "http://[::1",
+            "ftp://host",
+        ] {
+            let said = run("token", &[(URL, url.as_str()), (name, value)]);
+            assert!(said.contains("<Config> ") && said.contains(name), "{said}");
+            assert!(said.contains("percent-encoded"), "{said}");
+        }
+    }
+    api.assert_untouched();
+}
+
+#[cfg(unix)]
+#[test]
+fn a_proxy_of_the_environment_that_is_no_unicode_is_refused() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let variables = [
+        (URL, OsStr::new("http://127.0.0.1:1")),
+        ("HTTPS_PROXY", OsStr::from_bytes(b"http://hunter2\xff@host")),
+    ];
+    let said = run("token", &variables);
+    assert!(
+        said.contains("<Config> ") && said.contains("HTTPS_PROXY"),
+        "{said}"
+    );
+    // One that the program names goes before it, be it what it may.
+    let variables = [
+        &variables[..],
+        &[("DEFENDER_ENDPOINT_PROXY", OsStr::new("http://127.0.0.1:1"))],
+    ];
+    assert!(!run("token, proxy", &variables.concat()).contains("<Config> "));
+}
+
+/// Domains with what is below them, in both forms; a proxy that the program names has no exceptions.
+#[test]
+fn exceptions_of_the_environment_are_for_its_own_proxy() {
+    let refusing = || RawServer::new(|_| Answer::new(403, &[], "").closed());
+    for (name, exceptions, direct) in [
+        ("NO_PROXY", ".0.0.1", true),
+        ("NO_PROXY", "*.0.0.1", true),
+        ("no_proxy", "127.0.0.1", true),
+        ("NO_PROXY", "0.0.1", false),
+        ("NO_PROXY", "example.com, 127.0.0.1", false),
+    ] {
+        for (task, variable, direct) in [
+            ("token", "HTTPS_PROXY", direct),
+            ("token, proxy", "DEFENDER_ENDPOINT_PROXY", false),
+        ] {
+            let proxy = refusing();
+            let variables = [
+                (URL, "https://127.0.0.1:1".to_owned()),
+                (variable, proxy.url()),
+                (name, exceptions.to_owned()),
+            ];
+            let said = run(task, &variables);
+            assert!(said.contains("<Transport> "), "{said}");
+            assert_eq!(proxy.calls() == 0, direct, "{exceptions}: {said}");
+        }
+    }
+}
