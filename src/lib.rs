@@ -351,7 +351,7 @@ pub mod testing;
 mod wait;
 mod wire;
 
-pub use auth::{AccessToken, ClientSecret, Credential, StaticToken, TokenRequest};
+pub use auth::{AccessToken, AzureCli, ClientSecret, Credential, StaticToken, TokenRequest};
 pub use client::{Client, ClientBuilder};
 pub use cloud::Cloud;
 pub use error::{Error, ErrorKind};

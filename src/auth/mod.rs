@@ -1,6 +1,7 @@
 //! Tokens: what a credential is, and the cache that asks it as rarely as possible.
 
 mod answer;
+mod azure_cli;
 mod cache;
 mod client_secret;
 mod entra;
@@ -22,6 +23,7 @@ use crate::wait::{Deadline, Observer, Patience, WaitReason};
 pub(crate) use cache::TokenCache;
 pub(crate) use entra::{check_client_id, check_tenant};
 
+pub use azure_cli::AzureCli;
 pub use client_secret::ClientSecret;
 pub use static_token::StaticToken;
 

@@ -1112,7 +1112,10 @@ fn the_crate_starts_no_process_and_has_no_panic_of_its_own() {
         // The Azure CLI is another program: the one file that starts it may name it.
         let starts = path == "src/auth/azure_cli.rs";
         assert!(starts || !source.text.contains("std::process"), "{path}");
-        assert!(starts || !source.text.contains("process::Command"), "{path}");
+        assert!(
+            starts || !source.text.contains("process::Command"),
+            "{path}"
+        );
         assert!(!source.text.contains("process::exit"), "{path}");
         assert!(!source.text.contains("process::abort"), "{path}");
         // The fake tenant's secrets are none.
