@@ -406,6 +406,8 @@ impl Output {
     }
 }
 
+const NAME: &str = if cfg!(windows) { "az.cmd" } else { "az" };
+
 /// Where `az` is. Folders of `PATH` that depend on the current one hold what anybody put there.
 fn found() -> Result<PathBuf, Error> {
     let path = env::var_os("PATH").unwrap_or_default();
@@ -416,11 +418,6 @@ fn found() -> Result<PathBuf, Error> {
             .with_hint(INSTALL)
     })
 }
-
-#[cfg(not(windows))]
-const NAME: &str = "az";
-#[cfg(windows)]
-const NAME: &str = "az.cmd";
 
 #[cfg(unix)]
 fn is_program(file: &Path) -> bool {
@@ -435,13 +432,10 @@ fn is_program(file: &Path) -> bool {
 }
 
 /// A folder into which only administrators can put a program.
-#[cfg(not(windows))]
 fn trusted_folder() -> Result<PathBuf, Error> {
-    Ok(PathBuf::from("/"))
-}
-
-#[cfg(windows)]
-fn trusted_folder() -> Result<PathBuf, Error> {
+    if cfg!(not(windows)) {
+        return Ok(PathBuf::from("/"));
+    }
     let root = env::var_os("SystemRoot").map(PathBuf::from);
     root.filter(|folder| folder.is_absolute()).ok_or_else(|| {
         Error::credential("the Azure CLI can't be run: SystemRoot is not set, or no absolute path")
