@@ -85,6 +85,44 @@ pub(crate) fn without<'a>(text: &'a str, secret: &Secret) -> Cow<'a, str> {
     Cow::Owned(parts.join("…"))
 }
 
+/// The text without what looks like a token, where nobody knows which it may hold: another program's
+/// words. Long words of letters and digits that are no path, what begins like a JWT, and what stands
+/// behind a token's name. It may take out more than that.
+pub(crate) fn without_tokens(text: &str) -> String {
+    const NAMES: [&str; 6] = [
+        "bearer",
+        "accesstoken",
+        "access_token",
+        "refresh_token",
+        "id_token",
+        "client_secret",
+    ];
+    let is_of_token = |c: char| c.is_ascii_alphanumeric() || "-._~+/%".contains(c);
+    let mut clean = String::with_capacity(text.len());
+    let mut is_named = false;
+    for part in text.split_inclusive(|c| !is_of_token(c)) {
+        let word = part.trim_end_matches(|c| !is_of_token(c));
+        if !word.is_empty() {
+            let hidden = is_named || looks_like_token(word);
+            clean.push_str(if hidden { "***" } else { word });
+            is_named = NAMES.iter().any(|name| word.eq_ignore_ascii_case(name));
+        }
+        clean.extend(part.strip_prefix(word));
+    }
+    clean
+}
+
+fn looks_like_token(word: &str) -> bool {
+    /// Longer than a GUID.
+    const LONG: usize = 40;
+    let is_opaque = |part: &str| {
+        part.len() >= LONG
+            && part.bytes().any(|byte| byte.is_ascii_digit())
+            && part.bytes().any(|byte| byte.is_ascii_alphabetic())
+    };
+    (word.contains("eyJ") && word.len() >= TELLING) || word.split('/').any(is_opaque)
+}
+
 /// A place where a text spells a secret, or enough of it.
 struct Found<'a> {
     before: &'a str,
@@ -329,5 +367,37 @@ mod tests {
     fn marks_that_turn_or_hide_text_are_not_shown() {
         let marks = "a\u{61c}b\u{200b}c\u{202e}d\u{2066}e\u{feff}f\u{2028}g\u{85}h\u{7}i";
         assert_eq!(shortened(marks), "a b c d e f g h i");
+    }
+
+    #[test]
+    fn what_looks_like_a_token_is_taken_out_of_texts_of_which_nobody_knows() {
+        let jwt = "eyJ0eXAiOiJKV1Qi.eyJhdWQi.c2ln";
+        let opaque = "1.AXeaN".repeat(8);
+        for (text, clean) in [
+            (format!("got {jwt}, {jwt}"), "got ***, ***"),
+            (format!("(x={opaque}==)"), "(x=***==)"),
+            (format!("/{opaque}/a"), "***"),
+            (
+                "Bearer abc; bearer: x".to_owned(),
+                "Bearer ***; bearer: ***",
+            ),
+            (
+                "{\"accessToken\": \"ab\"}".to_owned(),
+                "{\"accessToken\": \"***\"}",
+            ),
+            ("client_secret=a~b&c=d".to_owned(), "client_secret=***&c=d"),
+        ] {
+            assert_eq!(without_tokens(&text), clean, "{text}");
+        }
+        for harmless in [
+            "",
+            "ü \u{1b} ***",
+            "AADSTS65002: Consent between first party application '04b07795-8ddb-461a-bbee-02f9e1bf7b46'.",
+            "see https://login.microsoftonline.com/error?code=65002, or https://aka.ms/azsdk/net/identity/azclicredential/troubleshoot.",
+            "/opt/az/lib/python3.11/site-packages/azure/cli/core/auth/msal_authentication.py, line 77",
+            "azure.cli.core.auth.msal_authentication.UserCredential.acquire_token",
+        ] {
+            assert_eq!(without_tokens(harmless), harmless);
+        }
     }
 }

@@ -367,6 +367,7 @@ pub use auth::{AccessToken, ClientSecret, Credential, StaticToken, TokenRequest}
 };
 pub use auth::{AccessToken, ClientSecret, Credential, ManagedIdentity, StaticToken, TokenRequest};
 pub use auth::{AccessToken, ClientSecret, Credential, StaticToken, TokenClaims, TokenRequest};
+pub use auth::{AccessToken, AzureCli, ClientSecret, Credential, StaticToken, TokenRequest};
 pub use client::{Client, ClientBuilder};
 pub use cloud::Cloud;
 pub use error::{Error, ErrorKind};

@@ -144,7 +144,7 @@ fn read(body: &[u8], content_type: Option<&str>) -> Result<Grant, Error> {
     })
 }
 
-fn known(member: Option<Value>) -> Option<Value> {
+pub(super) fn known(member: Option<Value>) -> Option<Value> {
     member.filter(|value| !value.is_null())
 }
 
@@ -157,7 +157,7 @@ fn lifetime(expires_in: &Value) -> Result<Duration, Error> {
 }
 
 /// Seconds since 1970.
-fn expiry(expires_on: &Value) -> Result<OffsetDateTime, Error> {
+pub(super) fn expiry(expires_on: &Value) -> Result<OffsetDateTime, Error> {
     seconds(expires_on)
         .and_then(|seconds| i64::try_from(seconds).ok())
         .and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok())

@@ -1,6 +1,7 @@
 //! Tokens: what a credential is, and the cache that asks it as rarely as possible.
 
 mod answer;
+mod azure_cli;
 mod cache;
 mod client_assertion;
 #[cfg(feature = "certificate")]
@@ -36,6 +37,7 @@ pub use client_assertion::ClientAssertion;
 #[cfg_attr(docsrs, doc(cfg(feature = "certificate")))]
 pub use client_certificate::ClientCertificate;
 pub use claims::TokenClaims;
+pub use azure_cli::AzureCli;
 pub use client_secret::ClientSecret;
 pub use device_code::{DeviceCode, DeviceCodePrompt};
 pub use managed_identity::ManagedIdentity;

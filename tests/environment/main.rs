@@ -12,6 +12,8 @@
 mod managed_identity;
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 mod networks;
+#[cfg(unix)]
+mod azure_cli;
 #[path = "../it/support/raw.rs"]
 mod raw;
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
@@ -51,6 +53,9 @@ fn child() {
     #[cfg(any(feature = "rustls", feature = "native-tls"))]
     if let Some(outcome) = networks::task(&task) {
         return report(outcome);
+    #[cfg(unix)]
+    if let Some(outcome) = azure_cli::task(&task) {
+        return tell(outcome);
     }
     let outcome = match task.as_str() {
         "build" => Client::from_env().map(drop),
@@ -71,6 +76,10 @@ fn child() {
 
 /// What `run` gives back.
 fn report(outcome: Result<(), Error>) {
+    tell(outcome);
+}
+
+fn tell(outcome: Result<(), Error>) {
     match outcome {
         Ok(()) => println!("<went well>"),
         Err(error) => println!("<{:?}> {error}\n{error:?}\n{error:#?}", error.kind()),

@@ -12,3 +12,6 @@ pub(crate) mod device_code;
 //! The crate's credentials over the wire, a module for each.
 
 pub(crate) mod managed_identity;
+//! Credentials other than a client secret, a module for each.
+
+pub(crate) mod azure_cli;

@@ -1,0 +1,887 @@
+//! A token from the Azure CLI, which is asked as another program.
+
+use std::env;
+use std::io::{ErrorKind as IoErrorKind, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use crate::auth::answer::{expiry, known};
+use crate::auth::{AccessToken, Credential, TokenRequest, check_tenant, check_token};
+use crate::error::{Error, ErrorKind, Retry};
+use crate::excerpt::{excerpt, without, without_tokens};
+use crate::secret::Secret;
+
+/// Ten to fifteen seconds are known of slow machines, and this is for all of them.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
+/// Nobody waits longer, and clocks can count it.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3_600);
+/// So much is kept of each output, in bytes. A token's JSON is some thousands.
+const ROOM: usize = 64 * 1024;
+/// So much is read at once, in bytes.
+const PIECE: usize = 4 * 1024;
+/// How often it is looked whether the program has ended.
+const LOOK: Duration = Duration::from_millis(10);
+/// For what is in the pipes when the program has ended, where another one holds them open.
+const LINGER: Duration = Duration::from_secs(1);
+/// Other credentials' secrets are nothing that the program needs.
+const NOT_ITS_OWN: [&str; 2] = ["AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PASSWORD"];
+
+/// The user who is signed in to the Azure CLI, for tools that people run by hand.
+///
+/// Each token is asked of `az account get-access-token`, which takes seconds: the program starts
+/// anew each time. The client keeps the token until shortly before it expires, so that a run of up
+/// to an hour asks once.
+///
+/// The token is a *delegated* one: it can do what the app of the Azure CLI was granted and the user
+/// may do. Machines need the delegated permission `Machine.Read` or `Machine.ReadWrite` and the role
+/// 'View Data' («List machines API»), and the list holds only the device groups that the user may see.
+/// Scan agents, definitions and history need `Machine.Read.All` and the role 'ViewData' or
+/// 'TvmViewData' («Get all scan agents»). **Whether the service admits the Azure CLI's own app for its
+/// audience is not documented and was not verified**: where it does not, Entra answers AADSTS65001 or
+/// AADSTS65002, and what helps is an app registration of one's own. A service principal that is signed
+/// in to the Azure CLI has the permissions of its app.
+///
+/// To know it in a minute, get a token by hand; with [`StaticToken`](crate::StaticToken) a script
+/// needs no more than that:
+///
+/// ```sh
+/// az account get-access-token --scope https://api.securitycenter.microsoft.com/.default \
+///     --query accessToken --output tsv
+/// ```
+///
+/// # How it is run
+///
+/// `az` (on Windows `az.cmd`) is looked for in the folders of `PATH` whose paths are absolute, and
+/// nowhere else: not in the current folder either. It is started with a list of arguments and without
+/// a shell (a `.cmd` file is run by Windows' own), from `/` or `%SystemRoot%`, with nothing to read, in
+/// a process group of its own, and with the environment of this process but for `AZURE_CLIENT_SECRET` and
+/// `AZURE_CLIENT_CERTIFICATE_PASSWORD`. What takes longer than the [time limit](Self::time_limit)
+/// is killed, on Unix with all that it has started, if the system has the utility `kill`.
+///
+/// The scope is the client's. The login authority is not: choose it with `az cloud set`.
+///
+/// # Errors
+///
+/// Of the calls that need a token, since nothing is looked at before:
+///
+/// * [`ErrorKind::Config`](crate::ErrorKind::Config): a setting can't be used, see there. Nothing is
+///   started.
+/// * [`ErrorKind::Credential`](crate::ErrorKind::Credential): the Azure CLI is not installed, is
+///   older than 2.54.0, nobody is signed in, Entra wants another sign-in or refuses, or what it prints is no
+///   token. The [hint](crate::Error::hint) says what to do. Up to 300 characters of its error
+///   output are in the message, without what looks like a token; of its output, nothing is. Only
+///   where it took longer than the time limit the error is retryable, by another call.
+/// * [`ErrorKind::Timeout`](crate::ErrorKind::Timeout): the deadline of the call came first.
+///
+/// # Example
+///
+/// ```
+/// use defender_endpoint::{AzureCli, Client};
+///
+/// let client = Client::builder(AzureCli::new().tenant("contoso.onmicrosoft.com")).build()?;
+/// # Ok::<(), defender_endpoint::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct AzureCli {
+    tenant: Option<String>,
+    subscription: Option<String>,
+    time_limit: Duration,
+}
+
+impl Default for AzureCli {
+    fn default() -> Self {
+        Self {
+            tenant: None,
+            subscription: None,
+            time_limit: TIME_LIMIT,
+        }
+    }
+}
+
+impl AzureCli {
+    /// The tenant and user that the Azure CLI uses by itself.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Another tenant, by its id or one of its domains, for users who are in several.
+    ///
+    /// One that is neither fails with [`ErrorKind::Config`](crate::ErrorKind::Config) when the token
+    /// is asked for, and so does a tenant beside a subscription, which the Azure CLI doesn't take.
+    pub fn tenant(mut self, tenant: impl Into<String>) -> Self {
+        self.tenant = Some(tenant.into());
+        self
+    }
+
+    /// Another subscription, by its id or its name: the tenant and user are the ones with which the
+    /// Azure CLI knows it.
+    ///
+    /// Of letters, digits, spaces, `-`, `_` and `.`, with a letter or digit in front. Others fail
+    /// with [`ErrorKind::Config`](crate::ErrorKind::Config) when the token is asked for; give the id
+    /// of a subscription whose name is different.
+    pub fn subscription(mut self, subscription: impl Into<String>) -> Self {
+        self.subscription = Some(subscription.into());
+        self
+    }
+
+    /// How long the Azure CLI may take: 30 seconds by default, since ten to fifteen have been seen where
+    /// it starts slowly. The deadline of a call bounds it too.
+    ///
+    /// Zero fails with [`ErrorKind::Config`](crate::ErrorKind::Config) when the token is asked for.
+    pub fn time_limit(mut self, limit: Duration) -> Self {
+        self.time_limit = limit;
+        self
+    }
+
+    /// What `az` is called with. Nothing here can be taken for an option or, with an `@` in front,
+    /// for a file to be read.
+    fn arguments(&self, scope: &str) -> Result<Vec<String>, Error> {
+        if self.time_limit.is_zero() {
+            return Err(Error::config("the time limit of the Azure CLI is zero"));
+        }
+        if scope.is_empty() || scope.starts_with(['-', '@']) || scope.chars().any(char::is_control)
+        {
+            return Err(Error::config(
+                "the Azure CLI can't be asked for this scope: it is empty, begins with '-' or '@', \
+                 or holds control characters",
+            ));
+        }
+        let mut arguments = vec![
+            "account",
+            "get-access-token",
+            "-o",
+            "json",
+            "--scope",
+            scope,
+        ];
+        if let Some(tenant) = &self.tenant {
+            check_tenant(tenant)?;
+            // A domain may begin like an option.
+            if tenant.starts_with('-') {
+                return Err(Error::config("the tenant begins with '-'"));
+            }
+            arguments.extend(["--tenant", tenant]);
+        }
+        if let Some(subscription) = &self.subscription {
+            check_subscription(subscription)?;
+            if self.tenant.is_some() {
+                return Err(Error::config(
+                    "the Azure CLI takes a tenant or a subscription, not both",
+                )
+                .with_hint("a subscription has its tenant: leave the other out"));
+            }
+            arguments.extend(["--subscription", subscription]);
+        }
+        Ok(arguments.into_iter().map(str::to_owned).collect())
+    }
+
+    /// What it means that `az` ended like this.
+    fn read(&self, scope: &str, output: &Output) -> Result<AccessToken, Error> {
+        let token = token_of(&output.stdout);
+        // Should it be in the error output too, it is taken out of that.
+        let secret = token.as_ref().map(|token| &token.secret);
+        let said = output.said(secret.unwrap_or(&Secret::from("")));
+        if output.code != Some(0) {
+            return Err(self.refusal(scope, output.code, said.as_deref()));
+        }
+        let Some(token) = token else {
+            let what = if output.stdout.trim_ascii().is_empty() {
+                "nothing"
+            } else {
+                "something else than the JSON of a token"
+            };
+            let text = format!("the Azure CLI ended well, but printed {what}");
+            return Err(
+                Error::credential(with_words(text, said.as_deref())).with_hint(format!(
+                    "see what `az account get-access-token --scope {scope}` does"
+                )),
+            );
+        };
+        let bearer = token.kind.as_deref().unwrap_or("Bearer");
+        if !bearer.eq_ignore_ascii_case("bearer") {
+            return Err(Error::credential(
+                "the token of the Azure CLI is not of type Bearer",
+            ));
+        }
+        check_token(&token.secret)?;
+        // The other date, `expiresOn`, is a local time that doesn't say where.
+        let moment = known(token.expires_on).ok_or_else(|| {
+            Error::credential(
+                "the Azure CLI is older than 2.54.0: it doesn't say when its token expires",
+            )
+            .with_hint(UPGRADE)
+        })?;
+        Ok(AccessToken::new(token.secret).expires_on(expiry(&moment)?))
+    }
+
+    /// Why there is no token, by what the program said.
+    fn refusal(&self, scope: &str, code: Option<i32>, said: Option<&str>) -> Error {
+        let words = said.unwrap_or_default();
+        let (why, hint) = if matches!(code, Some(NOT_FOUND | NOT_FOUND_ON_WINDOWS)) {
+            (NOT_INSTALLED, Some(INSTALL.to_owned()))
+        } else if let Some(number) = entra_code(words) {
+            // The program's own advice is to sign in again, whether that helps or not.
+            (
+                "Entra gave the Azure CLI no token",
+                self.advice(number, scope),
+            )
+        } else if words.contains("az login") {
+            let hint = self.sign_in(None);
+            ("nobody is signed in to the Azure CLI", Some(hint))
+        } else if words.contains("unrecognized arguments") {
+            ("the Azure CLI is too old", Some(UPGRADE.to_owned()))
+        } else {
+            ("the Azure CLI failed", None)
+        };
+        let how = match code {
+            Some(code) => format!("{why} (exit code {code})"),
+            None => format!("{why} (ended by a signal)"),
+        };
+        let error = Error::credential(with_words(how, said));
+        match hint {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        }
+    }
+
+    /// What to do about Entra's refusals, by their numbers. Only for people: Entra may change them.
+    fn advice(&self, number: &str, scope: &str) -> Option<String> {
+        match number {
+            "65001" | "65002" => Some(
+                "the API may not admit the Azure CLI's own app: use an app registration of your own, \
+                 with a device code for instance"
+                    .to_owned(),
+            ),
+            // Another factor, a device or a place that conditional access wants; a sign-in that has
+            // expired or was revoked.
+            "50072" | "50074" | "50076" | "50078" | "50079" | "50097" | "50132" | "50133"
+            | "50158" | "50173" | "53000" | "53001" | "53003" | "70008" | "70043" | "70044"
+            | "500133" | "700082" | "700084" => Some(self.sign_in(Some(scope))),
+            "50001" | "500011" => Some(
+                "the tenant doesn't know this audience: check the scope, and the cloud (`az cloud show`)"
+                    .to_owned(),
+            ),
+            "90002" => Some(
+                "there is no such tenant: check its id, and the cloud (`az cloud show`)".to_owned(),
+            ),
+            _ => None,
+        }
+    }
+
+    fn sign_in(&self, scope: Option<&str>) -> String {
+        let option = |name: &str, value: Option<&str>| {
+            value.map_or_else(String::new, |value| format!(" --{name} {value}"))
+        };
+        let tenant = option("tenant", self.tenant.as_deref());
+        format!("run `az login{tenant}{}`", option("scope", scope))
+    }
+}
+
+impl Credential for AzureCli {
+    fn token(&self, request: &TokenRequest<'_>) -> Result<AccessToken, Error> {
+        let scope = request.scope();
+        let arguments = self.arguments(scope)?;
+        let left = request.time_left().unwrap_or(Duration::MAX);
+        let time = self.time_limit.min(left);
+        if left.is_zero() {
+            return Err(too_late(time, true));
+        }
+        match run(&found()?, &arguments, time)? {
+            Some(output) => self.read(scope, &output),
+            None => Err(too_late(time, left < self.time_limit)),
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "Azure CLI"
+    }
+}
+
+/// What shells end with where there is no such program: here what the script `az` starts is missing.
+const NOT_FOUND: i32 = 127;
+const NOT_FOUND_ON_WINDOWS: i32 = 9009;
+const NOT_INSTALLED: &str = "the Azure CLI is not installed, or not whole";
+const INSTALL: &str = "install it so that `az` is in a folder of PATH, or use another credential";
+const UPGRADE: &str = "run `az upgrade`: 2.54.0 or newer is needed";
+
+/// As the Azure SDKs have it. What goes beyond is no part of an id.
+fn check_subscription(subscription: &str) -> Result<(), Error> {
+    let fits = |c: char| c.is_alphanumeric() || "-_. ".contains(c);
+    if subscription.starts_with(char::is_alphanumeric) && subscription.chars().all(fits) {
+        return Ok(());
+    }
+    Err(Error::config(
+        "the subscription holds other than letters, digits, spaces, '-', '_' and '.', or begins with \
+         none of the first two",
+    )
+    .with_hint("give the subscription's id instead of its name"))
+}
+
+fn too_late(time: Duration, by_deadline: bool) -> Error {
+    if by_deadline {
+        let text = format!("the Azure CLI was not done when the deadline came, after {time:?}");
+        return Error::new(ErrorKind::Timeout, text).with_retryable(true);
+    }
+    // Trying again within the call would take as long once more, and three times by default.
+    Error::credential(format!("the Azure CLI was not done after {time:?}"))
+        .with_retry(Retry::Later)
+        .with_hint("see how long `az account get-access-token` takes, or set another `time_limit`")
+}
+
+fn with_words(text: String, said: Option<&str>) -> String {
+    match said {
+        Some(said) => format!("{text}: {said}"),
+        None => text,
+    }
+}
+
+/// The number of Entra's first refusal in a text: `50076` of `AADSTS50076: Due to a ...`.
+fn entra_code(text: &str) -> Option<&str> {
+    let (_, code) = text.split_once("AADSTS")?;
+    code.split(|c: char| !c.is_ascii_digit()).next()
+}
+
+#[derive(Deserialize)]
+struct CliToken {
+    #[serde(rename = "accessToken")]
+    secret: Secret,
+    #[serde(rename = "tokenType")]
+    kind: Option<String>,
+    /// Seconds since 1970; since 2.54.0.
+    expires_on: Option<Value>,
+}
+
+/// The token in what was printed. Warnings may stand before the JSON, and whatever stands behind
+/// it doesn't matter.
+fn token_of(stdout: &[u8]) -> Option<CliToken> {
+    let mut rest = stdout;
+    loop {
+        let line = rest.split(|byte| *byte == b'\n').next()?;
+        if line.trim_ascii_start().starts_with(b"{") {
+            let json = serde_json::Deserializer::from_slice(rest);
+            return json.into_iter().next()?.ok();
+        }
+        rest = rest.get(line.len().saturating_add(1)..)?;
+    }
+}
+
+/// What a run of `az` came to. The texts are wiped, since the token is in one of them.
+struct Output {
+    /// None if it was a signal that ended it.
+    code: Option<i32>,
+    stdout: Zeroizing<Vec<u8>>,
+    stderr: Zeroizing<Vec<u8>>,
+}
+
+impl Output {
+    fn new() -> Self {
+        // With room for all of it at once: where a text grows, it leaves copies behind.
+        let text = || Zeroizing::new(Vec::with_capacity(ROOM + PIECE));
+        Self {
+            code: None,
+            stdout: text(),
+            stderr: text(),
+        }
+    }
+
+    /// What the program says went wrong, in one short line and without what looks like a token.
+    fn said(&self, secret: &Secret) -> Option<String> {
+        let text = Zeroizing::new(String::from_utf8_lossy(&self.stderr).into_owned());
+        // Warnings and the like may stand before it.
+        let error = text.match_indices("ERROR:").find(|(at, _)| {
+            let before = text.get(..*at).unwrap_or_default();
+            before.is_empty() || before.ends_with('\n')
+        });
+        let error = error.and_then(|(at, _)| text.get(at..)).unwrap_or(&text);
+        // First the token that is known, since it may hold what ends others.
+        let error = Zeroizing::new(without(error, secret).into_owned());
+        excerpt(&without_tokens(&error), secret)
+    }
+}
+
+const NAME: &str = if cfg!(windows) { "az.cmd" } else { "az" };
+
+/// Where `az` is. Folders of `PATH` that depend on the current one hold what anybody put there.
+fn found() -> Result<PathBuf, Error> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders = env::split_paths(&path).filter(|folder| folder.is_absolute());
+    let mut files = folders.map(|folder| folder.join(NAME));
+    files.find(|file| is_program(file)).ok_or_else(|| {
+        Error::credential("the Azure CLI is not installed: no folder of PATH holds it")
+            .with_hint(INSTALL)
+    })
+}
+
+#[cfg(unix)]
+fn is_program(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    file.metadata()
+        .is_ok_and(|it| it.is_file() && it.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_program(file: &Path) -> bool {
+    file.is_file()
+}
+
+/// A folder into which only administrators can put a program.
+fn trusted_folder() -> Result<PathBuf, Error> {
+    if cfg!(not(windows)) {
+        return Ok(PathBuf::from("/"));
+    }
+    let root = env::var_os("SystemRoot").map(PathBuf::from);
+    root.filter(|folder| folder.is_absolute()).ok_or_else(|| {
+        Error::credential("the Azure CLI can't be run: SystemRoot is not set, or no absolute path")
+    })
+}
+
+/// Runs the program for so long at most; `None` where it was not done by then.
+fn run(az: &Path, arguments: &[String], time: Duration) -> Result<Option<Output>, Error> {
+    let mut command = Command::new(az);
+    command
+        .args(arguments)
+        .current_dir(trusted_folder()?)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    for name in NOT_ITS_OWN {
+        command.env_remove(name);
+    }
+    // `az` is a script that starts the program proper: together they can be ended.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+
+    let failed = |error| {
+        Error::credential(format!("the Azure CLI could not be run ({})", az.display()))
+            .with_source(error)
+    };
+    let begun = Instant::now();
+    let mut running = Running(command.spawn().map_err(failed)?);
+    let (send, pieces) = mpsc::sync_channel(4);
+    forward(running.0.stdout.take(), Pipe::Stdout, send.clone()).map_err(failed)?;
+    forward(running.0.stderr.take(), Pipe::Stderr, send).map_err(failed)?;
+
+    let mut output = Output::new();
+    let mut time = time.min(LONGEST);
+    let (mut open, mut status) = (true, None);
+    while open || status.is_none() {
+        let left = time.saturating_sub(begun.elapsed());
+        if left.is_zero() {
+            // What has ended may have left another program behind that holds its pipes.
+            break;
+        }
+        if open {
+            match pieces.recv_timeout(left.min(LOOK)) {
+                Ok((Pipe::Stdout, piece)) => {
+                    output.stdout.extend_from_slice(&piece);
+                    if output.stdout.len() > ROOM {
+                        return Err(Error::credential(
+                            "the Azure CLI printed more than 64 KiB, which is no token",
+                        ));
+                    }
+                }
+                // What doesn't fit is read all the same, so that nobody waits for it to be.
+                Ok((Pipe::Stderr, piece)) if output.stderr.len() < ROOM => {
+                    output.stderr.extend_from_slice(&piece);
+                }
+                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => open = false,
+            }
+        } else {
+            thread::sleep(left.min(LOOK));
+        }
+        if status.is_none() {
+            status = running.0.try_wait().map_err(failed)?;
+            if status.is_some() {
+                time = time.min(begun.elapsed().saturating_add(LINGER));
+            }
+        }
+    }
+    Ok(status.map(|status| {
+        output.code = status.code();
+        output
+    }))
+}
+
+#[derive(Clone, Copy)]
+enum Pipe {
+    Stdout,
+    Stderr,
+}
+
+type Piece = (Pipe, Zeroizing<Vec<u8>>);
+
+/// Reads a pipe on a thread, until its end or until nobody wants to have it. Where another program holds
+/// the pipe open, the thread lasts as long as that one.
+fn forward(
+    from: Option<impl Read + Send + 'static>,
+    pipe: Pipe,
+    to: SyncSender<Piece>,
+) -> std::io::Result<()> {
+    let Some(mut from) = from else { return Ok(()) };
+    let read = move || {
+        let mut buffer = Zeroizing::new([0; PIECE]);
+        loop {
+            let piece = match from.read(buffer.as_mut_slice()) {
+                Ok(length) => buffer.get(..length).unwrap_or_default(),
+                Err(error) if error.kind() == IoErrorKind::Interrupted => continue,
+                Err(_) => break,
+            };
+            let piece = Zeroizing::new(piece.to_vec());
+            if piece.is_empty() || to.send((pipe, piece)).is_err() {
+                break;
+            }
+        }
+    };
+    thread::Builder::new().spawn(read).map(drop)
+}
+
+/// A program that doesn't outlive the wait for it.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if matches!(self.0.try_wait(), Ok(Some(_))) {
+            return;
+        }
+        // The group first: its number is the child's for as long as that has not been waited for.
+        end_group(self.0.id());
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Ends what the program has started. The standard library can't, but a utility of the system can.
+#[cfg(unix)]
+fn end_group(id: u32) {
+    let kill = ["/bin/kill", "/usr/bin/kill"].map(Path::new);
+    let Some(kill) = kill.into_iter().find(|file| is_program(file)) else {
+        return;
+    };
+    let _ = Command::new(kill)
+        .args(["-s", "KILL", "--", &format!("-{id}")])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+}
+
+#[cfg(not(unix))]
+fn end_group(_id: u32) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCOPE: &str = "https://api.securitycenter.microsoft.com/.default";
+    /// Of the form of Entra's: three parts, the first of which is `{"typ":...`.
+    const JWT: &str = "eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJwbGFudGVkIn0.c2lnbmF0dXJl";
+
+    fn read(
+        code: impl Into<Option<i32>>,
+        stdout: &str,
+        stderr: &str,
+    ) -> Result<AccessToken, Error> {
+        let output = Output {
+            code: code.into(),
+            stdout: Zeroizing::new(stdout.as_bytes().to_vec()),
+            stderr: Zeroizing::new(stderr.as_bytes().to_vec()),
+        };
+        AzureCli::new().read(SCOPE, &output)
+    }
+
+    /// A refusal: its text and its hint.
+    fn refused(code: impl Into<Option<i32>>, stdout: &str, stderr: &str) -> (String, String) {
+        let error = read(code, stdout, stderr).err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Credential, "{error:?}");
+        assert!(!error.is_retryable(), "{error:?}");
+        let hint = error.hint().unwrap_or_default().to_owned();
+        (error.to_string(), hint)
+    }
+
+    #[test]
+    fn arguments_are_a_list_in_which_nothing_turns_into_an_option() {
+        let plain = [
+            "account",
+            "get-access-token",
+            "-o",
+            "json",
+            "--scope",
+            SCOPE,
+        ];
+        assert_eq!(AzureCli::new().arguments(SCOPE).unwrap(), plain);
+        let of_tenant = AzureCli::new().tenant("contoso.com").arguments(SCOPE);
+        assert_eq!(of_tenant.unwrap()[6..], ["--tenant", "contoso.com"]);
+        for name in [
+            "Pay as you go",
+            "11111111-2222-3333-4444-555555555555",
+            "büro_1.x",
+        ] {
+            let arguments = AzureCli::new().subscription(name).arguments(SCOPE);
+            assert_eq!(arguments.unwrap()[6..], ["--subscription", name]);
+        }
+    }
+
+    #[test]
+    fn settings_that_cannot_be_used_are_refused() {
+        let refused = |cli: AzureCli, scope| {
+            let error = cli.arguments(scope).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config, "{cli:?} {scope}");
+            assert!(!error.is_retryable());
+        };
+        for tenant in [
+            "",
+            "common",
+            "-a.com",
+            "--debug",
+            "a/b.com",
+            "@file.com",
+            "a.com\n",
+        ] {
+            refused(AzureCli::new().tenant(tenant), SCOPE);
+        }
+        for name in [
+            "", " ", "-x", "--debug", "@file", "a;b", "a&b", "%PATH%", "a\"b", "a\nb", "$(a)",
+        ] {
+            refused(AzureCli::new().subscription(name), SCOPE);
+        }
+        for scope in ["", "-x", "--debug", "@/etc/passwd", "a\nb", "a\0b"] {
+            refused(AzureCli::new(), scope);
+        }
+        refused(AzureCli::new().time_limit(Duration::ZERO), SCOPE);
+        refused(
+            AzureCli::new().tenant("contoso.com").subscription("a"),
+            SCOPE,
+        );
+    }
+
+    #[test]
+    fn the_token_and_its_expiry_are_read() {
+        for (before, expires_on, behind) in [
+            ("", "1900000000", ""),
+            ("", "\"1900000000\"", "\n"),
+            (
+                "WARNING: {a} [b]\n\nnotice\r\n",
+                "1900000000",
+                "\nand {more}\n",
+            ),
+        ] {
+            let stdout = format!(
+                "{before}{{\n  \"accessToken\": \"{JWT}\",\n  \"expiresOn\": \"2001-01-01 01:01:01.000000\",\n  \
+                 \"expires_on\": {expires_on},\n  \"tokenType\": \"Bearer\"\n}}{behind}"
+            );
+            let token = read(0, &stdout, "WARNING: there is something newer").unwrap();
+            assert_eq!(token.secret.expose(), JWT);
+            assert_eq!(token.expires_on.unwrap().unix_timestamp(), 1_900_000_000);
+            assert_eq!(token.expires_in, None);
+        }
+    }
+
+    #[test]
+    fn blank_lines_cost_no_more_than_others() {
+        let blank = "\n".repeat(ROOM);
+        assert!(refused(0, &blank, "").0.contains("printed nothing"));
+    }
+
+    #[test]
+    fn output_that_is_no_token_is_refused_without_showing_it() {
+        for (stdout, words) in [
+            ("", "printed nothing"),
+            (" \r\n", "printed nothing"),
+            ("PLANTED", "something else than the JSON of a token"),
+            ("[\"PLANTED\"]", "something else"),
+            ("{\"accessToken\":\"PLANTED", "something else"),
+            ("{\"PLANTED\":1}", "something else"),
+            ("{\"accessToken\":[\"PLANTED\"]}", "something else"),
+            (
+                "{\"accessToken\":\"\",\"expires_on\":1900000000}",
+                "is empty",
+            ),
+            (
+                "{\"accessToken\":\"PLANTED x\",\"expires_on\":1900000000}",
+                "holds spaces",
+            ),
+            (
+                "{\"accessToken\":\"PLANTED\",\"tokenType\":\"pop\"}",
+                "not of type Bearer",
+            ),
+            (
+                "{\"accessToken\":\"PLANTED\",\"expires_on\":\"PLANTED\"}",
+                "makes no sense",
+            ),
+            (
+                "{\"accessToken\":\"PLANTED\",\"expires_on\":-1}",
+                "makes no sense",
+            ),
+            (
+                "{\"accessToken\":\"PLANTED\",\"expires_on\":1e300}",
+                "makes no sense",
+            ),
+            (
+                "{\"accessToken\":\"PLANTED\",\"expiresOn\":\"2099-01-01 00:00:00\"}",
+                "older than 2.54.0",
+            ),
+            (
+                "{\"accessToken\":\"PLANTED\",\"expires_on\":null}",
+                "older than 2.54.0",
+            ),
+        ] {
+            let error = read(0, stdout, "").err().unwrap();
+            assert!(error.to_string().contains(words), "{stdout}: {error}");
+            assert!(
+                !format!("{error:?} {error:#?}").contains("PLANTED"),
+                "{stdout}"
+            );
+            refused(0, stdout, "");
+        }
+        assert!(
+            refused(0, "{\"accessToken\":\"t\"}", "")
+                .1
+                .contains("az upgrade")
+        );
+        let (text, hint) = refused(0, "", "WARNING: odd");
+        assert!(text.ends_with("printed nothing: WARNING: odd"), "{text}");
+        assert!(hint.contains(SCOPE), "{hint}");
+    }
+
+    #[test]
+    fn failures_come_with_what_to_do_about_them() {
+        const AGAIN: &str =
+            "run `az login --scope https://api.securitycenter.microsoft.com/.default`";
+        for (code, stderr, words, advice) in [
+            (
+                127,
+                "python3: not found",
+                "not installed, or not whole (exit code 127): python3",
+                "install it",
+            ),
+            (
+                9009,
+                "",
+                "not installed, or not whole (exit code 9009)",
+                "install it",
+            ),
+            (
+                1,
+                "ERROR: Please run 'az login' to setup account.\n",
+                "nobody is signed in",
+                "run `az login`",
+            ),
+            (
+                1,
+                "WARNING: x\nERROR: AADSTS50076: Due to a change, use MFA.\r\nTrace ID: 1\r\nPlease explicitly log in with:\naz login",
+                "no token (exit code 1): ERROR: AADSTS50076: Due to a change, use MFA. Trace ID: 1",
+                AGAIN,
+            ),
+            (1, "ERROR: AADSTS50079: enroll", "AADSTS50079", AGAIN),
+            (1, "ERROR: AADSTS50158: external", "AADSTS50158", AGAIN),
+            (
+                1,
+                "ERROR: AADSTS700082: The refresh token has expired",
+                "AADSTS700082",
+                AGAIN,
+            ),
+            (
+                1,
+                "ERROR: AADSTS65001: no consent. run:\naz login --scope x",
+                "AADSTS65001",
+                "of your own",
+            ),
+            (
+                1,
+                "{\"error_description\":\"AADSTS65002: Consent between",
+                "AADSTS65002",
+                "of your own",
+            ),
+            (1, "AADSTS500011: no resource", "AADSTS500011", "audience"),
+            (1, "AADSTS90002: no tenant", "AADSTS90002", "tenant"),
+            (1, "AADSTS1: what?", "gave the Azure CLI no token", ""),
+            (
+                2,
+                "ERROR: unrecognized arguments: --scope x",
+                "too old (exit code 2)",
+                "az upgrade",
+            ),
+            (
+                1,
+                "Traceback\n\tImportError",
+                "failed (exit code 1): Traceback ImportError",
+                "",
+            ),
+            (3, "", "the Azure CLI failed (exit code 3)", ""),
+        ] {
+            let (text, hint) = refused(code, "", stderr);
+            assert!(text.contains(words), "{stderr}: {text}");
+            assert!(hint.contains(advice), "{stderr}: {hint}");
+            assert_eq!(hint.is_empty(), advice.is_empty(), "{stderr}: {hint}");
+        }
+        assert!(refused(None, "", "").0.ends_with("(ended by a signal)"));
+        let cli = AzureCli::new().tenant("contoso.com");
+        assert_eq!(cli.sign_in(None), "run `az login --tenant contoso.com`");
+    }
+
+    #[test]
+    fn a_token_in_the_error_output_is_not_shown() {
+        let json = format!("{{\"accessToken\":\"{JWT}\",\"expires_on\":1900000000}}");
+        let odd = "a\"b/c%d\\e&f'g<h";
+        let odd_json = serde_json::json!({ "accessToken": odd }).to_string();
+        for (stdout, stderr) in [
+            ("", format!("ERROR: got {JWT}")),
+            ("", format!("DEBUG: {json}")),
+            ("", format!("Authorization: Bearer {JWT}, and more")),
+            ("", format!("{}{JWT}", "x ".repeat(140))),
+            (
+                "",
+                format!("\"refresh_token\": \"{}\"", "1.AXeaNb-_7".repeat(20)),
+            ),
+            (json.as_str(), format!("ERROR: {JWT}")),
+            (odd_json.as_str(), format!("ERROR: {odd} and {odd_json}")),
+        ] {
+            let (text, hint) = refused(1, stdout, &stderr);
+            for part in [&JWT[..16], &JWT[40..56], "AXeaN", odd, &odd[..8]] {
+                assert!(
+                    !text.contains(part) && !hint.contains(part),
+                    "{stderr}: {text}"
+                );
+            }
+            assert!(text.contains("***"), "{stderr}: {text}");
+        }
+    }
+
+    #[test]
+    fn error_output_is_one_short_plain_line() {
+        let (text, _) = refused(
+            1,
+            "",
+            &format!("\u{1b}[31mERROR:\u{202e}\ta\r\n{}", "b ".repeat(9_000)),
+        );
+        assert!(
+            text.len() < 400 && !text.chars().any(char::is_control),
+            "{text}"
+        );
+        let output = Output {
+            code: Some(1),
+            stdout: Zeroizing::default(),
+            stderr: Zeroizing::new(b"ERROR: \xff\xfe".to_vec()),
+        };
+        assert!(AzureCli::new().read(SCOPE, &output).is_err());
+    }
+
+    #[test]
+    fn only_a_time_limit_that_was_hit_is_worth_another_call() {
+        let limit = too_late(Duration::from_secs(30), false);
+        assert_eq!(limit.kind(), ErrorKind::Credential);
+        assert_eq!(limit.retry(), Retry::Later);
+        assert!(limit.is_retryable() && limit.to_string().contains("30s"));
+        let deadline = too_late(Duration::from_secs(1), true);
+        assert_eq!(deadline.kind(), ErrorKind::Timeout);
+        assert!(deadline.is_retryable());
+    }
+}
