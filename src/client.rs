@@ -1,17 +1,15 @@
 //! The client, and how it is built. One method for each operation.
 
-use std::env;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::auth::{
-    ClientSecret, Credential, TokenCache, TokenClaims, check_client_id, check_tenant,
-};
+use crate::auth::{Credential, TokenCache, TokenClaims};
 use crate::call::{self, Shared};
 use crate::clock::{Clock, SystemClock};
 use crate::cloud::Cloud;
+use crate::environment;
 use crate::error::Error;
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 use crate::http::Tls;
@@ -330,13 +328,27 @@ impl ClientBuilder {
         }
     }
 
-    /// Settings from environment variables. An empty variable counts as missing.
+    /// Settings from environment variables: a credential, and the hosts. An empty variable counts as
+    /// missing.
+    ///
+    /// The credential is the first of these whose variables are all set:
+    ///
+    /// | | |
+    /// | --- | --- |
+    /// | [workload identity](crate::WorkloadIdentity) | `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, `AZURE_FEDERATED_TOKEN_FILE` |
+    /// | client certificate (feature `certificate`) | `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, `AZURE_CLIENT_CERTIFICATE_PATH` |
+    /// | [client secret](crate::ClientSecret) | `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, `AZURE_CLIENT_SECRET` |
+    /// | [managed identity](crate::ManagedIdentity) | `IDENTITY_ENDPOINT` with `IDENTITY_HEADER` or `IMDS_ENDPOINT`, which the platform sets; with `AZURE_CLIENT_ID`, the user-assigned one of that id |
+    ///
+    /// `AZURE_TOKEN_CREDENTIALS` chooses among them, with the names that the Azure SDKs use:
+    /// `WorkloadIdentityCredential`, `EnvironmentCredential` (certificate or secret),
+    /// `ManagedIdentityCredential` (then the metadata service of a virtual machine is asked too) or
+    /// `AzureCliCredential` ([the Azure CLI](crate::AzureCli), in the tenant `AZURE_TENANT_ID` if that
+    /// is set). `prod` is the order above and `dev` the Azure CLI. Unless it is named, no metadata
+    /// service is asked and no `az` is started.
     ///
     /// | variable | |
     /// | --- | --- |
-    /// | `AZURE_TENANT_ID` | the tenant's id or domain; needed |
-    /// | `AZURE_CLIENT_ID` | the application (client) id; needed |
-    /// | `AZURE_CLIENT_SECRET` | the client secret's value; needed |
     /// | `AZURE_AUTHORITY_HOST` | the login authority, if not the cloud's |
     /// | `DEFENDER_CLOUD` | `commercial` (default), `us`, `eu`, `uk`, `au`, `gcc`, `gcc-high` or `dod` |
     /// | `DEFENDER_API_URL` | the API host, if not the cloud's; without `DEFENDER_CLOUD`, a host of the vendor's list selects its cloud's authority and scope too |
@@ -344,8 +356,9 @@ impl ClientBuilder {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config): a needed variable is missing, all of which
-    /// are named; a value makes no sense; or a variable isn't Unicode.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config): no credential is named completely, and the
+    /// text says of each what is missing; a value makes no sense, a certificate's file for instance;
+    /// or a variable isn't Unicode. Nothing is sent.
     ///
     /// # Example
     ///
@@ -356,60 +369,10 @@ impl ClientBuilder {
     /// # Ok::<(), defender_endpoint::Error>(())
     /// ```
     pub fn from_env() -> Result<Self, Error> {
-        Self::from_variables(|name| match env::var(name) {
-            Ok(value) => Ok(Some(value)),
-            Err(env::VarError::NotPresent) => Ok(None),
-            Err(env::VarError::NotUnicode(_)) => {
-                Err(Error::config(format!("{name} is not valid Unicode")))
-            }
+        environment::with_process(|environment| {
+            let credential = environment.credential()?;
+            Ok(Self::new(credential).cloud(environment.cloud()?))
         })
-    }
-
-    fn from_variables(read: impl Fn(&str) -> Result<Option<String>, Error>) -> Result<Self, Error> {
-        let read = |name| read(name).map(|value| value.filter(|value| !value.trim().is_empty()));
-        let names = ["AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"];
-        let [tenant, client_id, secret] = names.map(&read);
-        let (Some(tenant), Some(client_id), Some(secret)) = (&tenant?, &client_id?, &secret?)
-        else {
-            let missing: Vec<&str> = names
-                .into_iter()
-                .filter(|name| matches!(read(name), Ok(None)))
-                .collect();
-            return Err(Error::config(format!(
-                "missing in the environment: {}",
-                missing.join(", ")
-            ))
-            .with_hint("an app registration's overview and its client secrets have these values"));
-        };
-        let cloud_name = read("DEFENDER_CLOUD")?;
-        let api_url = read("DEFENDER_API_URL")?;
-        let mut cloud = match (&cloud_name, &api_url) {
-            (Some(name), _) => name
-                .trim()
-                .parse()
-                .map_err(|error: Error| error.for_request("DEFENDER_CLOUD"))?,
-            (None, Some(url)) => Cloud::of_api_url(url.trim()).unwrap_or_default(),
-            (None, None) => Cloud::default(),
-        };
-        if let Some(url) = api_url {
-            cloud = cloud.with_api_url(url.trim());
-        }
-        if let Some(url) = read("AZURE_AUTHORITY_HOST")? {
-            cloud = cloud.with_authority(url.trim());
-        }
-        if let Some(scope) = read("DEFENDER_SCOPE")? {
-            cloud = cloud.with_scope(scope.trim());
-        }
-        let of = |name| move |error: Error| error.for_request(name);
-        cloud.api_origin().map_err(of("DEFENDER_API_URL"))?;
-        cloud
-            .authority_origin()
-            .map_err(of("AZURE_AUTHORITY_HOST"))?;
-        check_tenant(tenant.trim()).map_err(of("AZURE_TENANT_ID"))?;
-        check_client_id(client_id.trim()).map_err(of("AZURE_CLIENT_ID"))?;
-        let credential = ClientSecret::new(tenant.trim(), client_id.trim(), secret.as_str())
-            .map_err(of("AZURE_CLIENT_SECRET"))?;
-        Ok(Client::builder(credential).cloud(cloud))
     }
 
     /// Which hosts to talk to. Defaults to [`Cloud::COMMERCIAL`].

@@ -46,10 +46,25 @@
 //!
 //! # Credentials
 //!
-//! * [`ClientSecret`]: an app registration with a client secret. [`Client::from_env`] makes one
-//!   from `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET`.
-//! * [`StaticToken`]: a token that was got elsewhere, `az account get-access-token` for instance.
-//! * [`Credential`]: a trait with one method, for everything else.
+//! [`Client::from_env`] takes the first credential that the environment names, in [this
+//! order](ClientBuilder::from_env): workload identity, client certificate, client secret, managed
+//! identity. Nothing is probed: no metadata service is asked and no `az` is started unless
+//! `AZURE_TOKEN_CREDENTIALS` names it. [`Client::builder`] takes any of these:
+//!
+//! | | for |
+//! | --- | --- |
+//! | [`WorkloadIdentity`] | clusters and CI jobs: a federated token in a file |
+//! | [`ClientAssertion`] | the same from a function of yours |
+//! | `ClientCertificate` (feature `certificate`) | an app registration with a key |
+//! | [`ClientSecret`] | an app registration with a password |
+//! | [`ManagedIdentity`] | virtual machines, App Service, Functions, Azure Arc |
+//! | [`AzureCli`] | you, as `az login` knows you |
+//! | [`DeviceCode`] | you, in a browser on any device |
+//! | [`StaticToken`] | a token that was got elsewhere |
+//! | [`Credential`] | a trait with one method, for everything else |
+//!
+//! Each with its variables, ten lines of code, and how to grant it the permission:
+//! [credentials].
 //!
 //! A token is kept until five minutes before it expires. One thread renews it for all; while that
 //! fails, the old one is used for as long as it is valid, and the next try comes half a minute later
@@ -274,9 +289,17 @@
 //!
 //! The proxy is the one that the environment names (`ALL_PROXY`, `HTTPS_PROXY`, `HTTP_PROXY`,
 //! `NO_PROXY`), [`proxy`](ClientBuilder::proxy), or [none](ClientBuilder::no_proxy); it must speak
-//! HTTP, and `build()` refuses any other. Where a proxy
-//! inspects TLS, give its root with `root_certificates`, or use the system's certificates with the
-//! feature `platform-verifier` or `native-tls` and the setter of the same name.
+//! HTTP, and `build()` refuses any other. A managed identity's endpoint is on the machine or next to
+//! it, and is never asked through a proxy.
+//!
+//! Mozilla's root certificates are built in. Where a proxy inspects TLS, its own root is needed too:
+//!
+//! * `root_certificates` adds it, from PEM; with `built_in_roots(false)` nothing else is trusted.
+//! * `platform_verifier` (feature `platform-verifier`) or `native_tls` (feature `native-tls`) trusts what
+//!   the system's administrator trusts.
+//!
+//! Where a gateway wants to see a certificate of the client, `client_certificate` shows it (mutual
+//! TLS). That is no credential: the API knows its callers by their tokens.
 //!
 //! # Logging
 //!
@@ -296,6 +319,7 @@
 //! | `rustls` (default) | TLS in Rust with Mozilla's roots built in |
 //! | `native-tls` | the system's TLS library; chosen with `ClientBuilder::native_tls`, or by being the only one |
 //! | `platform-verifier` | the system's certificate verifier; chosen with `ClientBuilder::platform_verifier` |
+//! | `certificate` | `ClientCertificate`: an app registration with a key |
 //! | `testing` | [testing your own tool][testing]: a fake tenant on loopback and a fake clock |
 //!
 //! Features add, they never choose: turning one on changes nothing for other crates of a build.
@@ -328,8 +352,10 @@ mod call;
 mod client;
 mod clock;
 mod cloud;
+pub mod credentials;
 mod decode;
 mod encode;
+mod environment;
 mod error;
 mod excerpt;
 pub mod filter;
@@ -355,19 +381,13 @@ pub mod testing;
 mod wait;
 mod wire;
 
-pub use auth::{
-    AccessToken, ClientAssertion, ClientSecret, Credential, StaticToken, TokenRequest,
-    WorkloadIdentity,
-};
 #[cfg(feature = "certificate")]
 #[cfg_attr(docsrs, doc(cfg(feature = "certificate")))]
 pub use auth::ClientCertificate;
-pub use auth::{AccessToken, ClientSecret, Credential, StaticToken, TokenRequest};
-    AccessToken, ClientSecret, Credential, DeviceCode, DeviceCodePrompt, StaticToken, TokenRequest,
+pub use auth::{
+    AccessToken, AzureCli, ClientAssertion, ClientSecret, Credential, DeviceCode, DeviceCodePrompt,
+    ManagedIdentity, StaticToken, TokenClaims, TokenRequest, WorkloadIdentity,
 };
-pub use auth::{AccessToken, ClientSecret, Credential, ManagedIdentity, StaticToken, TokenRequest};
-pub use auth::{AccessToken, ClientSecret, Credential, StaticToken, TokenClaims, TokenRequest};
-pub use auth::{AccessToken, AzureCli, ClientSecret, Credential, StaticToken, TokenRequest};
 pub use client::{Client, ClientBuilder};
 pub use cloud::Cloud;
 pub use error::{Error, ErrorKind};

@@ -3,10 +3,10 @@
 mod answer;
 mod azure_cli;
 mod cache;
+mod claims;
 mod client_assertion;
 #[cfg(feature = "certificate")]
 mod client_certificate;
-mod claims;
 mod client_secret;
 mod device_code;
 mod entra;
@@ -32,12 +32,12 @@ pub(crate) use cache::TokenCache;
 pub(crate) use claims::jwt;
 pub(crate) use entra::{check_client_id, check_tenant};
 
+pub use azure_cli::AzureCli;
+pub use claims::TokenClaims;
 pub use client_assertion::ClientAssertion;
 #[cfg(feature = "certificate")]
 #[cfg_attr(docsrs, doc(cfg(feature = "certificate")))]
 pub use client_certificate::ClientCertificate;
-pub use claims::TokenClaims;
-pub use azure_cli::AzureCli;
 pub use client_secret::ClientSecret;
 pub use device_code::{DeviceCode, DeviceCodePrompt};
 pub use managed_identity::ManagedIdentity;
@@ -86,7 +86,7 @@ pub trait Credential: Debug + Send + Sync {
 
     /// What kind of credential this is, for people: `client secret`, for instance. Says nothing by
     /// itself: a `credential`.
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "credential"
     }
 }
@@ -96,7 +96,7 @@ impl<C: Credential + ?Sized> Credential for Arc<C> {
         (**self).token(request)
     }
 
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         (**self).name()
     }
 }
@@ -106,7 +106,7 @@ impl<C: Credential + ?Sized> Credential for Box<C> {
         (**self).token(request)
     }
 
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         (**self).name()
     }
 }

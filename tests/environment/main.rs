@@ -9,11 +9,12 @@
     reason = "a test that fails may panic"
 )]
 
+#[cfg(unix)]
+mod azure_cli;
+mod from_env;
 mod managed_identity;
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 mod networks;
-#[cfg(unix)]
-mod azure_cli;
 #[path = "../it/support/raw.rs"]
 mod raw;
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
@@ -50,12 +51,15 @@ const CREDENTIALS: [(&str, &str); 3] = [
 fn child() {
     let Ok(task) = env::var(TASK) else { return };
     if let Some(outcome) = managed_identity::task(&task) {
+        return report(outcome);
+    }
     #[cfg(any(feature = "rustls", feature = "native-tls"))]
     if let Some(outcome) = networks::task(&task) {
         return report(outcome);
+    }
     #[cfg(unix)]
     if let Some(outcome) = azure_cli::task(&task) {
-        return tell(outcome);
+        return report(outcome);
     }
     let outcome = match task.as_str() {
         "build" => Client::from_env().map(drop),
@@ -76,10 +80,6 @@ fn child() {
 
 /// What `run` gives back.
 fn report(outcome: Result<(), Error>) {
-    tell(outcome);
-}
-
-fn tell(outcome: Result<(), Error>) {
     match outcome {
         Ok(()) => println!("<went well>"),
         Err(error) => println!("<{:?}> {error}\n{error:?}\n{error:#?}", error.kind()),

@@ -1,0 +1,235 @@
+//! What the environment's variables name: a credential, and a cloud. Sends nothing and looks for
+//! nothing that they don't name.
+
+use std::env;
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+#[cfg(feature = "certificate")]
+use crate::auth::ClientCertificate;
+use crate::auth::{
+    AzureCli, ClientSecret, Credential, ManagedIdentity, WorkloadIdentity, check_client_id,
+    check_tenant,
+};
+use crate::cloud::Cloud;
+use crate::error::Error;
+
+const TENANT: &str = "AZURE_TENANT_ID";
+const CLIENT: &str = "AZURE_CLIENT_ID";
+const SECRET: &str = "AZURE_CLIENT_SECRET";
+const CERTIFICATE: &str = "AZURE_CLIENT_CERTIFICATE_PATH";
+const TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
+const AUTHORITY: &str = "AZURE_AUTHORITY_HOST";
+const CHOICE: &str = "AZURE_TOKEN_CREDENTIALS";
+
+/// Where variables are read. What is blank counts as missing, and blanks around a value don't count.
+pub(crate) struct Environment<'a>(&'a dyn Fn(&str) -> Result<Option<String>, Error>);
+
+/// Runs `act` with the variables of this process.
+pub(crate) fn with_process<T>(act: impl FnOnce(&Environment<'_>) -> T) -> T {
+    act(&Environment(&|name| match env::var(name) {
+        Ok(value) => Ok(Some(value)),
+        Err(env::VarError::NotPresent) => Ok(None),
+        Err(env::VarError::NotUnicode(_)) => {
+            Err(Error::config(format!("{name} is not valid Unicode")))
+        }
+    }))
+}
+
+/// One way to a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    WorkloadIdentity,
+    Certificate,
+    Secret,
+    ManagedIdentity,
+    AzureCli,
+}
+
+/// What came of looking for one.
+enum Found {
+    Credential(Arc<dyn Credential>),
+    /// Why this can't be it.
+    Nothing(String),
+}
+
+impl Environment<'_> {
+    /// The first credential that the variables name completely.
+    pub(crate) fn credential(&self) -> Result<Arc<dyn Credential>, Error> {
+        let choice = self.read(CHOICE)?;
+        let ways = ways(choice.as_deref())?;
+        let mut reasons = Vec::new();
+        for way in ways {
+            match self.look(*way, choice.is_some())? {
+                Found::Credential(credential) => return Ok(credential),
+                Found::Nothing(reason) => reasons.push(format!("{}: {reason}", way.name())),
+            }
+        }
+        let text = format!(
+            "the environment names no credential. {}",
+            reasons.join("; ")
+        );
+        Err(Error::config(text).with_hint(format!(
+            "one of these is enough. An app registration's overview has tenant and client id. On a \
+             virtual machine with a managed identity set {CHOICE}=ManagedIdentityCredential, and to be \
+             yourself, after `az login`, {CHOICE}=AzureCliCredential"
+        )))
+    }
+
+    /// The cloud, with the hosts and the scope that have variables of their own.
+    pub(crate) fn cloud(&self) -> Result<Cloud, Error> {
+        let of = |name| move |error: Error| error.for_request(name);
+        let cloud_name = self.read("DEFENDER_CLOUD")?;
+        let api_url = self.read("DEFENDER_API_URL")?;
+        let mut cloud = match (&cloud_name, &api_url) {
+            (Some(name), _) => name.parse().map_err(of("DEFENDER_CLOUD"))?,
+            (None, Some(url)) => Cloud::of_api_url(url).unwrap_or_default(),
+            (None, None) => Cloud::default(),
+        };
+        if let Some(url) = api_url {
+            cloud = cloud.with_api_url(url);
+        }
+        if let Some(url) = self.read(AUTHORITY)? {
+            cloud = cloud.with_authority(url);
+        }
+        if let Some(scope) = self.read("DEFENDER_SCOPE")? {
+            cloud = cloud.with_scope(scope);
+        }
+        cloud.api_origin().map_err(of("DEFENDER_API_URL"))?;
+        cloud.authority_origin().map_err(of(AUTHORITY))?;
+        Ok(cloud)
+    }
+
+    fn look(&self, way: Way, by_name: bool) -> Result<Found, Error> {
+        match way {
+            Way::WorkloadIdentity => self.of_application(TOKEN_FILE, |tenant, client, file| {
+                WorkloadIdentity::new(tenant, client, file.trim()).map(found)
+            }),
+            #[cfg(feature = "certificate")]
+            Way::Certificate => self.of_application(CERTIFICATE, |tenant, client, file| {
+                ClientCertificate::from_file(tenant, client, file.trim()).map(found)
+            }),
+            #[cfg(not(feature = "certificate"))]
+            Way::Certificate => self.of_application(CERTIFICATE, |_, _, _| {
+                let reason = "this program was built without the crate's feature `certificate`";
+                Ok(Found::Nothing(reason.to_owned()))
+            }),
+            Way::Secret => self.of_application(SECRET, |tenant, client, secret| {
+                ClientSecret::new(tenant, client, secret).map(found)
+            }),
+            Way::ManagedIdentity => self.managed_identity(by_name),
+            Way::AzureCli => {
+                let cli = AzureCli::new();
+                Ok(found(match self.tenant()? {
+                    Some(tenant) => cli.tenant(tenant),
+                    None => cli,
+                }))
+            }
+        }
+    }
+
+    /// A credential of an app registration, which takes three variables.
+    fn of_application(
+        &self,
+        last: &'static str,
+        make: impl FnOnce(&str, &str, &str) -> Result<Found, Error>,
+    ) -> Result<Found, Error> {
+        let names = [TENANT, CLIENT, last];
+        let (tenant, client) = (self.read(TENANT)?, self.read(CLIENT)?);
+        let value = self.raw(last)?.map(Zeroizing::new);
+        let (Some(tenant), Some(client), Some(value)) = (&tenant, &client, &value) else {
+            let values = [tenant.is_some(), client.is_some(), value.is_some()];
+            let missing = names.into_iter().zip(values).filter(|(_, is_set)| !is_set);
+            let missing: Vec<&str> = missing.map(|(name, _)| name).collect();
+            let are = if missing.len() == 1 { "is" } else { "are" };
+            return Ok(Found::Nothing(format!(
+                "{} {are} missing",
+                missing.join(", ")
+            )));
+        };
+        let of = |name| move |error: Error| error.for_request(name);
+        check_tenant(tenant).map_err(of(TENANT))?;
+        check_client_id(client).map_err(of(CLIENT))?;
+        make(tenant, client, value).map_err(of(last))
+    }
+
+    /// Where the platform's own variables say that there is one, or where it was asked for by name:
+    /// only then is a metadata service asked.
+    fn managed_identity(&self, by_name: bool) -> Result<Found, Error> {
+        let client = self.read(CLIENT)?;
+        let read = |name: &str| self.read(name);
+        if let Some(identity) = ManagedIdentity::from_variables(&read, client.as_deref())? {
+            return Ok(found(identity));
+        }
+        if !by_name {
+            return Ok(Found::Nothing(
+                "IDENTITY_ENDPOINT is missing, which the platform sets".to_owned(),
+            ));
+        }
+        match client {
+            Some(client) => {
+                ManagedIdentity::by_client_id(client).map_err(|it| it.for_request(CLIENT))
+            }
+            None => ManagedIdentity::system_assigned(),
+        }
+        .map(found)
+    }
+
+    fn tenant(&self) -> Result<Option<String>, Error> {
+        let tenant = self.read(TENANT)?;
+        if let Some(tenant) = &tenant {
+            check_tenant(tenant).map_err(|error| error.for_request(TENANT))?;
+        }
+        Ok(tenant)
+    }
+
+    fn read(&self, name: &str) -> Result<Option<String>, Error> {
+        let value = self.raw(name)?;
+        Ok(value.map(|value| value.trim().to_owned()))
+    }
+
+    /// As it is: the blanks around a secret are refused where they do harm, and not dropped.
+    fn raw(&self, name: &str) -> Result<Option<String>, Error> {
+        let value = (self.0)(name)?;
+        Ok(value.filter(|value| !value.trim().is_empty()))
+    }
+}
+
+fn found(credential: impl Credential + 'static) -> Found {
+    Found::Credential(Arc::new(credential))
+}
+
+impl Way {
+    fn name(self) -> &'static str {
+        match self {
+            Self::WorkloadIdentity => "workload identity",
+            Self::Certificate => "client certificate",
+            Self::Secret => "client secret",
+            Self::ManagedIdentity => "managed identity",
+            Self::AzureCli => "Azure CLI",
+        }
+    }
+}
+
+/// The order, or what `AZURE_TOKEN_CREDENTIALS` leaves of it: the Azure SDKs' names, in any case.
+fn ways(choice: Option<&str>) -> Result<&'static [Way], Error> {
+    use Way::{AzureCli, Certificate, ManagedIdentity, Secret, WorkloadIdentity};
+
+    let Some(name) = choice else {
+        return Ok(&[WorkloadIdentity, Certificate, Secret, ManagedIdentity]);
+    };
+    Ok(match name.to_ascii_lowercase().as_str() {
+        "prod" => &[WorkloadIdentity, Certificate, Secret, ManagedIdentity],
+        "environmentcredential" => &[Certificate, Secret],
+        "workloadidentitycredential" => &[WorkloadIdentity],
+        "managedidentitycredential" => &[ManagedIdentity],
+        "azureclicredential" | "dev" => &[AzureCli],
+        _ => {
+            return Err(Error::config(format!(
+                "{CHOICE} names no credential of this crate: expected EnvironmentCredential, \
+                 WorkloadIdentityCredential, ManagedIdentityCredential, AzureCliCredential, prod or dev"
+            )));
+        }
+    })
+}

@@ -1,0 +1,218 @@
+//! Which credential the environment names, and what is never asked unless it is named.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::raw::{Answer, RawServer};
+use crate::{CREDENTIALS, SECRET, refused, run, tenant};
+
+/// A folder of a test's own.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+
+    fn file(&self, name: &str, content: &str) -> String {
+        let path = self.0.join(name);
+        fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        drop(fs::remove_dir_all(&self.0));
+    }
+}
+
+/// The form that a child with these variables posts for a token.
+fn form(variables: &[(&str, &str)]) -> String {
+    let server = tenant();
+    let url = server.url();
+    let hosts = [
+        ("AZURE_AUTHORITY_HOST", url.as_str()),
+        ("DEFENDER_API_URL", &url),
+    ];
+    let said = run("call", &[variables, &hosts].concat());
+    assert!(said.contains("<went well>"), "{said}");
+    let seen = server.requests();
+    assert_eq!(seen.len(), 2, "a token and a call");
+    assert_eq!(seen[0].method(), "POST");
+    seen[0].text().to_owned()
+}
+
+#[test]
+fn the_first_credential_that_is_named_completely_is_taken() {
+    let folder = Folder::new("from-env-order");
+    let file = folder.file("token", "eyJh.eyJi.c2ln\n");
+    let token_file = ("AZURE_FEDERATED_TOKEN_FILE", file.as_str());
+    let [tenant, client, secret] = CREDENTIALS;
+    let sent = form(&[tenant, client, secret, token_file]);
+    assert!(
+        sent.contains("client_assertion=eyJh%2EeyJi%2Ec2ln&"),
+        "{sent}"
+    );
+    assert!(!sent.contains("hunter2"), "{sent}");
+    // A workload identity that lacks something is no reason to stop.
+    for left_over in ["AZURE_FEDERATED_TOKEN_FILE", "IDENTITY_ENDPOINT"] {
+        let sent = form(&[tenant, client, secret, (left_over, "")]);
+        assert!(sent.contains("client_secret="), "{sent}");
+    }
+}
+
+#[cfg(feature = "certificate")]
+#[test]
+fn a_certificate_goes_before_a_secret() {
+    let pem = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/fixtures/certificates/rsa2048.pem"
+    );
+    let [tenant, client, secret] = CREDENTIALS;
+    let sent = form(&[
+        tenant,
+        client,
+        secret,
+        ("AZURE_CLIENT_CERTIFICATE_PATH", pem),
+    ]);
+    assert!(sent.contains("client_assertion=eyJ"), "{sent}");
+    assert!(!sent.contains("client_secret"), "{sent}");
+}
+
+#[test]
+fn a_file_that_is_named_and_is_not_there_is_told_with_its_variable() {
+    let [tenant, client, _] = CREDENTIALS;
+    let nowhere = "/nonexistent/defender-endpoint";
+    let said = run(
+        "call",
+        &[tenant, client, ("AZURE_FEDERATED_TOKEN_FILE", nowhere)],
+    );
+    assert!(
+        said.contains("<Credential> ") && said.contains(nowhere),
+        "{said}"
+    );
+    #[cfg(feature = "certificate")]
+    refused(
+        &[tenant, client, ("AZURE_CLIENT_CERTIFICATE_PATH", nowhere)],
+        &["AZURE_CLIENT_CERTIFICATE_PATH", nowhere],
+    );
+}
+
+#[test]
+fn what_is_missing_is_told_of_each_credential() {
+    let all = refused(
+        &[],
+        &[
+            "workload identity: AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_FEDERATED_TOKEN_FILE are missing",
+            "client certificate: AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_CERTIFICATE_PATH are missing",
+            "client secret: AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET are missing",
+            "managed identity: IDENTITY_ENDPOINT is missing",
+            "AZURE_TOKEN_CREDENTIALS=ManagedIdentityCredential",
+            "AZURE_TOKEN_CREDENTIALS=AzureCliCredential",
+        ],
+    );
+    assert!(!all.contains("Azure CLI:"), "it was not looked for: {all}");
+    // By name, only that one counts.
+    let one = refused(
+        &[
+            ("AZURE_TOKEN_CREDENTIALS", "WorkloadIdentityCredential"),
+            CREDENTIALS[2],
+        ],
+        &["workload identity: AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_FEDERATED_TOKEN_FILE"],
+    );
+    assert!(!one.contains("client secret:"), "{one}");
+}
+
+#[test]
+fn a_choice_by_name_leaves_the_others_out() {
+    let folder = Folder::new("from-env-choice");
+    let file = folder.file("token", "eyJh.eyJi.c2ln");
+    let [tenant, client, secret] = CREDENTIALS;
+    let all = [
+        tenant,
+        client,
+        secret,
+        ("AZURE_FEDERATED_TOKEN_FILE", &*file),
+    ];
+    for (choice, sent) in [
+        ("EnvironmentCredential", "client_secret="),
+        (" environmentcredential ", "client_secret="),
+        ("WorkloadIdentityCredential", "client_assertion="),
+        ("prod", "client_assertion="),
+    ] {
+        let form = form(&[&all[..], &[("AZURE_TOKEN_CREDENTIALS", choice)]].concat());
+        assert!(form.contains(sent), "{choice}: {form}");
+    }
+    for unknown in ["VisualStudioCredential", "hunter2", "az"] {
+        refused(
+            &[&all[..], &[("AZURE_TOKEN_CREDENTIALS", unknown)]].concat(),
+            &["AZURE_TOKEN_CREDENTIALS", "AzureCliCredential"],
+        );
+    }
+}
+
+/// The platform's variables name a server on loopback, which says what it was asked.
+#[test]
+fn a_managed_identity_is_taken_where_the_platform_names_it() {
+    let identity =
+        RawServer::new(|_| Answer::json(r#"{"access_token":"a-token","expires_on":"4102444800"}"#));
+    let api = tenant();
+    let endpoint = format!("{}/msi/token", identity.url());
+    let url = api.url();
+    let named = [
+        ("IDENTITY_ENDPOINT", endpoint.as_str()),
+        ("IDENTITY_HEADER", SECRET),
+        ("DEFENDER_API_URL", &url),
+    ];
+    let client = ("AZURE_CLIENT_ID", "11111111-2222-3333-4444-555555555555");
+    for (more, asked) in [(None, false), (Some(client), true)] {
+        let variables: Vec<_> = named.into_iter().chain(more).collect();
+        let said = run("call", &variables);
+        assert!(said.contains("<went well>"), "{said}");
+        let seen = identity.requests();
+        let line = seen.last().unwrap().request_line();
+        assert_eq!(line.contains("client_id=11111111"), asked, "{line}");
+    }
+    // Everything else goes before it.
+    let sent = form(&[&CREDENTIALS[..], &named[..2]].concat());
+    assert!(sent.contains("client_secret="), "{sent}");
+    assert_eq!(identity.calls(), 2);
+}
+
+#[cfg(unix)]
+#[test]
+fn no_program_is_started_unless_it_is_named() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = Folder::new("from-env-az");
+    let mark = folder.0.join("was-started");
+    let az = folder.file(
+        "az",
+        &format!(
+            "#!/bin/sh\n/usr/bin/touch '{}'\necho '{{\"accessToken\":\"a-token\",\"expires_on\":4102444800}}'\n",
+            mark.display()
+        ),
+    );
+    fs::set_permissions(&az, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = ("PATH", folder.0.to_str().unwrap());
+    for variables in [&[][..], &[("AZURE_TOKEN_CREDENTIALS", "prod")]] {
+        refused(&[variables, &[path]].concat(), &["no credential"]);
+        assert!(!mark.exists());
+    }
+    let api = tenant();
+    let url = api.url();
+    for choice in ["AzureCliCredential", "dev"] {
+        let variables = [
+            path,
+            ("AZURE_TOKEN_CREDENTIALS", choice),
+            ("DEFENDER_API_URL", &url),
+        ];
+        let said = run("call", &variables);
+        assert!(said.contains("<went well>"), "{said}");
+        fs::remove_file(&mark).unwrap();
+    }
+    assert!(api.requests().iter().all(|seen| seen.method() == "GET"));
+}
