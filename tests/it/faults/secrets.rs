@@ -483,8 +483,8 @@ fn an_answer_whose_kind_is_the_secret_is_told_without_it() {
     }
 }
 
-/// F98, F100: nor is an assertion, or a file with one, that is refused before it is sent; nor a token
-/// that was given for a path.
+/// Nor is an assertion, or a file with one, that is refused before it is sent; nor a token that was
+/// given for a path.
 #[test]
 fn an_assertion_that_is_refused_before_it_is_sent_is_in_no_text() {
     let (tenant, app) = ("contoso.com", "an-app");
