@@ -606,7 +606,7 @@ mod tests {
     fn answers_that_nobody_could_act_on_are_refused_without_showing_them() {
         let long = "PLANTED".repeat(1_000);
         for body in [
-            "".to_owned(),
+            String::new(),
             "[]".to_owned(),
             "<html>PLANTED</html>".to_owned(),
             r#"{"device_code":"PLANTED"}"#.to_owned(),

@@ -196,7 +196,9 @@ impl<'a> TokenRequest<'a> {
                 ErrorKind::Timeout,
                 "the deadline comes before the next request",
             )
-            .with_retryable(true)),
+            .with_retryable(true)
+            .with_retry_after(Some(pause))
+            .with_hint("set a later deadline")),
             None => {
                 self.clock.sleep(pause);
                 Ok(())

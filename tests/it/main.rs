@@ -166,6 +166,7 @@
 
 mod auth;
 mod config;
+mod credentials;
 mod day;
 mod decoding;
 mod errors;

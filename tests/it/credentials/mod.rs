@@ -1,0 +1,3 @@
+//! The credentials that ask for more than one form, over the wire.
+
+pub(crate) mod device_code;
