@@ -122,7 +122,7 @@
 //!
 //! `ClientCertificate`, with the feature `certificate`: the app proves that it has a private key, which
 //! never leaves the machine. A PEM file holds the certificate and its key, unencrypted, so only the
-//! program's user may read it. RSA, 2,048 bits and more.
+//! program's user may read it. RSA, of 2,048, 3,072 or 4,096 bits.
 //!
 //! | variable | |
 //! | --- | --- |

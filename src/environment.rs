@@ -60,8 +60,9 @@ impl Environment<'_> {
         let choice = self.read(CHOICE)?;
         let ways = ways(choice.as_deref())?;
         let mut reasons = Vec::new();
+        let by_name = choice.is_some() && ways.len() == 1;
         for way in ways {
-            match self.look(*way, choice.is_some())? {
+            match self.look(*way, by_name)? {
                 Found::Credential(credential) => return Ok(credential),
                 Found::Nothing(reason) => reasons.push(format!("{}: {reason}", way.name())),
             }

@@ -69,7 +69,7 @@ fn the_first_credential_that_is_named_completely_is_taken() {
 fn a_certificate_goes_before_a_secret() {
     let pem = concat!(
         env!("CARGO_MANIFEST_DIR"),
-        "/tests/fixtures/certificates/rsa2048.pem"
+        "/tests/fixtures/certificates/rsa-2048-from-pfx.pem"
     );
     let [tenant, client, secret] = CREDENTIALS;
     let sent = form(&[

@@ -798,6 +798,17 @@ fn a_user_code_is_in_the_prompt_and_nowhere_else() {
         answers.extend(repeating(&it));
         assert_eq!(planted(&it, answers), [it.secret.as_str()]);
     }
+    // The host of a redirect is named in the hint.
+    let it = Planted::plain();
+    let location = format!("https://{}.example.com/", it.secret);
+    let moved = Answer::new(302, &[("Location", &location)], "");
+    let it = it.not_in_lines_of_others();
+    let answers = vec![
+        code_with(&it.json(), "device-1"),
+        moved,
+        refused("invalid_client"),
+    ];
+    assert_eq!(planted(&it, answers), [it.secret.as_str()]);
     // One that nobody could type is refused, and not shown either.
     let it = Planted::long();
     let answers = vec![code_with(&it.json(), "device-1")];
