@@ -48,12 +48,19 @@ const NOT_ITS_OWN: [&str; 2] = ["AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE
 /// AADSTS65002, and what helps is an app registration of one's own. A service principal that is signed
 /// in to the Azure CLI has the permissions of its app.
 ///
-/// To know it in a minute, get a token by hand; with [`StaticToken`](crate::StaticToken) a script
-/// needs no more than that:
+/// A script that runs once can do without: the shell gets the token, and the program takes it. That
+/// also shows in a moment whether there is one to be had.
 ///
 /// ```sh
-/// az account get-access-token --scope https://api.securitycenter.microsoft.com/.default \
-///     --query accessToken --output tsv
+/// export TOKEN=$(az account get-access-token --query accessToken -o tsv \
+///     --scope https://api.securitycenter.microsoft.com/.default)
+/// ```
+///
+/// ```no_run
+/// # use defender_endpoint::{Client, StaticToken};
+/// let token = std::env::var("TOKEN")?;
+/// let client = Client::builder(StaticToken::new(token)?).build()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// # How it is run
@@ -83,9 +90,13 @@ const NOT_ITS_OWN: [&str; 2] = ["AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE
 /// # Example
 ///
 /// ```
+/// use std::time::Duration;
 /// use defender_endpoint::{AzureCli, Client};
 ///
-/// let client = Client::builder(AzureCli::new().tenant("contoso.onmicrosoft.com")).build()?;
+/// let credential = AzureCli::new()
+///     .tenant("contoso.onmicrosoft.com")
+///     .time_limit(Duration::from_secs(60));
+/// let client = Client::builder(credential).build()?;
 /// # Ok::<(), defender_endpoint::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -186,10 +197,14 @@ impl AzureCli {
     fn read(&self, scope: &str, output: &Output) -> Result<AccessToken, Error> {
         let token = token_of(&output.stdout);
         // Should it be in the error output too, it is taken out of that.
-        let secret = token.as_ref().map(|token| &token.secret);
-        let said = output.said(secret.unwrap_or(&Secret::from("")));
+        let secret = token.as_ref().map(|token| token.secret.clone());
+        let secret = secret.unwrap_or_else(|| Secret::from(""));
+        let errors = output.errors();
+        // First the token that is known, since it may hold what ends others.
+        let clean = Zeroizing::new(without(&errors, &secret).into_owned());
+        let said = excerpt(&without_tokens(&clean), &secret);
         if output.code != Some(0) {
-            return Err(self.refusal(scope, output.code, said.as_deref()));
+            return Err(self.refusal(scope, output.code, &errors, said.as_deref()));
         }
         let Some(token) = token else {
             let what = if output.stdout.trim_ascii().is_empty() {
@@ -221,22 +236,19 @@ impl AzureCli {
         Ok(AccessToken::new(token.secret).expires_on(expiry(&moment)?))
     }
 
-    /// Why there is no token, by what the program said.
-    fn refusal(&self, scope: &str, code: Option<i32>, said: Option<&str>) -> Error {
-        let words = said.unwrap_or_default();
+    /// Why there is no token, by all that the program said, of which a part may be shown.
+    fn refusal(&self, scope: &str, code: Option<i32>, errors: &str, said: Option<&str>) -> Error {
         let (why, hint) = if matches!(code, Some(NOT_FOUND | NOT_FOUND_ON_WINDOWS)) {
             (NOT_INSTALLED, Some(INSTALL.to_owned()))
-        } else if let Some(number) = entra_code(words) {
+        } else if let Some(number) = entra_code(errors) {
             // The program's own advice is to sign in again, whether that helps or not.
-            (
-                "Entra gave the Azure CLI no token",
-                self.advice(number, scope),
-            )
-        } else if words.contains("az login") {
+            let hint = self.advice(number, scope);
+            ("Entra gave the Azure CLI no token", hint)
+        } else if errors.contains("unrecognized arguments") {
+            ("the Azure CLI is too old", Some(UPGRADE.to_owned()))
+        } else if errors.contains("az login") {
             let hint = self.sign_in(None);
             ("nobody is signed in to the Azure CLI", Some(hint))
-        } else if words.contains("unrecognized arguments") {
-            ("the Azure CLI is too old", Some(UPGRADE.to_owned()))
         } else {
             ("the Azure CLI failed", None)
         };
@@ -326,7 +338,7 @@ fn check_subscription(subscription: &str) -> Result<(), Error> {
 
 fn too_late(time: Duration, by_deadline: bool) -> Error {
     if by_deadline {
-        let text = format!("the Azure CLI was not done when the deadline came, after {time:?}");
+        let text = "the deadline came before the Azure CLI was done";
         return Error::new(ErrorKind::Timeout, text).with_retryable(true);
     }
     // Trying again within the call would take as long once more, and three times by default.
@@ -391,18 +403,17 @@ impl Output {
         }
     }
 
-    /// What the program says went wrong, in one short line and without what looks like a token.
-    fn said(&self, secret: &Secret) -> Option<String> {
+    /// What the program says went wrong: warnings and the like may stand before it.
+    fn errors(&self) -> Zeroizing<String> {
         let text = Zeroizing::new(String::from_utf8_lossy(&self.stderr).into_owned());
-        // Warnings and the like may stand before it.
         let error = text.match_indices("ERROR:").find(|(at, _)| {
             let before = text.get(..*at).unwrap_or_default();
             before.is_empty() || before.ends_with('\n')
         });
-        let error = error.and_then(|(at, _)| text.get(at..)).unwrap_or(&text);
-        // First the token that is known, since it may hold what ends others.
-        let error = Zeroizing::new(without(error, secret).into_owned());
-        excerpt(&without_tokens(&error), secret)
+        match error.and_then(|(at, _)| text.get(at..)) {
+            Some(error) => Zeroizing::new(error.to_owned()),
+            None => text,
+        }
     }
 }
 
@@ -825,6 +836,14 @@ mod tests {
         assert!(refused(None, "", "").0.ends_with("(ended by a signal)"));
         let cli = AzureCli::new().tenant("contoso.com");
         assert_eq!(cli.sign_in(None), "run `az login --tenant contoso.com`");
+    }
+
+    #[test]
+    fn what_to_do_does_not_hang_on_how_much_is_shown() {
+        let long = format!("ERROR: {} run:\naz login", "word ".repeat(100));
+        let (text, hint) = refused(1, "", &long);
+        assert!(text.ends_with('…') && !text.contains("az login"), "{text}");
+        assert_eq!(hint, "run `az login`");
     }
 
     #[test]
