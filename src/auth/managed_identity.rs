@@ -48,22 +48,8 @@ const NEARBY: Duration = Duration::from_secs(2);
 ///
 /// # The permission
 ///
-/// The portal has no button that gives a managed identity a permission of the API; a script has to, run
-/// by an administrator (`Privileged Role Administrator`), here with the Azure CLI:
-///
-/// ```sh
-/// # The identity's service principal: its «object (principal) id»
-/// identity=$(az vm identity show --resource-group a-group --name a-machine \
-///     --query principalId --output tsv)
-/// # The API's own, WindowsDefenderATP, and the id of the role in it
-/// app=fc780465-2017-40d4-a0c5-307022471b92
-/// api=$(az ad sp show --id $app --query id --output tsv)
-/// role=$(az ad sp show --id $app \
-///     --query "appRoles[?value=='Machine.Read.All'].id" --output tsv)
-/// az rest --method POST \
-///     --url "https://graph.microsoft.com/v1.0/servicePrincipals/$identity/appRoleAssignments" \
-///     --body "{\"principalId\":\"$identity\",\"resourceId\":\"$api\",\"appRoleId\":\"$role\"}"
-/// ```
+/// The portal has no button that gives a managed identity a permission of the API: [these
+/// lines](crate::credentials#granting-the-permission) do.
 ///
 /// The platform keeps an identity's tokens for hours, up to a day, and hands out the same one again. A
 /// role that was granted a moment ago is in none of them: until they expire, calls go on being
