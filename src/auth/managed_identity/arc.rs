@@ -222,12 +222,15 @@ mod tests {
         let below = folder.path().join("folder.key");
         fs::create_dir(&below).unwrap();
         let mut files = vec![large, below];
+        // The last would not even be opened.
         #[cfg(unix)]
         {
             let link = folder.path().join("link.key");
             let real = folder.file("real.key", KEY);
             std::os::unix::fs::symlink(real, &link).unwrap();
-            files.push(link);
+            let socket = folder.path().join("socket.key");
+            drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
+            files.extend([link, socket]);
         }
         for file in files {
             let error = refused(Some(&challenge(&file)), &folder);
