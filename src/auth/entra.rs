@@ -107,7 +107,7 @@ fn hint(message: &str) -> Option<&'static str> {
         ),
         (
             "AADSTS700024",
-            "the assertion is not valid at this time: check the clock of whoever signs it (of this \
+            "the assertion has expired or is not valid yet: check the clock of whoever signs it (of this \
              machine, for a certificate), and that it is renewed",
         ),
         (
