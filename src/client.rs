@@ -497,10 +497,15 @@ impl ClientBuilder {
         self
     }
 
-    /// An HTTP proxy, `http://[user:password@]host:port`, for the API and for tokens. Defaults to
+    /// An HTTP proxy, `http://[user:password@]host:port`, for the API and for tokens, or with
+    /// `https://` one that is spoken to over TLS. User and password are percent-encoded. Defaults to
     /// the one that `ALL_PROXY`, `HTTPS_PROXY` or `HTTP_PROXY` names, the first of these that is
-    /// set, with the exceptions of `NO_PROXY` (names and addresses, separated by commas without
-    /// spaces). Plain `http` to a loopback address never goes through a proxy.
+    /// set, with the exceptions of `NO_PROXY` (names, addresses, and `.example.com` for what is below
+    /// a domain, separated by commas without spaces). Plain `http` to a loopback address never goes
+    /// through a proxy.
+    ///
+    /// Whatever the proxy is spoken to in, TLS with the service is inside: it sees which hosts are
+    /// talked to, and no token.
     pub fn proxy(mut self, url: impl Into<Secret>) -> Self {
         self.proxy = Proxy::Url(url.into());
         self
@@ -616,7 +621,7 @@ impl ClientBuilder {
     /// [`ErrorKind::Config`](crate::ErrorKind::Config): the API URL or authority has more than
     /// scheme, host and port, or is `http` to other than a loopback address; the scope is empty; a
     /// rate limit, timeout, deadline, delay or the body limit is zero, or a timeout longer than a
-    /// day; the proxy URL or the user agent is not valid; a root certificate is none, no root is
+    /// day; the proxy URL, the environment's too, or the user agent is not valid; a root certificate is none, no root is
     /// trusted, or some are given in addition to the system's; the client certificate is none, has no
     /// key, an encrypted one, one of another certificate or of a kind that the TLS library doesn't
     /// take; or the crate was built without a TLS feature.
