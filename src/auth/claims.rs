@@ -102,7 +102,7 @@ impl TokenClaims {
                 Some(Value::Array(roles)) => roles.iter().filter_map(|it| text(Some(it))).collect(),
                 other => text(other.as_ref()).into_iter().collect(),
             },
-            scopes: scopes.map(|all| all.split_whitespace().map(shortened).collect()),
+            scopes: scopes.map(|all| all.split_whitespace().filter_map(fit).collect()),
             expires_at: (payload.exp.as_ref().and_then(Value::as_i64))
                 .and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok()),
         })
@@ -180,8 +180,11 @@ fn unreadable(why: &str) -> Error {
 
 /// Foreign text, fit for one line.
 fn text(claim: Option<&Value>) -> Option<String> {
-    let text = shortened(claim?.as_str()?);
-    Some(text).filter(|text| !text.is_empty())
+    fit(claim?.as_str()?)
+}
+
+fn fit(text: &str) -> Option<String> {
+    Some(shortened(text)).filter(|text| !text.is_empty())
 }
 
 /// A token with this payload, which nobody has signed.
@@ -194,6 +197,10 @@ pub(crate) fn jwt(payload: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use serde_json::json;
+
     use super::*;
 
     fn claims(payload: &str) -> TokenClaims {
@@ -268,6 +275,7 @@ mod tests {
         assert_eq!(claims.audience(), Some("a [31mb"));
         assert_eq!(claims.roles(), ["x y"]);
         assert_eq!(claims.scopes(), ["p q"]);
+        assert!(self::claims(r#"{"scp":"\u200b"}"#).scopes().is_empty());
         let long = format!(r#"{{"tid":"{}"}}"#, "t".repeat(20_000));
         let length = self::claims(&long).tenant_id().map(|id| id.chars().count());
         assert_eq!(length, Some(301));
@@ -321,6 +329,32 @@ mod tests {
         ] {
             let error = TokenClaims::of_payload(payload).unwrap_err();
             assert!(error.to_string().contains("no JSON"), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_in_a_claim_is_one_line_and_any_token_has_an_answer(
+            texts in vec(any::<String>(), 4),
+            token in vec(any::<u8>(), 0..200),
+        ) {
+            let payload = json!({
+                "aud": texts[0], "tid": texts[1], "roles": [texts[2]], "scp": texts[3],
+            });
+            let claims = claims(&payload.to_string());
+            let all = claims.roles().iter().chain(claims.scopes()).map(String::as_str);
+            for shown in all.chain(claims.audience()).chain(claims.tenant_id()) {
+                prop_assert!(!shown.is_empty() && !shown.contains(char::is_control));
+            }
+            // As text, and as what is inside of a token.
+            let text = String::from_utf8_lossy(&token);
+            let inside = format!("a.{}.b", URL_SAFE_NO_PAD.encode(&token));
+            for token in [text.as_ref(), &inside] {
+                if let Err(error) = TokenClaims::decode(&Secret::from(token)) {
+                    let report = format!("{error:?} {error:#?}");
+                    prop_assert!(token.len() < 8 || !report.contains(token));
+                }
+            }
         }
     }
 }

@@ -170,7 +170,7 @@ impl Service {
             let message = format!("The resource does not support '{}'.", request.method);
             return error(405, "MethodNotAllowed", &message).header("Allow", method);
         }
-        if let Some(missing) = self.missing_roles(operation) {
+        if let Some(missing) = self.missing_roles(method, operation) {
             return error(403, "Forbidden", &missing);
         }
         let reply = match operation {
@@ -194,16 +194,18 @@ impl Service {
     }
 
     /// What the service says where the application lacks what the operation needs.
-    fn missing_roles(&self, operation: &[&str]) -> Option<String> {
-        let needed = match operation {
-            ["machines"] => &permissions::MACHINES,
-            [AGENTS] => &permissions::SCAN_AGENTS,
-            [AGENTS, _] => &permissions::SCAN_AGENT,
-            [DEFINITIONS] => &permissions::SCAN_DEFINITIONS,
-            _ => &permissions::SCAN_HISTORY,
-        };
-        let needed = needed.application();
-        let granted = &self.app.roles;
+    fn missing_roles(&self, method: &str, operation: &[&str]) -> Option<String> {
+        let mut rows = permissions::all().iter();
+        let row = rows.find(|row| {
+            // Behind `/api/`.
+            let segments = row.path().split('/').skip(2);
+            let length = segments.clone().count();
+            let mut pairs = segments.zip(operation);
+            row.method() == method
+                && length == operation.len()
+                && pairs.all(|(wanted, found)| wanted == *found || wanted == "{id}")
+        });
+        let (needed, granted) = (row?.application(), &self.app.roles);
         if granted.iter().any(|role| needed.contains(&role.as_str())) {
             return None;
         }
