@@ -7,15 +7,25 @@ use std::process::ExitCode;
 use defender_endpoint::testing::Tenant;
 use defender_endpoint::{Client, ClientBuilder};
 
-/// A client for the tenant that the environment names, or else for a demo tenant on loopback, with
-/// settings of the program's own. Keep the tenant for as long as the client is used.
+/// Each credential that `from_env` knows is named with the help of one of these.
+const NAMES: [&str; 3] = [
+    "AZURE_TENANT_ID",
+    "AZURE_TOKEN_CREDENTIALS",
+    "IDENTITY_ENDPOINT",
+];
+
+/// A client with the credential that the environment names, or else for a demo tenant on loopback,
+/// with settings of the program's own. Keep the tenant for as long as the client is used.
 pub(crate) fn client(
     settings: impl FnOnce(ClientBuilder) -> ClientBuilder,
 ) -> Result<(Client, Option<Tenant>), Box<dyn Error>> {
-    if std::env::var_os("AZURE_TENANT_ID").is_some_and(|id| !id.is_empty()) {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    if NAMES.into_iter().any(is_set) {
         return Ok((settings(ClientBuilder::from_env()?).build()?, None));
     }
-    eprintln!("AZURE_TENANT_ID is not set: this is a demo tenant, served from this process.");
+    eprintln!(
+        "The environment names no credential: this is a demo tenant, served from this process."
+    );
     let tenant = Tenant::demo()?;
     Ok((settings(tenant.client_builder()?).build()?, Some(tenant)))
 }
