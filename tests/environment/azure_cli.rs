@@ -382,7 +382,9 @@ fn await_end(pid: &str) {
 fn the_deadline_of_a_call_ends_it() {
     let folder = Folder::new("deadline");
     let script = format!("exec {HANG}");
-    let said = fails(&folder, &script, &[(DEADLINE, "700")]);
+    // The time limit is longer than `check` allows.
+    let limits = [(DEADLINE, "700"), (LIMIT, "90000")];
+    let said = fails(&folder, &script, &limits);
     for words in ["<Timeout> ", "deadline", "retryable: true"] {
         assert!(said.contains(words), "{said}");
     }
