@@ -18,7 +18,7 @@ use crate::error::{Error, ErrorKind, Retry};
 use crate::excerpt::{excerpt, without, without_tokens};
 use crate::secret::Secret;
 
-/// Ten to fifteen seconds are known of slow machines, and this is for all of them.
+/// `az` starts Python and loads its extensions anew each time: seconds, and many on a slow machine.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 /// Nobody waits longer, and clocks can count it.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3_600);
@@ -142,8 +142,8 @@ impl AzureCli {
         self
     }
 
-    /// How long the Azure CLI may take: 30 seconds by default, since ten to fifteen have been seen where
-    /// it starts slowly. The deadline of a call bounds it too.
+    /// How long the Azure CLI may take: 30 seconds by default, since it starts anew each time, and slowly
+    /// on a slow machine. The deadline of a call bounds it too.
     ///
     /// Zero fails with [`ErrorKind::Config`](crate::ErrorKind::Config) when the token is asked for.
     pub fn time_limit(mut self, limit: Duration) -> Self {

@@ -1123,7 +1123,7 @@ fn panicking<T>(act: impl FnOnce() -> T) -> (String, String) {
 /// `expect`, `unwrap` or `panic!` whose text could hold one. There is nothing to run, so its source is
 /// read: no process, and the lints that keep it so, allowed in tests alone.
 #[test]
-fn the_crate_starts_no_process_and_has_no_panic_of_its_own() {
+fn the_crate_starts_nothing_but_the_azure_cli_and_has_no_panic_of_its_own() {
     let lints = Source::of("Cargo.toml").text;
     for lint in [
         "unwrap_used",
