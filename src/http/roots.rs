@@ -78,8 +78,14 @@ fn der(kind: u8, parts: &[&[u8]]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use rcgen::{
+        BasicConstraints, CertificateParams, GeneralSubtree, IsCa, Issuer, KeyPair, NameConstraints,
+    };
     use rustls::RootCertStore;
-    use rustls::pki_types::CertificateDer;
+    use rustls::client::WebPkiServerVerifier;
+    use rustls::client::danger::ServerCertVerifier as _;
+    use rustls::crypto::ring;
+    use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 
     use super::*;
 
@@ -96,6 +102,36 @@ mod tests {
             store.roots.iter().find(constrained).is_some(),
             "the constraints are no longer tried"
         );
+    }
+
+    #[test]
+    fn a_chain_is_verified_with_a_root_that_was_made_here_and_its_constraints_hold() {
+        let (mut params, key) = (CertificateParams::default(), KeyPair::generate().unwrap());
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.name_constraints = Some(NameConstraints {
+            permitted_subtrees: vec![GeneralSubtree::DnsName("example".to_owned())],
+            excluded_subtrees: Vec::new(),
+        });
+        let mut real = RootCertStore::empty();
+        real.add(params.self_signed(&key).unwrap().der().clone())
+            .unwrap();
+        let mut made = RootCertStore::empty();
+        made.add(certificate(&real.roots[0]).into()).unwrap();
+        assert_eq!(made.roots, real.roots);
+
+        let provider = ring::default_provider().into();
+        let verifier = WebPkiServerVerifier::builder_with_provider(made.into(), provider);
+        let verifier = verifier.build().unwrap();
+        let issuer = Issuer::new(params, key);
+        for (name, verified) in [("api.example", true), ("api.elsewhere", false)] {
+            let key = KeyPair::generate().unwrap();
+            let server = CertificateParams::new([name.to_owned()]).unwrap();
+            let server = server.signed_by(&key, &issuer).unwrap();
+            let name = ServerName::try_from(name).unwrap();
+            let now = UnixTime::now();
+            let outcome = verifier.verify_server_cert(server.der(), &[], &name, &[], now);
+            assert_eq!(outcome.is_ok(), verified, "{name:?}: {outcome:?}");
+        }
     }
 
     #[test]

@@ -186,7 +186,7 @@ fn no_roots_at_all_are_refused() {
 #[cfg(any(feature = "platform-verifier", feature = "native-tls"))]
 #[test]
 fn the_systems_roots_can_be_replaced_but_not_added_to() {
-    let authority = crate::support::tls_server::Authority::new("Trusted");
+    let authority = support::tls_server::Authority::new("Trusted");
     let ways: [fn(ClientBuilder) -> ClientBuilder; 2] = [
         #[cfg(feature = "platform-verifier")]
         ClientBuilder::platform_verifier,

@@ -47,10 +47,14 @@ fn all_five_operations_work() {
         (&TLS13, true),
     ] {
         let before = tenant.token_requests();
-        let plan = || servers.valid().plan(&inner).only(version);
-        let gateway = || match mutual {
-            true => plan().for_clients_of(&clients).start(),
-            false => plan().start(),
+        let gateway = || {
+            let plan = servers.valid().plan(&inner).only(version);
+            let plan = if mutual {
+                plan.for_clients_of(&clients)
+            } else {
+                plan
+            };
+            plan.start()
         };
         let (api, login) = (gateway(), gateway());
         let cloud = Cloud::COMMERCIAL
@@ -58,9 +62,10 @@ fn all_five_operations_work() {
             .with_authority(login.url());
         let builder = Client::builder(tenant.credential().unwrap()).cloud(cloud);
         let builder = native(builder.no_proxy(), &servers);
-        let builder = match mutual {
-            true => builder.client_certificate(clients.valid().pem()),
-            false => builder,
+        let builder = if mutual {
+            builder.client_certificate(clients.valid().pem())
+        } else {
+            builder
         };
         let client = builder.build().unwrap();
         let machines = client.machines().page_size(100).into_iter();
