@@ -318,7 +318,7 @@
 //! | --- | --- |
 //! | `rustls` (default) | TLS in Rust with Mozilla's roots built in |
 //! | `native-tls` | the system's TLS library; chosen with `ClientBuilder::native_tls`, or by being the only one |
-//! | `platform-verifier` | the system's certificate verifier; chosen with `ClientBuilder::platform_verifier` |
+//! | `platform-verifier` | the system's certificate verifier under `rustls`, which it turns on; chosen with `ClientBuilder::platform_verifier` |
 //! | `certificate` | `ClientCertificate`: an app registration with a key |
 //! | `testing` | [testing your own tool][testing]: a fake tenant on loopback and a fake clock |
 //!
