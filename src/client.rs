@@ -342,7 +342,8 @@ impl ClientBuilder {
     ///
     /// `AZURE_TOKEN_CREDENTIALS` chooses among them, with the names that the Azure SDKs use:
     /// `WorkloadIdentityCredential`, `EnvironmentCredential` (certificate or secret),
-    /// `ManagedIdentityCredential` (then the metadata service of a virtual machine is asked too) or
+    /// `ManagedIdentityCredential` (then also the agent of Azure Arc, or the metadata service of a
+    /// virtual machine, that no variable names) or
     /// `AzureCliCredential` ([the Azure CLI](crate::AzureCli), in the tenant `AZURE_TENANT_ID` if that
     /// is set). `prod` is the order above and `dev` the Azure CLI. Unless it is named, no metadata
     /// service is asked and no `az` is started.

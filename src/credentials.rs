@@ -3,37 +3,40 @@
 //!
 //! | the program runs | take | what must be kept secret |
 //! | --- | --- | --- |
-//! | on a virtual machine, App Service, Functions or an Arc machine | [managed identity](#managed-identity) | nothing |
+//! | on a virtual machine, App Service, Functions, Container Apps or an Arc server | [managed identity](#managed-identity) | nothing |
 //! | in a cluster or a CI job | [workload identity](#workload-identity) | nothing |
+//! | where something else vouches for it | [client assertion](#client-assertion) | nothing |
 //! | on a server of your own | [client certificate](#client-certificate) | a private key |
 //! | anywhere | [client secret](#client-secret) | a password, which expires |
 //! | at your own desk | [Azure CLI](#azure-cli) or [device code](#device-code) | nothing; you sign in |
 //! | with a token that came from elsewhere | [ready-made token](#ready-made-token) | the token, for an hour |
 //!
-//! The first four act as themselves, with *application* permissions. Who signs in acts with *delegated*
+//! The first five act as themselves, with *application* permissions. Who signs in acts with *delegated*
 //! permissions: the app and the user both need the right, and the user sees only the devices that
-//! are the user's to see. [`Client::from_env`](crate::Client::from_env) takes what the environment
-//! names, in a fixed [order](crate::ClientBuilder::from_env), and a source of your own is
-//! [a few lines](crate::Credential).
+//! are the user's to see. Any other source of tokens is [a few lines](crate::Credential).
 //!
-//! The example `whoami` says which credential a program got, what its token allows, and what is
-//! missing.
+//! The variables below are those that [`Client::from_env`](crate::Client::from_env) reads, which takes
+//! the first credential that they name completely, [in this
+//! order](crate::ClientBuilder::from_env); the code does the same by hand. The example `whoami` says
+//! which credential a program got, what its token allows, and what is missing.
 //!
 //! # Granting the permission
 //!
 //! All of it is done once, by an administrator, with `az` after `az login`. The permissions are those
 //! of the API `WindowsDefenderATP`, which is in each tenant that has a licence for Defender for
-//! Endpoint; [the table](crate#permissions) says which one an operation needs. These lines find the
-//! API and the permission's id in it:
+//! Endpoint; [the table](crate#permissions) says which one an operation needs. These lines look up the
+//! permission's id:
 //!
 //! ```sh
-//! api=$(az ad sp list --display-name WindowsDefenderATP --query '[0].appId' --output tsv)
+//! api=fc780465-2017-40d4-a0c5-307022471b92   # WindowsDefenderATP, the same in every tenant
+//! az ad sp show --id "$api" --query displayName
 //! role=$(az ad sp show --id "$api" --query "appRoles[?value=='Machine.Read.All'].id | [0]" --output tsv)
 //! ```
 //!
-//! **To an app registration** (client secret, client certificate, workload identity). In the portal:
-//! *App registrations*, the app, *API permissions*, *Add a permission*, *APIs my organization uses*,
-//! `WindowsDefenderATP`, *Application permissions*, and then *Grant admin consent*. Or:
+//! **To an app registration** (client secret, client certificate, workload identity, client assertion).
+//! In the portal: *App registrations*, the app, *API permissions*, *Add a permission*, *APIs my
+//! organization uses*, `WindowsDefenderATP`, *Application permissions*, and then *Grant admin consent*.
+//! Or:
 //!
 //! ```sh
 //! app=$(az ad app create --display-name asset-sync --query appId --output tsv)   # or one that is there
@@ -48,18 +51,18 @@
 //!
 //! ```sh
 //! identity=$(az vm identity show --resource-group rg --name vm --query principalId --output tsv)
-//! #          az webapp identity show …, az functionapp identity show …, az identity show …
+//! # or: az webapp identity show, az functionapp identity show, az containerapp identity show,
+//! #     az identity show (user-assigned), az connectedmachine show --query identity.principalId (Arc)
 //! resource=$(az ad sp show --id "$api" --query id --output tsv)
 //! az rest --method POST \
 //!     --url "https://graph.microsoft.com/v1.0/servicePrincipals/$identity/appRoleAssignments" \
 //!     --body "{\"principalId\":\"$identity\",\"resourceId\":\"$resource\",\"appRoleId\":\"$role\"}"
 //! ```
 //!
-//! The platform keeps a managed identity's token for hours, so that a role which was granted after
-//! the first try may stay invisible until the next day.
+//! The platform keeps a managed identity's token for hours and hands it out again: a role that was
+//! granted after the first try stays invisible until that token has expired.
 //!
-//! **To users** (Azure CLI, device code). A delegated permission, a public client, and a role in
-//! Defender:
+//! **To users** (device code). A delegated permission, a public client, and a role in Defender:
 //!
 //! ```sh
 //! scope=$(az ad sp show --id "$api" --query "oauth2PermissionScopes[?value=='Machine.Read'].id | [0]" --output tsv)
@@ -68,7 +71,12 @@
 //! az ad app update --id "$app" --is-fallback-public-client true
 //! ```
 //!
-//! The user's role is given in the Defender portal, under *Permissions*: 'View Data' for machines.
+//! The user's role is given in the Defender portal, under *Permissions*; it and the delegated
+//! permission differ between machines and scans, as the table says.
+//!
+//! **In the government clouds** run `az cloud set --name AzureUSGovernment` before `az login` (GCC High
+//! and DoD), and take `https://graph.microsoft.us` and the audience
+//! `api://AzureADTokenExchangeUSGov`. The scope of the API is [not documented there](crate::Cloud::GCC).
 //!
 //! # Workload identity
 //!
@@ -98,24 +106,54 @@
 //! }
 //! ```
 //!
-//! The trust is a *federated credential* of the app registration:
+//! The trust is a *federated credential* of the app registration, or of the user-assigned identity
+//! (`az identity federated-credential create`). For a service account of a cluster:
 //!
 //! ```sh
-//! az ad app federated-credential create --id "$app" --parameters '{"name": "main",
-//!     "issuer": "https://token.actions.githubusercontent.com",
-//!     "subject": "repo:contoso/asset-sync:ref:refs/heads/main",
-//!     "audiences": ["api://AzureADTokenExchange"]}'
+//! issuer=$(az aks show --resource-group rg --name cluster --query oidcIssuerProfile.issuerUrl --output tsv)
+//! az ad app federated-credential create --id "$app" --parameters "{\"name\": \"cluster\",
+//!     \"issuer\": \"$issuer\", \"subject\": \"system:serviceaccount:NAMESPACE:NAME\",
+//!     \"audiences\": [\"api://AzureADTokenExchange\"]}"
 //! ```
 //!
-//! A GitHub job has no such file but an address to ask (with the permission `id-token: write`), so a
-//! step before the program writes the file. Its token is good for some minutes: long enough to begin
-//! with, and a program that runs for longer than an hour asks for itself, in a
-//! [`ClientAssertion`](crate::ClientAssertion), whose function is called at each renewal.
+//! For a branch at GitHub the issuer is `https://token.actions.githubusercontent.com` and the subject
+//! `repo:OWNER/NAME:ref:refs/heads/BRANCH`. A job there has no such file but an address to ask (with the
+//! permission `id-token: write`), so a step before the program writes the file. What it holds is good
+//! for some minutes, which is enough to begin with; a program that runs for longer than an hour asks
+//! for itself, with a [client assertion](#client-assertion).
 //!
 //! ```sh
-//! curl --silent --header "Authorization: bearer $ACTIONS_ID_TOKEN_REQUEST_TOKEN" \
-//!     "$ACTIONS_ID_TOKEN_REQUEST_URL&audience=api://AzureADTokenExchange" | jq --raw-output .value >token
-//! AZURE_FEDERATED_TOKEN_FILE=$PWD/token ./asset-sync
+//! umask 077
+//! curl --fail --silent --show-error --header "Authorization: bearer $ACTIONS_ID_TOKEN_REQUEST_TOKEN" \
+//!     "$ACTIONS_ID_TOKEN_REQUEST_URL&audience=api://AzureADTokenExchange" |
+//!     jq --exit-status --raw-output .value >"$RUNNER_TEMP/token"
+//! # AZURE_TENANT_ID and AZURE_CLIENT_ID are set too
+//! AZURE_FEDERATED_TOKEN_FILE=$RUNNER_TEMP/token ./asset-sync
+//! ```
+//!
+//! # Client assertion
+//!
+//! [`ClientAssertion`](crate::ClientAssertion): the same trust, with a token that a function of yours
+//! gets whenever one is needed. It reads no variables. Here a managed identity vouches for an app of
+//! another tenant, which has a federated credential for it:
+//!
+//! ```no_run
+//! use defender_endpoint::{Client, ClientAssertion, Credential, Error, ManagedIdentity};
+//!
+//! fn main() -> Result<(), Error> {
+//!     let identity = ManagedIdentity::system_assigned()?;
+//!     let credential = ClientAssertion::new(
+//!         "contoso.onmicrosoft.com",
+//!         "11111111-2222-3333-4444-555555555555",
+//!         move |request| {
+//!             let request = request.with_scope("api://AzureADTokenExchange/.default");
+//!             Ok(identity.token(&request)?.secret().clone())
+//!         },
+//!     )?;
+//!     let client = Client::builder(credential).build()?;
+//!     println!("{} agents", client.scan_agents()?.len());
+//!     Ok(())
+//! }
 //! ```
 //!
 //! # Client certificate
@@ -149,7 +187,7 @@
 //! ```sh
 //! openssl req -x509 -newkey rsa:2048 -nodes -days 365 -subj /CN=asset-sync -keyout key.pem -out cert.pem
 //! az ad app credential reset --id "$app" --append --cert @cert.pem
-//! (umask 077; cat key.pem cert.pem >app.pem)
+//! (umask 077; cat key.pem cert.pem >app.pem) && rm key.pem
 //! ```
 //!
 //! # Client secret
@@ -163,13 +201,16 @@
 //! | `AZURE_AUTHORITY_HOST` | the login authority |
 //!
 //! ```no_run
-//! use defender_endpoint::{Client, Error};
+//! use defender_endpoint::{Client, ClientSecret, Error};
 //!
 //! fn main() -> Result<(), Error> {
-//!     let client = Client::from_env()?;
-//!     for machine in client.machines() {
-//!         println!("{}", machine?.id);
-//!     }
+//!     let credential = ClientSecret::new(
+//!         "contoso.onmicrosoft.com",
+//!         "11111111-2222-3333-4444-555555555555",
+//!         std::env::var("ASSET_SYNC_SECRET").unwrap_or_default(),
+//!     )?;
+//!     let client = Client::builder(credential).build()?;
+//!     println!("{} agents", client.scan_agents()?.len());
 //!     Ok(())
 //! }
 //! ```
@@ -181,14 +222,15 @@
 //! # Managed identity
 //!
 //! [`ManagedIdentity`](crate::ManagedIdentity): the platform vouches for what runs on it. Nothing to
-//! configure where there is one identity; of several user-assigned ones one has to be named.
+//! configure where there is one identity; of several user-assigned ones one has to be named
+//! (`ManagedIdentity::by_client_id`, `by_object_id`, `by_resource_id`).
 //!
 //! | variable | |
 //! | --- | --- |
-//! | `IDENTITY_ENDPOINT`, `IDENTITY_HEADER` | set by App Service and Functions |
-//! | `IDENTITY_ENDPOINT`, `IMDS_ENDPOINT` | set by Azure Arc |
-//! | `AZURE_TOKEN_CREDENTIALS` | `ManagedIdentityCredential` makes `from_env` ask a virtual machine's metadata service |
-//! | `AZURE_CLIENT_ID` | for `from_env`: the client id of a user-assigned identity |
+//! | `IDENTITY_ENDPOINT`, `IDENTITY_HEADER` | set by App Service, Functions and Container Apps |
+//! | `IDENTITY_ENDPOINT`, `IMDS_ENDPOINT` | set by Azure Arc, in some programs' environments |
+//! | `AZURE_TOKEN_CREDENTIALS` | `ManagedIdentityCredential` makes `from_env` ask without these: the agent of Arc, or the metadata service of a virtual machine |
+//! | `AZURE_CLIENT_ID` | the client id of a user-assigned identity |
 //!
 //! ```no_run
 //! use defender_endpoint::{Client, Error, ManagedIdentity};
@@ -210,7 +252,7 @@
 //! | variable | |
 //! | --- | --- |
 //! | `AZURE_TOKEN_CREDENTIALS` | `AzureCliCredential` makes `from_env` start `az` |
-//! | `AZURE_TENANT_ID` | for `from_env`: the tenant, if not the one that `az` is in |
+//! | `AZURE_TENANT_ID` | the tenant, if not the one that `az` is in |
 //!
 //! ```no_run
 //! use defender_endpoint::{AzureCli, Client, Error};
@@ -224,9 +266,9 @@
 //! }
 //! ```
 //!
-//! Whether Entra gives the Azure CLI's own app a token for this API depends on the tenant, and nobody
-//! has confirmed it for this crate. Where it refuses, an app registration of yours and a device code
-//! are the way.
+//! The token is one of the Azure CLI's own app, to which no grant of yours applies. Whether Entra gives
+//! it one for this API is not documented, and nobody has confirmed it for this crate; where it
+//! refuses, an app registration of yours and a device code are the way.
 //!
 //! # Device code
 //!

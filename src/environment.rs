@@ -73,7 +73,7 @@ impl Environment<'_> {
         );
         Err(Error::config(text).with_hint(format!(
             "one of these is enough. An app registration's overview has tenant and client id. On a \
-             virtual machine with a managed identity set {CHOICE}=ManagedIdentityCredential, and to be \
+             virtual machine or an Azure Arc server set {CHOICE}=ManagedIdentityCredential, and to be \
              yourself, after `az login`, {CHOICE}=AzureCliCredential"
         )))
     }

@@ -63,8 +63,8 @@
 //! | [`StaticToken`] | a token that was got elsewhere |
 //! | [`Credential`] | a trait with one method, for everything else |
 //!
-//! Each with its variables, ten lines of code, and how to grant it the permission:
-//! [credentials].
+//! The page [credentials] has the variables of each, its lines of code, and how to grant it the
+//! permission.
 //!
 //! A token is kept until five minutes before it expires. One thread renews it for all; while that
 //! fails, the old one is used for as long as it is valid, and the next try comes half a minute later
@@ -283,14 +283,13 @@
 //!
 //! # TLS and proxies
 //!
-//! Only `https` is spoken, but for loopback addresses, and redirects are never followed, so that a
-//! token doesn't leave for another host. There is no switch that turns the verification of
-//! certificates off.
+//! Only `https` is spoken, but for loopback addresses and a managed identity's endpoint, which is on
+//! the machine or next to it; and redirects are never followed, so that a token doesn't leave for
+//! another host. There is no switch that turns the verification of certificates off.
 //!
 //! The proxy is the one that the environment names (`ALL_PROXY`, `HTTPS_PROXY`, `HTTP_PROXY`,
 //! `NO_PROXY`), [`proxy`](ClientBuilder::proxy), or [none](ClientBuilder::no_proxy); it must speak
-//! HTTP, and `build()` refuses any other. A managed identity's endpoint is on the machine or next to
-//! it, and is never asked through a proxy.
+//! HTTP, and `build()` refuses any other. A managed identity's endpoint is never asked through one.
 //!
 //! Mozilla's root certificates are built in. Where a proxy inspects TLS, its own root is needed too:
 //!

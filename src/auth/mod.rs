@@ -46,7 +46,7 @@ pub use workload_identity::WorkloadIdentity;
 
 /// Something that can get an access token.
 ///
-/// The crate has [`ClientSecret`] and [`StaticToken`]. Implement this for any other source; the
+/// The crate has [those that are common](crate::credentials). Implement this for any other source; the
 /// client caches what it returns until five minutes before it expires, and lets one thread ask for
 /// all. A credential must not cache an answer itself, or it should never return one that the
 /// service has refused: after a 401 the client asks again.

@@ -776,7 +776,8 @@ fn there_is_no_switch_that_turns_verification_off() {
         let text = text.to_ascii_lowercase();
         for switch in [
             "disable_verification",
-            "danger",
+            ".dangerous()",
+            "danger_accept",
             "accept_invalid",
             "insecure",
         ] {
