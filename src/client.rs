@@ -376,7 +376,8 @@ impl ClientBuilder {
         })
     }
 
-    /// Which hosts to talk to. Defaults to [`Cloud::COMMERCIAL`].
+    /// Which hosts to talk to, and the token's scope: all of them, those of the environment included.
+    /// Defaults to [`Cloud::COMMERCIAL`].
     pub fn cloud(mut self, cloud: Cloud) -> Self {
         self.cloud = cloud;
         self
@@ -471,7 +472,7 @@ impl ClientBuilder {
     ///
     /// Called on the thread that waits, without any lock held. It must return soon, since those
     /// who wait behind this call wait for it, and must not call the API itself. Waiting for the
-    /// token that another thread fetches, and for answers, is not told.
+    /// token that another thread fetches, for answers, and for the Azure CLI is not told.
     ///
     /// # Example
     ///

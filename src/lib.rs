@@ -66,12 +66,12 @@
 //! The page [credentials] has the variables of each, its lines of code, and how to grant it the
 //! permission.
 //!
-//! A token is kept until five minutes before it expires. One thread renews it for all; while that
-//! fails, the old one is used for as long as it is valid, and the next try comes half a minute later
-//! at the earliest. Without one, all who wait for a token share the failure. A refusal, of a wrong
-//! secret for instance, stands for a minute before the same client asks again, and a token endpoint
-//! that asks for a pause gets it from all threads. Token requests don't count against the API's
-//! limits.
+//! A token is kept until five minutes before it expires, or for half of its life if that is shorter.
+//! One thread renews it for all; while that fails, the old one is used for as long as it is valid, and
+//! the next try comes half a minute later at the earliest. Without one, all who wait for a token share
+//! the failure. A refusal, of a wrong secret for instance, stands for a minute before the same client
+//! asks again, and a token endpoint that asks for a pause gets it from all threads. Token requests
+//! don't count against the API's limits.
 //!
 //! # Permissions
 //!
@@ -261,7 +261,7 @@
 //! the client or client with the same [`RateLimiter`]. A 401 fetches one new token and is tried once
 //! more. A page that turns out to be damaged while its rows are handed out is fetched once more, and
 //! the rows that are out already are stepped over. When tries come to an end, the error is the last
-//! real one, with their number.
+//! real one, with the number of exchanges with the API.
 //!
 //! [`connect_timeout`](ClientBuilder::connect_timeout), [`read_timeout`](ClientBuilder::read_timeout)
 //! and [`try_timeout`](ClientBuilder::try_timeout) bound one exchange;

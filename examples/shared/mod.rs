@@ -7,11 +7,19 @@ use std::process::ExitCode;
 use defender_endpoint::testing::Tenant;
 use defender_endpoint::{Client, ClientBuilder};
 
-/// Each credential that `from_env` knows is named with the help of one of these.
-const NAMES: [&str; 3] = [
+/// What `from_env` reads. Whoever sets one of these means a tenant, and hears what else is missing.
+const NAMES: [&str; 11] = [
     "AZURE_TENANT_ID",
+    "AZURE_CLIENT_ID",
+    "AZURE_CLIENT_SECRET",
+    "AZURE_CLIENT_CERTIFICATE_PATH",
+    "AZURE_FEDERATED_TOKEN_FILE",
     "AZURE_TOKEN_CREDENTIALS",
+    "AZURE_AUTHORITY_HOST",
     "IDENTITY_ENDPOINT",
+    "DEFENDER_CLOUD",
+    "DEFENDER_API_URL",
+    "DEFENDER_SCOPE",
 ];
 
 /// A client with the credential that the environment names, or else for a demo tenant on loopback,

@@ -102,8 +102,8 @@ fn hint(message: &str) -> Option<&'static str> {
         ),
         (
             "AADSTS700027",
-            "the certificate is not one of the application's, or it has expired: upload it to the app \
-             registration, or renew it",
+            "the application doesn't know the key that signed the assertion, or its certificate has \
+             expired: upload the certificate to the app registration, or renew it",
         ),
         (
             "AADSTS700024",

@@ -40,7 +40,7 @@ impl Error {
         error
     }
 
-    /// A token endpoint's refusal. Only the members that the protocol defines are read: the rest
+    /// A token endpoint's refusal. Only the members that the protocols define are read: the rest
     /// of such an answer stays out of every text.
     pub(crate) fn from_token_status(status: u16, body: &[u8], secret: &Secret) -> Self {
         let mut error = Self::credential(format!(
@@ -52,7 +52,8 @@ impl Error {
         if let Ok(said) = serde_json::from_slice::<TokenError>(body) {
             let shown = |member: Value| member.as_str().and_then(|text| excerpt(text, secret));
             error.0.code = said.error.and_then(shown);
-            error.0.message = said.error_description.and_then(shown);
+            error.0.message =
+                (said.error_description.and_then(shown)).or(said.message.and_then(shown));
             let (correlation, trace) = (said.correlation_id, said.trace_id);
             error.0.request_id = correlation.and_then(shown).or(trace.and_then(shown));
         }
@@ -98,11 +99,12 @@ impl ServiceError {
 }
 
 /// The members of a token endpoint's error answer that may be shown (RFC 6749, section 5.2, and
-/// Entra's additions).
+/// Entra's additions), and what App Service says instead.
 #[derive(Deserialize)]
 struct TokenError {
     error: Option<Value>,
     error_description: Option<Value>,
+    message: Option<Value>,
     correlation_id: Option<Value>,
     trace_id: Option<Value>,
 }

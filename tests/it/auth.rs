@@ -253,6 +253,20 @@ fn a_static_token_is_sent_for_ever() {
 
 // --- the answer
 
+/// As App Service says it.
+#[test]
+fn a_refusal_in_other_members_is_told_too() {
+    let body =
+        r#"{"statusCode":400,"message":"No managed identity found\r\nfor a-secret","x":"y"}"#;
+    let error = refused_token(Answer::new(400, &[], body));
+    assert_eq!(
+        error.message(),
+        Some("No managed identity found for ***"),
+        "{error:?}"
+    );
+    assert_eq!(error.code(), None);
+}
+
 #[test]
 fn a_refusals_trace_id_serves_where_there_is_no_correlation_id() {
     for correlation in ["", r#""correlation_id":null,"#] {
