@@ -501,9 +501,10 @@ impl ClientBuilder {
 
     /// An HTTP proxy, `http://[user:password@]host:port`, for the API and for tokens, or with
     /// `https://` one that is spoken to over TLS. User and password are percent-encoded. Defaults to
-    /// the one that `ALL_PROXY`, `HTTPS_PROXY` or `HTTP_PROXY` names, the first of these that is
-    /// set, with the exceptions of `NO_PROXY` (names, addresses, and `.example.com` for what is below
-    /// a domain, separated by commas without spaces). Plain `http` to a loopback address never goes
+    /// the one that `ALL_PROXY`, `HTTPS_PROXY` or `HTTP_PROXY` names, the first of these that is set
+    /// and not empty, with the exceptions of `NO_PROXY` (names, addresses, and `.example.com` for what
+    /// is below a domain, separated by commas without spaces). Each of these names counts in lower
+    /// case too, after the same name in upper case. Plain `http` to a loopback address never goes
     /// through a proxy.
     ///
     /// Whatever the proxy is spoken to in, TLS with the service is inside: it sees which hosts are
@@ -572,8 +573,13 @@ impl ClientBuilder {
     /// This is not the credential: the service knows a program by its token, and neither the API nor
     /// Microsoft Entra asks for a client certificate in the handshake.
     ///
-    /// The key may be PKCS#8, PKCS#1 (RSA) or SEC1 (EC), and with `native_tls` PKCS#8 alone. The TLS
-    /// library keeps a copy of it for as long as the client lives.
+    /// The certificate is of X.509 version 3. The key may be RSA of 2,048, 3,072 or 4,096 bits, ECDSA
+    /// of the curve P-256 or P-384, or Ed25519, as PKCS#8, PKCS#1 (RSA) or SEC1 (EC). A program that
+    /// installs a default `CryptoProvider` of rustls of its own has the kinds of that one; with
+    /// `native_tls` they are those of the system's library, as PKCS#8 alone.
+    ///
+    /// What is given here is wiped from memory when it is no longer needed. The HTTP and TLS libraries
+    /// make copies of the key, some for as long as the client lives, and don't wipe them.
     ///
     /// # Example
     ///
@@ -623,10 +629,14 @@ impl ClientBuilder {
     /// [`ErrorKind::Config`](crate::ErrorKind::Config): the API URL or authority has more than
     /// scheme, host and port, or is `http` to other than a loopback address; the scope is empty; a
     /// rate limit, timeout, deadline, delay or the body limit is zero, or a timeout longer than a
-    /// day; the proxy URL, the environment's too, or the user agent is not valid; a root certificate is none, no root is
-    /// trusted, or some are given in addition to the system's; the client certificate is none, has no
-    /// key, an encrypted one, one of another certificate or of a kind that the TLS library doesn't
-    /// take; or the crate was built without a TLS feature.
+    /// day; the proxy URL, the environment's too, or the user agent is not valid; or the crate was
+    /// built without a TLS feature.
+    ///
+    /// Of certificates: the PEM is damaged, or what it holds is no X.509 certificate; the root
+    /// certificates hold none, none at all is trusted, or some are given in addition to the system's;
+    /// the client certificate is missing, comes with no key or several, or with an encrypted one, that
+    /// of another certificate or one of a kind that the TLS library doesn't take, or can't be used
+    /// itself.
     pub fn build(self) -> Result<Client, Error> {
         let origin = self.cloud.api_origin()?;
         let authority = self.cloud.authority_origin()?;

@@ -151,7 +151,7 @@ impl Http {
         let proxy = match &settings.proxy {
             Proxy::Environment => environments_proxy()?,
             Proxy::None => None,
-            Proxy::Url(url) => Some(proxy(url)?),
+            Proxy::Url(url) => Some(proxy(url.expose())?),
         };
         let proxy_name = proxy
             .as_ref()
@@ -511,9 +511,9 @@ fn tls_hint(why: &str) -> Option<&'static str> {
         return None;
     }
     Some(
-        "where a proxy inspects TLS, give its root certificate with `root_certificates`, or use \
-         the system's: feature `platform-verifier` and the setter `platform_verifier`, or feature \
-         `native-tls` and the setter `native_tls`",
+        "where a proxy inspects TLS, give its root certificate with `root_certificates`, or \
+         install it in the system's store and trust that one: feature `platform-verifier` and the \
+         setter `platform_verifier`, or feature `native-tls` and the setter `native_tls`",
     )
 }
 
@@ -555,33 +555,39 @@ const PROXY_VARIABLES: [&str; 6] = [
     "http_proxy",
 ];
 
-/// The proxy that the environment names. What is no URL, or of another protocol, would be ignored in
-/// silence.
+/// The proxy that the environment names. ureq would pass over what is no URL, and the calls would go
+/// past the proxy.
 fn environments_proxy() -> Result<Option<ureq::Proxy>, Error> {
     let set = PROXY_VARIABLES
         .iter()
         .filter_map(|name| Some((name, env::var_os(name)?)))
         .find(|(_, value)| !value.as_encoded_bytes().trim_ascii().is_empty());
     if let Some((name, value)) = set {
-        let url = value.to_str().map(ureq::Proxy::new);
-        if !matches!(url, Some(Ok(_))) {
-            let text = format!("the proxy URL in {name} is not valid");
-            return Err(Error::config(text).with_hint(
-                "expected http://[user:password@]host:port, with other characters than letters and \
-                 digits of user and password percent-encoded",
-            ));
-        }
+        // What is no Unicode is no URL either.
+        let url = value.to_str().unwrap_or_default();
+        proxy(url).map_err(|error| error.for_request(name))?;
     }
-    let Some(proxy) = ureq::Proxy::try_from_env() else {
-        return Ok(None);
-    };
+    // The same once more, with the exceptions of NO_PROXY.
+    ureq::Proxy::try_from_env().map(checked).transpose()
+}
+
+fn proxy(url: &str) -> Result<ureq::Proxy, Error> {
+    let proxy = ureq::Proxy::new(url);
+    proxy.map_err(|_| invalid_proxy()).and_then(checked)
+}
+
+fn checked(proxy: ureq::Proxy) -> Result<ureq::Proxy, Error> {
     match proxy.protocol() {
-        ureq::ProxyProtocol::Http | ureq::ProxyProtocol::Https if has_place(&proxy) => {
-            Ok(Some(proxy))
-        }
-        _ => Err(Error::config("the proxy that the environment names is no HTTP proxy")
-            .with_hint("the first of ALL_PROXY, HTTPS_PROXY and HTTP_PROXY counts; `proxy` and `no_proxy` go before it")),
+        ureq::ProxyProtocol::Http | ureq::ProxyProtocol::Https if has_place(&proxy) => Ok(proxy),
+        _ => Err(invalid_proxy()),
     }
+}
+
+fn invalid_proxy() -> Error {
+    Error::config("the proxy URL is not valid").with_hint(
+        "expected http://[user:password@]host:port, or https://, with other characters than \
+         letters and digits of user and password percent-encoded",
+    )
 }
 
 /// Whether it says where: ureq accepts no host, and takes the default for a port that is no number.
@@ -595,18 +601,6 @@ fn has_place(proxy: &ureq::Proxy) -> bool {
     match port.strip_prefix(':') {
         Some(number) => number.parse::<u16>().is_ok_and(|number| number > 0),
         None => port.is_empty(),
-    }
-}
-
-fn proxy(url: &Secret) -> Result<ureq::Proxy, Error> {
-    let fault = || {
-        Error::config("the proxy URL is not valid")
-            .with_hint("expected http://[user:password@]host:port")
-    };
-    let proxy = ureq::Proxy::new(url.expose()).map_err(|_| fault())?;
-    match proxy.protocol() {
-        ureq::ProxyProtocol::Http | ureq::ProxyProtocol::Https if has_place(&proxy) => Ok(proxy),
-        _ => Err(fault()),
     }
 }
 

@@ -220,11 +220,14 @@ fn client_certificate(pem: &Secret, library: Library) -> Result<ClientCert, Erro
     Ok(ClientCert::new_with_certs(&chain, key))
 }
 
+fn unusable_certificate() -> Error {
+    Error::config("the client certificate can't be used")
+}
+
 fn unusable_key() -> Error {
     Error::config(
         "the key of the client certificate is damaged, or of a kind that is not supported",
     )
-    .with_hint("RSA of 2,048 bits or more, ECDSA of the curves P-256 and P-384 and Ed25519 are")
 }
 
 fn foreign_key() -> Error {
@@ -243,22 +246,30 @@ fn fits_rustls(pem: &str, chain: &[Certificate<'_>]) -> Result<(), Error> {
     let chain = chain
         .iter()
         .map(|certificate| CertificateDer::from(certificate.der()).into_owned());
-    let key = PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| unusable_key())?;
     let own;
-    let provider = if let Some(provider) = CryptoProvider::get_default() {
-        provider.as_ref()
+    let (provider, kinds) = if let Some(provider) = CryptoProvider::get_default() {
+        let kinds = "those are that the program's own default `CryptoProvider` of rustls takes";
+        (provider.as_ref(), kinds)
     } else {
         own = ring::default_provider();
-        &own
+        let kinds = "RSA of 2,048, 3,072 or 4,096 bits, ECDSA of the curves P-256 and P-384 and \
+                     Ed25519 are";
+        (&own, kinds)
     };
+    let unusable_key = || unusable_key().with_hint(kinds);
+    let key = PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| unusable_key())?;
     match CertifiedKey::from_der(chain.collect(), key, provider) {
         Ok(_) => Ok(()),
         Err(rustls::Error::InconsistentKeys(_)) => Err(foreign_key()),
+        // Of the first in the chain: it was an X.509 certificate a moment ago.
+        Err(rustls::Error::InvalidCertificate(_)) => Err(unusable_certificate().with_hint(
+            "it must be of X.509 version 3, without critical extensions of kinds of its own",
+        )),
         Err(_) => Err(unusable_key()),
     }
 }
 
-/// What ureq does at the first connection.
+/// What ureq does at the first connection. Which kinds of keys it takes is each system's own.
 #[cfg(feature = "native-tls")]
 fn fits_system(pem: &str) -> Result<(), Error> {
     use native_tls::{Identity, TlsConnector};
@@ -270,11 +281,21 @@ fn fits_system(pem: &str) -> Result<(), Error> {
             .with_hint("`openssl pkcs8 -topk8 -nocrypt -in KEY -out PKCS8` writes it as such"));
     }
     let chain = blocks(pem, "CERTIFICATE");
-    let identity =
-        Identity::from_pkcs8(chain.as_bytes(), key.as_bytes()).map_err(|_| unusable_key())?;
+    let identity = Identity::from_pkcs8(chain.as_bytes(), key.as_bytes()).map_err(|_| {
+        unusable_key().with_hint(
+            "which kinds are supported is up to the system; or it is another certificate's key",
+        )
+    })?;
     let mut connector = TlsConnector::builder();
     connector.identity(identity);
-    connector.build().map(drop).map_err(|_| foreign_key())
+    // OpenSSL alone looks this early, and also refuses here what its security level forbids.
+    connector.build().map(drop).map_err(|why| {
+        if why.to_string().contains("mismatch") {
+            foreign_key()
+        } else {
+            unusable_certificate().with_hint("the system may forbid keys that are so short")
+        }
+    })
 }
 
 /// The blocks of this kind, each as it stands in the PEM.

@@ -580,9 +580,10 @@ fn a_proxy_that_speaks_no_http_is_refused() {
     for url in ["socks5://127.0.0.1:1", "socks4://127.0.0.1:1"] {
         let said = run("build", &[&CREDENTIALS[..], &[("ALL_PROXY", url)]].concat());
         assert!(
-            said.contains("<Config> ") && said.contains("no HTTP proxy"),
+            said.contains("<Config> ") && said.contains("ALL_PROXY: the proxy URL"),
             "{said}"
         );
+        assert!(said.contains("expected http://"), "{said}");
     }
 }
 

@@ -18,6 +18,14 @@ pub(crate) fn task(name: &str) -> Option<Result<(), Error>> {
         "trust, default" => call(|builder| builder),
         "trust, own roots" => call(own_roots),
         "trust, own roots alone" => call(|builder| own_roots(builder).built_in_roots(false)),
+        #[cfg(feature = "rustls")]
+        "short key" => call(short_key),
+        #[cfg(feature = "rustls")]
+        "short key, own provider" => {
+            let provider = rustls::crypto::ring::default_provider();
+            provider.install_default().unwrap();
+            call(short_key)
+        }
         #[cfg(feature = "platform-verifier")]
         "trust, platform verifier" => call(ClientBuilder::platform_verifier),
         #[cfg(feature = "platform-verifier")]
@@ -40,11 +48,34 @@ fn own_roots(builder: ClientBuilder) -> ClientBuilder {
     builder.root_certificates(env::var(ROOTS).unwrap())
 }
 
+/// A client certificate with a key that ring doesn't sign with.
+#[cfg(feature = "rustls")]
+fn short_key(builder: ClientBuilder) -> ClientBuilder {
+    builder.client_certificate(concat!(
+        include_str!("../fixtures/certificates/rsa-1024.crt"),
+        include_str!("../fixtures/certificates/rsa-1024.key"),
+    ))
+}
+
 fn call(settings: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Result<(), Error> {
     let builder = Client::builder(StaticToken::new("a-token")?)
         .cloud(cloud(env::var(URL).unwrap()))
         .retry_policy(RetryPolicy::none());
     settings(builder).build()?.scan_agents().map(drop)
+}
+
+/// Which kinds of keys are supported is told where this crate can know it.
+#[cfg(feature = "rustls")]
+#[test]
+fn the_programs_own_crypto_provider_decides_on_kinds_of_keys() {
+    for (task, said, unsaid) in [
+        ("short key", "2,048", "CryptoProvider"),
+        ("short key, own provider", "CryptoProvider", "2,048"),
+    ] {
+        let text = run(task, &[(URL, "http://127.0.0.1:1")]);
+        assert!(text.contains("<Config> "), "{text}");
+        assert!(text.contains(said) && !text.contains(unsaid), "{text}");
+    }
 }
 
 /// The system's certificates, on systems where they are a file that a variable names: rustls' platform
@@ -79,7 +110,7 @@ mod system {
         let trusted = said.contains("<went well>");
         assert_eq!(api.calls(), usize::from(trusted), "{said}");
         assert!(
-            trusted || said.contains("<Tls> ") && said.contains("`root_certificates`"),
+            trusted || said.contains("<Tls> ") && said.contains("in the system's store"),
             "{said}"
         );
         trusted
@@ -119,6 +150,10 @@ mod system {
 }
 
 // --- proxies
+
+fn refusing() -> RawServer {
+    RawServer::new(|_| Answer::new(403, &[], "").closed())
+}
 
 /// A proxy of the environment that asks for a password, and lets through what it inspects.
 #[cfg(feature = "rustls")]
@@ -165,13 +200,72 @@ fn a_proxy_url_in_the_environment_that_is_none_is_refused() {
             "http://a-user:hunter2@ho st:80",
             "http://[::1",
             "ftp://host",
+            // ureq would take the default port, or connect to nowhere.
+            "http://host:99999",
+            "http://host:0",
+            "http://:80",
+            "socks5://host",
         ] {
             let said = run("token", &[(URL, url.as_str()), (name, value)]);
-            assert!(said.contains("<Config> ") && said.contains(name), "{said}");
+            let start = format!("<Config> {name}: the proxy URL");
+            assert!(said.contains(&start), "{said}");
             assert!(said.contains("percent-encoded"), "{said}");
         }
     }
     api.assert_untouched();
+}
+
+/// Where names differ by their case: upper before lower, and one for all before one for HTTPS.
+#[cfg(not(windows))]
+#[test]
+fn the_first_proxy_variable_that_is_set_counts() {
+    let names = [
+        "ALL_PROXY",
+        "all_proxy",
+        "HTTPS_PROXY",
+        "https_proxy",
+        "HTTP_PROXY",
+        "http_proxy",
+    ];
+    for first in 0..names.len() {
+        let (proxy, other) = (refusing(), Forbidden::new());
+        let mut variables = vec![(URL, "https://127.0.0.1:1".to_owned())];
+        for (index, name) in names.into_iter().enumerate() {
+            let value = match index {
+                before if before < first => String::new(),
+                same if same == first => proxy.url(),
+                _ => format!("http://{}", other.host()),
+            };
+            variables.push((name, value));
+        }
+        let said = run("token", &variables);
+        assert!(said.contains("<Transport> "), "{said}");
+        assert_eq!(proxy.calls(), 1, "{}: {said}", names[first]);
+        other.assert_untouched();
+    }
+}
+
+/// The exceptions, too, are those of the name in upper case where both are set.
+#[cfg(not(windows))]
+#[test]
+fn the_exceptions_in_upper_case_go_before_those_in_lower_case() {
+    for (upper, lower, direct) in [
+        ("127.0.0.1", "example.com", true),
+        ("example.com", "127.0.0.1", false),
+        // Set, if to nothing.
+        ("", "127.0.0.1", false),
+    ] {
+        let proxy = refusing();
+        let variables = [
+            (URL, "https://127.0.0.1:1".to_owned()),
+            ("HTTPS_PROXY", proxy.url()),
+            ("NO_PROXY", upper.to_owned()),
+            ("no_proxy", lower.to_owned()),
+        ];
+        let said = run("token", &variables);
+        assert!(said.contains("<Transport> "), "{said}");
+        assert_eq!(proxy.calls() == 0, direct, "{upper}, {lower}: {said}");
+    }
 }
 
 #[cfg(unix)]
@@ -200,7 +294,6 @@ fn a_proxy_of_the_environment_that_is_no_unicode_is_refused() {
 /// Domains with what is below them, in both forms; a proxy that the program names has no exceptions.
 #[test]
 fn exceptions_of_the_environment_are_for_its_own_proxy() {
-    let refusing = || RawServer::new(|_| Answer::new(403, &[], "").closed());
     for (name, exceptions, direct) in [
         ("NO_PROXY", ".0.0.1", true),
         ("NO_PROXY", "*.0.0.1", true),

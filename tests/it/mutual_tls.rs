@@ -2,6 +2,7 @@
 
 use defender_endpoint::testing::Tenant;
 use defender_endpoint::{Client, ClientBuilder, Cloud, Error, ErrorKind, RetryPolicy};
+use rcgen::{CertificateParams, CustomExtension, KeyPair};
 use rustls::version::{TLS12, TLS13};
 
 use crate::config::{refused, works};
@@ -226,6 +227,49 @@ fn a_pair_that_can_not_work_is_refused_when_the_client_is_built() {
     });
 }
 
+fn from_fixtures(name: &str) -> String {
+    let read = |end| support::fixture(&format!("certificates/{name}.{end}"));
+    read("crt") + &read("key")
+}
+
+/// ring signs with RSA of no other sizes, and the text doesn't say that it would.
+#[test]
+fn rsa_keys_are_of_three_sizes() {
+    for name in ["rsa-2048", "rsa-3072", "rsa-4096"] {
+        works(|builder| builder.client_certificate(from_fixtures(name)));
+    }
+    for name in ["rsa-1024", "rsa-2560", "rsa-5120"] {
+        let pem = from_fixtures(name);
+        let error = refused(|builder| builder.client_certificate(pem), &["of a kind"]);
+        assert!(
+            hint(&error).contains("2,048, 3,072 or 4,096 bits"),
+            "{error:?}"
+        );
+    }
+}
+
+/// The key is not to blame where the certificate can't be used.
+#[test]
+fn a_certificate_that_can_not_be_used_is_told_from_its_key() {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::default();
+    let mut unknown = CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 5], vec![5, 0]);
+    unknown.set_criticality(true);
+    params.custom_extensions = vec![unknown];
+    let unknown = params.self_signed(&key).unwrap().pem() + &key.serialize_pem();
+    let first_version = support::fixture("certificates/rsa-2048-version-1.crt")
+        + &support::fixture("certificates/rsa-2048.key");
+    for pem in [unknown, first_version] {
+        let error = refused(
+            |builder| builder.client_certificate(pem),
+            &["the client certificate can't be used"],
+        );
+        assert!(!error.to_string().contains("key"), "{error}");
+        assert!(hint(&error).contains("version 3"), "{error:?}");
+        assert_well_formed(&error);
+    }
+}
+
 /// What of a key is secret, in the forms in which a log or a `Debug` could have it.
 fn forms(secret: &[u8]) -> Vec<String> {
     let mut forms = Vec::new();
@@ -267,7 +311,7 @@ fn the_key_is_in_no_debug_text_and_no_log_line() {
     assert!(
         lines
             .iter()
-            .any(|line| line.text.contains("client certficiate")),
+            .any(|line| line.text.to_lowercase().contains("client cert")),
         "{lines:?}"
     );
     shown.extend(lines.into_iter().map(|line| line.text + "\n"));

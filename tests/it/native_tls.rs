@@ -141,7 +141,11 @@ fn a_pair_that_can_not_work_is_refused_when_the_client_is_built() {
             "doesn't belong",
             "comes first",
         ),
-        (format!("{chain}{broken}"), "damaged, or of a kind", "RSA"),
+        (
+            format!("{chain}{broken}"),
+            "damaged, or of a kind",
+            "up to the system",
+        ),
         (format!("{garbage}{key}"), "certificate 1 of", ""),
         (chain.clone(), "no private key", "expected in PEM"),
     ] {
@@ -151,6 +155,10 @@ fn a_pair_that_can_not_work_is_refused_when_the_client_is_built() {
         );
         assert!(error.hint().unwrap_or_default().contains(help), "{error:?}");
         assert!(!format!("{error:?} {error:#?}").contains("BEGIN"));
+        // The kinds of keys are no more this crate's to list than their sizes.
+        for kind in ["RSA", "ECDSA", "Ed25519", "2,048"] {
+            assert!(!format!("{error:?}").contains(kind), "{error:?}");
+        }
     }
     works(|builder| builder.native_tls().client_certificate(key + &chain));
     let second = authority.pem().to_owned() + garbage;
@@ -161,6 +169,25 @@ fn a_pair_that_can_not_work_is_refused_when_the_client_is_built() {
         },
         &["certificate 2 of the root certificates"],
     );
+}
+
+/// Of sizes that TLS in Rust doesn't take, the system may. A short one its security level may forbid,
+/// which is no fault of the pair.
+#[test]
+fn how_long_a_key_may_be_is_the_systems_to_say() {
+    let pem = |name: &str| {
+        let read = |end| support::fixture(&format!("certificates/{name}.{end}"));
+        read("crt") + &read("key")
+    };
+    for name in ["rsa-2560", "rsa-5120"] {
+        works(|builder| builder.native_tls().client_certificate(pem(name)));
+    }
+    let builder = support::builder("http://127.0.0.1:1").native_tls();
+    if let Err(error) = builder.client_certificate(pem("rsa-1024")).build() {
+        assert_eq!(error.kind(), ErrorKind::Config, "{error:?}");
+        assert!(error.to_string().contains("can't be used"), "{error:?}");
+        assert!(error.hint().unwrap().contains("short"), "{error:?}");
+    }
 }
 
 /// A proxy that is spoken to over TLS sees no more than any other: TLS with the API is inside.
