@@ -11,7 +11,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use defender_endpoint::permissions::{self, Permissions};
+use defender_endpoint::permissions::{self, OperationPermissions};
 use defender_endpoint::time::{Duration, OffsetDateTime};
 use defender_endpoint::{Client, Cloud, Error, ErrorKind, TokenClaims};
 use lexopt::prelude::*;
@@ -131,7 +131,7 @@ fn show_permissions(claims: &TokenClaims, out: &mut impl Write) -> io::Result<()
     Ok(())
 }
 
-fn needed(operation: &Permissions, claims: &TokenClaims) -> String {
+fn needed(operation: &OperationPermissions, claims: &TokenClaims) -> String {
     if claims.is_delegated() {
         operation.delegated().join(" or ")
     } else {
@@ -139,45 +139,43 @@ fn needed(operation: &Permissions, claims: &TokenClaims) -> String {
     }
 }
 
-fn role(operation: &Permissions) -> String {
+fn role(operation: &OperationPermissions) -> String {
     format!("'{}'", operation.roles().join("' or '"))
 }
 
+/// A page, the call that it documents, and whether that is made whatever the token says.
+type Probe = (&'static str, fn(&Client) -> Result<String, Error>, bool);
+
 /// One call of each family: for one machine in any case, since the service's own answer is worth
 /// more than what a token says, and for the scan agents if they are allowed.
+const PROBES: [Probe; 2] = [
+    ("List machines API", one_machine, true),
+    ("Get all scan agents", scan_agents, false),
+];
+
 fn call_each(
     client: &Client,
     claims: Option<&TokenClaims>,
     out: &mut impl Write,
 ) -> io::Result<bool> {
     let mut all_well = true;
-    for operation in permissions::all() {
-        let call = match operation.path() {
-            "/api/machines" => one_machine,
-            "/api/DeviceAuthenticatedScanAgents"
-                if claims.is_some_and(|claims| !operation.allowed_by(claims)) =>
-            {
-                writeln!(
-                    out,
-                    "{}: not called, a permission is missing",
-                    operation.page()
-                )?;
-                continue;
+    for (page, call, always) in PROBES {
+        let mut rows = permissions::all().iter();
+        let operation = rows.find(|row| row.page() == page);
+        let operation = operation.ok_or_else(|| io::Error::other(format!("no row of {page}")))?;
+        if !always && claims.is_some_and(|claims| !operation.allowed_by(claims)) {
+            writeln!(out, "{page}: not called, a permission is missing")?;
+            continue;
+        }
+        match call(client) {
+            Ok(outcome) => writeln!(out, "{page}: {outcome}")?,
+            Err(error) => {
+                all_well = false;
+                writeln!(out, "{page}: FAILED\n  {error:?}")?;
+                if let Some(why) = explain(&error, operation, claims, client.cloud()) {
+                    writeln!(out, "  why: {why}")?;
+                }
             }
-            "/api/DeviceAuthenticatedScanAgents" => scan_agents,
-            _ => continue,
-        };
-        let error = match call(client) {
-            Ok(outcome) => {
-                writeln!(out, "{}: {outcome}", operation.page())?;
-                continue;
-            }
-            Err(error) => error,
-        };
-        all_well = false;
-        writeln!(out, "{}: FAILED\n  {error:?}", operation.page())?;
-        if let Some(why) = explain(&error, operation, claims, client.cloud()) {
-            writeln!(out, "  why: {why}")?;
         }
     }
     Ok(all_well)
@@ -204,7 +202,7 @@ fn scan_agents(client: &Client) -> Result<String, Error> {
 /// all others, so that after a change it is worth to look again.
 fn explain(
     error: &Error,
-    operation: &Permissions,
+    operation: &OperationPermissions,
     claims: Option<&TokenClaims>,
     cloud: &Cloud,
 ) -> Option<String> {

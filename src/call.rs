@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind, Retry};
 use crate::excerpt::{holds, shows};
 use crate::http::{Http, Method, Request, Response};
 use crate::page::{self, Rows};
-use crate::permissions::Permissions;
+use crate::permissions::OperationPermissions;
 use crate::rate_limit::{Api, RateLimiter};
 use crate::retry::{self, Decision, RetryPolicy};
 use crate::secret::Secret;
@@ -28,15 +28,15 @@ pub(crate) struct Operation {
     /// In whose windows a call counts.
     pub(crate) api: Api,
     /// What a 403 should say is needed.
-    pub(crate) permissions: &'static Permissions,
+    pub(crate) permissions: &'static OperationPermissions,
 }
 
 impl Operation {
     /// The operation of a row in the table of permissions.
-    pub(crate) const fn of(permissions: &'static Permissions, api: Api) -> Self {
+    pub(crate) const fn of(permissions: &'static OperationPermissions, api: Api) -> Self {
         Self {
-            method: permissions.method_of_call(),
-            path: permissions.path(),
+            method: permissions.method,
+            path: permissions.path,
             api,
             permissions,
         }
@@ -172,38 +172,6 @@ enum Failure {
     TokenRefused,
     /// Nothing more is to be tried.
     Final(Error),
-}
-
-/// A token outside of any call: tried as often and as patiently as one, but without a place in the
-/// limits. Waits are told as those of the machines, since they are told of an API.
-pub(crate) fn token(shared: &Shared) -> Result<Secret, Error> {
-    const API: Api = Api::Machines;
-    let clock = &*shared.clock;
-    let deadline = Deadline::after(shared.deadline, clock);
-    let observer = shared.observer.as_ref();
-    let mut patience = Patience::new(clock, shared.max_wait, deadline, observer);
-    let mut failed = 0;
-    loop {
-        let error = match shared.bearer(deadline, API) {
-            Ok(bearer) => return Ok(bearer),
-            Err(error) => error,
-        };
-        failed += 1;
-        let room = patience.room();
-        let Decision::After(pause) =
-            retry::next(shared.retry_policy, failed, &error, chance(), room)
-        else {
-            return Err(error);
-        };
-        log::warn!("{error}; next try in {pause:.1?}");
-        match patience.pause(API, WaitReason::BackOff, pause) {
-            Ok(()) => {}
-            Err(broken) if broken.kind() == ErrorKind::Cancelled => {
-                return Err(broken.with_source(error));
-            }
-            Err(_) => return Err(error),
-        }
-    }
 }
 
 /// Sends one call, as often as the policy allows, and returns its answer.

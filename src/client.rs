@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::auth::{Credential, TokenCache, TokenClaims};
-use crate::call::{self, Shared};
+use crate::call::Shared;
 use crate::clock::{Clock, SystemClock};
 use crate::cloud::Cloud;
 use crate::environment;
@@ -22,7 +22,7 @@ use crate::scan_agents::{self, ScanAgent};
 use crate::scan_definitions::{self, ScanDefinition};
 use crate::scan_history::ListScanHistory;
 use crate::secret::Secret;
-use crate::wait::{Observer, Wait};
+use crate::wait::{Deadline, Observer, Wait};
 
 /// A timeout of one exchange that is longer is no timeout, and could overflow the transport's clock.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(24 * 3_600);
@@ -228,18 +228,18 @@ impl Client {
     /// What the token that calls are made with says of itself: what was granted, for which audience,
     /// and until when. For people and diagnostics only, see [`TokenClaims`].
     ///
-    /// The token is the one of the cache, got or renewed if need be: tried again, and within the
-    /// deadline, as in a call. The API is not called, and no place in its limits is taken; the
-    /// callback of [`on_wait`](ClientBuilder::on_wait) hears of waits as those of the machines.
+    /// The token is the one of calls, got or renewed within the deadline if need be. It is asked for
+    /// once, and not tried again: the caller can. The API is not called, no place in its limits is
+    /// taken, and the callback of [`on_wait`](ClientBuilder::on_wait) hears nothing of it.
     ///
     /// # Errors
     ///
     /// Those of getting a token: [`Credential`](crate::ErrorKind::Credential), or
     /// [`Timeout`](crate::ErrorKind::Timeout), [`Transport`](crate::ErrorKind::Transport) or
     /// [`Tls`](crate::ErrorKind::Tls) where the endpoint can't be reached, and
-    /// [`Cancelled`](crate::ErrorKind::Cancelled) where a wait was broken off. And
-    /// [`Decode`](crate::ErrorKind::Decode) where there is a token, but it is encrypted or no JWT: it
-    /// may be good for calls and say nothing of itself.
+    /// [`Config`](crate::ErrorKind::Config) where a setting of [`AzureCli`](crate::AzureCli) can't be
+    /// used. And [`Decode`](crate::ErrorKind::Decode) where there is a token, but it is encrypted or no
+    /// JWT: it may be good for calls and say nothing of itself.
     ///
     /// # Example
     ///
@@ -250,7 +250,9 @@ impl Client {
     /// # Ok::<(), defender_endpoint::Error>(())
     /// ```
     pub fn token_claims(&self) -> Result<TokenClaims, Error> {
-        TokenClaims::decode(&call::token(&self.0)?)
+        let deadline = Deadline::after(self.0.deadline, &*self.0.clock);
+        let request = self.0.token_request(deadline);
+        TokenClaims::decode(&self.0.tokens.bearer(&request, deadline)?)
     }
 
     /// A client that a test has put together itself.

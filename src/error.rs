@@ -39,8 +39,9 @@ pub struct Error(Box<Inner>);
 
 /// What sort of failure an [`Error`] is.
 ///
-/// Every call of an operation can fail with any of these but `Config`, which comes from building a
-/// client, and `Paging`, which comes from lists.
+/// Every call of an operation can fail with any of these but `Paging`, which comes from lists, and
+/// `Config`, which comes from building a client or a credential. Only the settings of
+/// [`AzureCli`](crate::AzureCli) are checked later, by the call that needs a token.
 ///
 /// # Example
 ///

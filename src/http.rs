@@ -64,7 +64,7 @@ pub(crate) enum Method {
 }
 
 impl Method {
-    pub(crate) fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Get => "GET",
             Self::Post => "POST",

@@ -42,23 +42,23 @@ use crate::http::Method;
 /// assert_eq!(machines.roles(), ["View Data"]);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Permissions {
+pub struct OperationPermissions {
     page: &'static str,
-    method: Method,
-    path: &'static str,
+    pub(crate) method: Method,
+    pub(crate) path: &'static str,
     application: &'static [&'static str],
     delegated: &'static [&'static str],
     roles: &'static [&'static str],
 }
 
-impl Permissions {
+impl OperationPermissions {
     /// The title of the vendor's page about the operation, such as `List machines API`.
     pub const fn page(&self) -> &'static str {
         self.page
     }
 
     /// `GET` or `POST`.
-    pub fn method(&self) -> &'static str {
+    pub const fn method(&self) -> &'static str {
         self.method.as_str()
     }
 
@@ -98,15 +98,11 @@ impl Permissions {
         };
         granted.iter().any(|it| needed.contains(&it.as_str()))
     }
-
-    pub(crate) const fn method_of_call(&self) -> Method {
-        self.method
-    }
 }
 
 /// `the application permission Machine.Read.All, or the delegated permission Machine.Read.All with
 /// the role 'ViewData' or 'TvmViewData'`
-impl fmt::Display for Permissions {
+impl fmt::Display for OperationPermissions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let application = self.application.join(" or ");
         let delegated = self.delegated.join(" or ");
@@ -120,7 +116,7 @@ impl fmt::Display for Permissions {
 }
 
 /// All operations of this crate.
-pub fn all() -> &'static [Permissions] {
+pub fn all() -> &'static [OperationPermissions] {
     ALL
 }
 
@@ -130,7 +126,7 @@ macro_rules! table {
         $application:expr, $delegated:expr, $roles:expr;)*) => {
         $(
             #[doc = concat!("«", $page, "»")]
-            pub(crate) const $name: Permissions = Permissions {
+            pub(crate) const $name: OperationPermissions = OperationPermissions {
                 page: $page,
                 method: Method::$method,
                 path: $path,
@@ -139,7 +135,7 @@ macro_rules! table {
                 roles: $roles,
             };
         )*
-        const ALL: &[Permissions] = &[$($name),*];
+        const ALL: &[OperationPermissions] = &[$($name),*];
     };
 }
 
@@ -178,7 +174,7 @@ mod tests {
     }
 
     /// Application, delegated and roles, as a table writes them.
-    fn in_cells(it: &Permissions) -> [String; 3] {
+    fn in_cells(it: &OperationPermissions) -> [String; 3] {
         [
             quoted(it.application, '`'),
             quoted(it.delegated, '`'),
@@ -230,7 +226,7 @@ mod tests {
             for names in [it.application, it.delegated, it.roles] {
                 assert!(!names.is_empty() && !names.contains(&""), "{it:?}");
             }
-            let same = |other: &&Permissions| {
+            let same = |other: &&OperationPermissions| {
                 other.page == it.page || (other.method, other.path) == (it.method, it.path)
             };
             assert_eq!(all().iter().filter(same).count(), 1, "{it:?}");

@@ -40,28 +40,12 @@ const NOT_ITS_OWN: [&str; 2] = ["AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE
 /// to an hour asks once.
 ///
 /// The token is a *delegated* one: it can do what the app of the Azure CLI was granted and the user
-/// may do. Machines need the delegated permission `Machine.Read` or `Machine.ReadWrite` and the role
-/// 'View Data' («List machines API»), and the list holds only the device groups that the user may see.
-/// Scan agents, definitions and history need `Machine.Read.All` and the role 'ViewData' or
-/// 'TvmViewData' («Get all scan agents»). **Whether the service admits the Azure CLI's own app for its
-/// audience is not documented and was not verified**: where it does not, Entra answers AADSTS65001 or
-/// AADSTS65002, and what helps is an app registration of one's own. A service principal that is signed
-/// in to the Azure CLI has the permissions of its app.
+/// may do, and [the table](crate#permissions) has what an operation needs. Whether Entra gives that app
+/// a token for this API is [not known](crate::credentials#azure-cli). A service principal that is
+/// signed in to the Azure CLI has the permissions of its app.
 ///
-/// A script that runs once can do without: the shell gets the token, and the program takes it. That
-/// also shows in a moment whether there is one to be had.
-///
-/// ```sh
-/// export TOKEN=$(az account get-access-token --query accessToken -o tsv \
-///     --scope https://api.securitycenter.microsoft.com/.default)
-/// ```
-///
-/// ```no_run
-/// # use defender_endpoint::{Client, StaticToken};
-/// let token = std::env::var("TOKEN")?;
-/// let client = Client::builder(StaticToken::new(token)?).build()?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// A script that runs once can do without: it takes [a token that the shell
+/// got](crate::credentials#ready-made-token). That also shows in a moment whether there is one to be had.
 ///
 /// # How it is run
 ///
@@ -370,15 +354,17 @@ struct CliToken {
     expires_on: Option<Value>,
 }
 
-/// The token in what was printed. Warnings may stand before the JSON, and whatever stands behind
-/// it doesn't matter.
+/// The token in what was printed. Warnings may stand before the JSON, some of which begin like it, and
+/// whatever stands behind it doesn't matter.
 fn token_of(stdout: &[u8]) -> Option<CliToken> {
     let mut rest = stdout;
     loop {
         let line = rest.split(|byte| *byte == b'\n').next()?;
         if line.trim_ascii_start().starts_with(b"{") {
             let json = serde_json::Deserializer::from_slice(rest);
-            return json.into_iter().next()?.ok();
+            if let Some(Ok(token)) = json.into_iter().next() {
+                return Some(token);
+            }
         }
         rest = rest.get(line.len().saturating_add(1)..)?;
     }
@@ -390,6 +376,8 @@ struct Output {
     code: Option<i32>,
     stdout: Zeroizing<Vec<u8>>,
     stderr: Zeroizing<Vec<u8>>,
+    /// The beginning of the error output is lost.
+    cut: bool,
 }
 
 impl Output {
@@ -400,12 +388,29 @@ impl Output {
             code: None,
             stdout: text(),
             stderr: text(),
+            cut: false,
+        }
+    }
+
+    /// Keeps the end of the error output, where the program says what it ends with.
+    fn keep(&mut self, piece: &[u8]) {
+        self.stderr.extend_from_slice(piece);
+        let over = self.stderr.len().saturating_sub(ROOM);
+        if over > 0 {
+            self.stderr.drain(..over);
+            self.cut = true;
         }
     }
 
     /// What the program says went wrong: warnings and the like may stand before it.
     fn errors(&self) -> Zeroizing<String> {
-        let text = Zeroizing::new(String::from_utf8_lossy(&self.stderr).into_owned());
+        let mut stderr = self.stderr.as_slice();
+        if self.cut {
+            // The rest of a line may be the rest of a token, which nothing shows to be one.
+            let end = stderr.iter().position(|byte| *byte == b'\n');
+            stderr = end.and_then(|end| stderr.get(end..)).unwrap_or_default();
+        }
+        let text = Zeroizing::new(String::from_utf8_lossy(stderr).into_owned());
         let error = text.match_indices("ERROR:").find(|(at, _)| {
             let before = text.get(..*at).unwrap_or_default();
             before.is_empty() || before.ends_with('\n')
@@ -499,10 +504,8 @@ fn run(az: &Path, arguments: &[String], time: Duration) -> Result<Option<Output>
                     }
                 }
                 // What doesn't fit is read all the same, so that nobody waits for it to be.
-                Ok((Pipe::Stderr, piece)) if output.stderr.len() < ROOM => {
-                    output.stderr.extend_from_slice(&piece);
-                }
-                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+                Ok((Pipe::Stderr, piece)) => output.keep(&piece),
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => open = false,
             }
         } else {
@@ -604,6 +607,7 @@ mod tests {
             code: code.into(),
             stdout: Zeroizing::new(stdout.as_bytes().to_vec()),
             stderr: Zeroizing::new(stderr.as_bytes().to_vec()),
+            cut: false,
         };
         AzureCli::new().read(SCOPE, &output)
     }
@@ -682,6 +686,11 @@ mod tests {
                 "WARNING: {a} [b]\n\nnotice\r\n",
                 "1900000000",
                 "\nand {more}\n",
+            ),
+            (
+                "{notice}\n  {\"level\": \"warning\"}\n{ \n",
+                "1900000000",
+                "",
             ),
         ] {
             let stdout = format!(
@@ -889,8 +898,29 @@ mod tests {
             code: Some(1),
             stdout: Zeroizing::default(),
             stderr: Zeroizing::new(b"ERROR: \xff\xfe".to_vec()),
+            cut: false,
         };
         assert!(AzureCli::new().read(SCOPE, &output).is_err());
+    }
+
+    #[test]
+    fn of_a_flood_of_errors_the_end_is_kept_without_the_rest_of_a_line() {
+        let kept = |pieces: &[&str]| {
+            let mut output = Output::new();
+            for piece in pieces.iter().flat_map(|text| text.as_bytes().chunks(PIECE)) {
+                output.keep(piece);
+            }
+            assert!(output.stderr.len() <= ROOM && output.stderr.capacity() <= ROOM + PIECE);
+            output.errors().to_string()
+        };
+        let warnings = "a warning\n".repeat(ROOM / 10);
+        let error = "ERROR: AADSTS50076: MFA\n";
+        assert_eq!(kept(&[&warnings, &warnings, error]), error);
+        // A token of which the beginning is lost is not known to be one.
+        let token = "PLANTED".repeat(ROOM / 7);
+        assert_eq!(kept(&["ERROR: ", &token, "-and-more"]), "");
+        assert_eq!(kept(&["ERROR: ", &token, "-and-more\nover"]), "\nover");
+        assert_eq!(kept(&["whole"]), "whole");
     }
 
     #[test]

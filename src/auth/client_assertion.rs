@@ -27,7 +27,8 @@ type Source = dyn Fn(&TokenRequest<'_>) -> Result<Secret, Error> + Send + Sync;
 /// it returns is used at once and not kept. An assertion that is no JWT (three parts of base64url with
 /// dots between them, at most 32 KiB) is an error before anything is sent. What the function fails
 /// with is the error of the call: [`Error::credential`] makes one, and a
-/// [retryable](Error::with_retryable) one is tried again like any other.
+/// [retryable](Error::with_retryable) one is tried again like any other. The function must not call the
+/// client that it is asked for: that call would wait for the token of this one, for ever.
 ///
 /// When Entra has refused an assertion, the function is not asked again for a minute.
 ///

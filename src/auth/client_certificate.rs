@@ -3,8 +3,6 @@
 mod pem;
 
 use std::fmt::{self, Debug};
-use std::fs::File;
-use std::io::{self, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,10 +13,9 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use ring::signature::{RSA_PSS_SHA256, RsaKeyPair};
 use serde_json::json;
 use time::OffsetDateTime;
-use zeroize::Zeroizing;
 
 use crate::auth::client_assertion::ask_with_assertion;
-use crate::auth::{AccessToken, Credential, TokenRequest, entra};
+use crate::auth::{AccessToken, Credential, TokenRequest, entra, file};
 use crate::error::Error;
 use crate::excerpt::folded;
 use crate::secret::Secret;
@@ -41,8 +38,8 @@ const LARGEST_FILE: usize = 1024 * 1024;
 /// RSA key of 2,048, 3,072 or 4,096 bits, and comes unencrypted as PEM, in PKCS#8 (`PRIVATE KEY`) or
 /// PKCS#1 (`RSA PRIVATE KEY`). Whether the certificate has expired is for Entra to say.
 ///
-/// What the crate copies of the PEM text is wiped. The key is in memory for as long as the
-/// credential and its clones are.
+/// What the crate copies of the PEM text is wiped. The key itself is in memory for as long as the
+/// credential and its clones are, and is not wiped then.
 ///
 /// # Example
 ///
@@ -102,8 +99,9 @@ impl ClientCertificate {
     /// # Errors
     ///
     /// Those of [`from_pem`](Self::from_pem), which then name the file, and
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) when it can't be read or is larger than
-    /// 1 MiB.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) when it can't be read, is larger than 1 MiB, or
+    /// is no path: a PEM text, which is then not shown, something with line breaks or other control
+    /// characters, or longer than 1,024 bytes.
     ///
     /// # Example
     ///
@@ -120,8 +118,9 @@ impl ClientCertificate {
         path: impl AsRef<Path>,
     ) -> Result<Self, Error> {
         let path = path.as_ref();
+        file::check_path(path, "certificate file")?;
         let file = format!("the certificate file {}", folded(&path.to_string_lossy()));
-        let pem = read(path)
+        let pem = file::read(path, LARGEST_FILE)
             .map_err(|error| Error::config(format!("{file} can't be read")).with_source(error))?;
         if pem.len() > LARGEST_FILE {
             return Err(Error::config(format!("{file} is larger than 1 MiB")));
@@ -201,15 +200,6 @@ impl Debug for ClientCertificate {
             .field("thumbprint", &format_args!("{}", hex.collect::<String>()))
             .finish_non_exhaustive()
     }
-}
-
-/// The whole file, or a byte more than is taken.
-fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
-    let file = File::open(path)?;
-    // Room for all of it, so that no part of the key is left behind where it was before.
-    let mut text = Zeroizing::new(Vec::with_capacity(LARGEST_FILE + 1));
-    file.take(LARGEST_FILE as u64 + 1).read_to_end(&mut text)?;
-    Ok(text)
 }
 
 /// Header and claims of an assertion, as they are signed.

@@ -22,6 +22,7 @@ const LONGEST_LIFETIME: Duration = Duration::from_secs(3_600);
 /// The time between two requests where the answer doesn't say (RFC 8628, section 3.2).
 const UNKNOWN_INTERVAL: Duration = Duration::from_secs(5);
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+/// Failures make the time between requests no longer than this.
 const LONGEST_INTERVAL: Duration = Duration::from_secs(60);
 /// What `slow_down` adds to it (section 3.5).
 const SLOWER: Duration = Duration::from_secs(5);
@@ -66,11 +67,9 @@ const LONGEST_MESSAGE: usize = 1_000;
 /// # What it needs
 ///
 /// * The app registration must allow public client flows (Authentication, Advanced settings).
-/// * The token is a delegated one. Of the API `WindowsDefenderATP` the app needs delegated
-///   permissions, and the person who signs in the role: for machines `Machine.Read` or
-///   `Machine.ReadWrite` and 'View Data', for scan agents, definitions and history
-///   `Machine.Read.All` and 'ViewData' or 'TvmViewData'. The list of machines holds only the device
-///   groups that this person may see.
+/// * The token is a delegated one: the app needs the delegated permission, and the person who signs in
+///   the role, that [the table](crate#permissions) has for an operation. The list of machines holds
+///   only the device groups that this person may see.
 /// * Many tenants block the device code flow with Conditional Access, as Microsoft recommends. Then
 ///   there is no token this way, whoever signs in.
 ///
@@ -133,7 +132,7 @@ pub struct DeviceCode {
 pub struct DeviceCodePrompt {
     /// The code to be entered there, such as `YZMYLD4K`.
     pub user_code: String,
-    /// The page to be opened, such as `https://microsoft.com/devicelogin`.
+    /// The page to be opened, such as `https://microsoft.com/devicelogin`: always on https.
     pub verification_uri: String,
     /// Both in a sentence of the server, if it sent one that names the code.
     pub message: Option<String>,
@@ -192,7 +191,8 @@ impl DeviceCode {
     /// person.
     ///
     /// The callback is called by the thread whose call needs the token, with no lock held, and the
-    /// waiting begins when it returns.
+    /// waiting begins when it returns. It must not call the client that it is called for: that call
+    /// would wait for the token of this one, for ever.
     ///
     /// # Errors
     ///
@@ -437,13 +437,17 @@ fn read(
     }
     let user_code = readable(&answer.user_code, LONGEST_CODE);
     let user_code = user_code.ok_or_else(|| lacks("code that a person could enter"))?;
-    let uri = readable(&answer.verification_uri, LONGEST_URI);
-    let uri = uri.ok_or_else(|| lacks("address of a page to sign in"))?;
+    let uri = answer.verification_uri;
+    if !is_page(&uri) {
+        return Err(lacks("https address of a page to sign in"));
+    }
     let message = answer.message.and_then(|it| readable(&it, LONGEST_MESSAGE));
     let seconds = |value: Option<Value>| answer::seconds(&value?).map(Duration::from_secs);
     let expires_in = seconds(answer.expires_in).unwrap_or(UNKNOWN_LIFETIME);
+    let expires_in = expires_in.min(LONGEST_LIFETIME);
+    // The least time, so that one that is longer than the client would take is kept.
     let interval = seconds(answer.interval).unwrap_or(UNKNOWN_INTERVAL);
-    let interval = interval.clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL);
+    let interval = interval.max(SHORTEST_INTERVAL);
     if expires_in < interval {
         // Nobody is asked for what could not succeed.
         let text = "the code would expire before it could be asked for (expires_in, interval)";
@@ -454,9 +458,19 @@ fn read(
         message: message.filter(|message| message.contains(&user_code)),
         user_code,
         verification_uri: uri,
-        expires_in: expires_in.min(LONGEST_LIFETIME),
+        expires_in,
     };
     Ok((prompt, answer.device_code, interval))
+}
+
+/// Whether this is the address of a page that a program may open, as some do without a look at it: on
+/// https, and of no characters that an address can't have.
+fn is_page(uri: &str) -> bool {
+    const SCHEME: &str = "https://";
+    let scheme = uri.get(..SCHEME.len());
+    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME))
+        && (SCHEME.len() + 1..=LONGEST_URI).contains(&uri.len())
+        && uri.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// Foreign text for a terminal: one line, without what would steer it. Nothing if it is none, or
@@ -587,12 +601,14 @@ mod tests {
             (r#","expires_in":"soon","interval":"often""#, 900, 5),
             (r#","expires_in":-1,"interval":-1"#, 900, 5),
             (r#","interval":0"#, 900, 1),
-            (r#","interval":18446744073709551615"#, 900, 60),
+            (r#","interval":90"#, 900, 90),
+            (r#","interval":900"#, 900, 900),
             (r#","expires_in":18446744073709551615"#, 3_600, 5),
             (r#","expires_in":5"#, 5, 5),
         ] {
-            let body =
-                format!(r#"{{"device_code":"d","user_code":"u","verification_uri":"v"{members}}}"#);
+            let body = format!(
+                r#"{{"device_code":"d","user_code":"u","verification_uri":"https://v"{members}}}"#
+            );
             let (prompt, _, found) = read(&body).unwrap();
             let expected = (
                 Duration::from_secs(expires_in),
@@ -619,6 +635,17 @@ mod tests {
                 r#""https://www.microsoft.com/link""#,
                 &format!(r#""{long}""#),
             ),
+            ANSWER.replace("https://www", "http://PLANTED"),
+            ANSWER.replace("https://www", "javascript:PLANTED"),
+            ANSWER.replace("https://www", "file://PLANTED"),
+            ANSWER.replace("https://www", "//PLANTED"),
+            ANSWER.replace("https://www", " https://PLANTED"),
+            ANSWER.replace("https://www", "https://PLANTED "),
+            ANSWER.replace("https://www", "https://PLANTED\\u001b"),
+            ANSWER.replace("https://www", "https://PLANTED\\n"),
+            ANSWER.replace("https://www", "https://PLANTED\u{202e}"),
+            ANSWER.replace(r#"":5"#, r#"":18446744073709551615"#),
+            ANSWER.replace(r#"":5"#, r#"":3601"#).replace("900", "7200"),
             ANSWER.replace("900", "0"),
             ANSWER.replace("900", "4"),
         ] {
@@ -646,7 +673,7 @@ mod tests {
 
     #[test]
     fn a_prompt_can_not_steer_a_terminal_and_its_debug_has_no_code() {
-        let body = r#"{"device_code":"d","user_code":"YZMY\u001bLD4K\n","message":"a\u001b[2J\r\nb \u202eYZMY LD4K","verification_uri":"https://v?c=YZMY%20LD4K\u0007"}"#;
+        let body = r#"{"device_code":"d","user_code":"YZMY\u001bLD4K\n","message":"a\u001b[2J\r\nb \u202eYZMY LD4K","verification_uri":"https://v?c=YZMY%20LD4K"}"#;
         let (prompt, ..) = read(body).unwrap();
         assert_eq!(prompt.user_code, "YZMY LD4K");
         assert_eq!(prompt.to_string(), "a [2J b YZMY LD4K");

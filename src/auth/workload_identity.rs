@@ -1,13 +1,13 @@
 //! Client credentials with an assertion that the platform keeps in a file.
 
-use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::fs;
+use std::io;
 use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
 use crate::auth::client_assertion::{ask_with_assertion, check_assertion};
-use crate::auth::{AccessToken, Credential, TokenRequest, entra};
+use crate::auth::{AccessToken, Credential, TokenRequest, entra, file};
 use crate::error::{Error, Retry};
 use crate::excerpt::folded;
 use crate::secret::Secret;
@@ -60,7 +60,8 @@ impl WorkloadIdentity {
     ///
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) when the tenant is neither a GUID nor a
     /// domain, when the client id is empty or holds other than letters, digits and `-`, or when the
-    /// path is empty or is the token itself, which is then not shown.
+    /// path is empty, longer than 1,024 bytes, holds line breaks or other control characters, or is
+    /// the token itself or a PEM text, which is then not shown.
     pub fn new(
         tenant: impl Into<String>,
         client_id: impl Into<String>,
@@ -79,6 +80,7 @@ impl WorkloadIdentity {
             let hint = "give the path, or the token itself by way of a `ClientAssertion`";
             return Err(Error::config(text).with_hint(hint));
         }
+        file::check_path(&token_file, "federated token file")?;
         Ok(Self {
             tenant,
             client_id,
@@ -102,11 +104,7 @@ impl WorkloadIdentity {
         if !fs::metadata(&self.token_file)?.is_file() {
             return Err(io::Error::other("not a regular file"));
         }
-        let file = File::open(&self.token_file)?;
-        // With room for all, so that it doesn't move and leave copies behind.
-        let mut contents = Zeroizing::new(Vec::with_capacity(LONGEST + 1));
-        file.take(LONGEST as u64 + 1).read_to_end(&mut contents)?;
-        Ok(contents)
+        file::read(&self.token_file, LONGEST)
     }
 }
 

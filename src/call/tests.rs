@@ -10,7 +10,6 @@ use crate::http::memory::{Failure, Received, Reply, Script, Step, Then};
 use crate::permissions;
 use crate::rate_limit::RateLimits;
 use crate::testing::FakeClock;
-use crate::wait::Wait;
 
 static READ: Operation = Operation {
     method: Method::Get,
@@ -773,67 +772,4 @@ fn a_403_says_what_the_token_was_granted_if_the_token_does() {
     let hint = failure(&script([Reply::new(403)]));
     let hint = hint.hint().unwrap();
     assert!(!hint.contains("the token has"), "{hint}");
-}
-
-#[test]
-fn a_token_outside_of_calls_is_the_one_of_calls_and_costs_no_place_in_the_limits() {
-    let rig = script([Reply::json("{}")]);
-    assert_eq!(token(&rig.shared).unwrap().expose(), "token-1");
-    assert_eq!(spent(&rig), 0);
-    drop(send(&rig).unwrap());
-    assert_eq!(rig.tokens.asked(), 1);
-}
-
-/// A failure that may pass.
-fn busy() -> Result<AccessToken, Error> {
-    Err(Error::credential("the vault is busy").with_retryable(true))
-}
-
-#[test]
-fn a_token_outside_of_calls_is_tried_as_often_as_a_call() {
-    let mut rig = script([] as [Step; 0]);
-    (0..3).for_each(|_| rig.tokens.next(busy()));
-    assert_eq!(token(&rig.shared).unwrap().expose(), "token-4");
-    // Between half and all of 0.8, 1.6 and 3.2 seconds.
-    let waited = rig.clock.now().as_secs_f64();
-    assert!((2.8..=5.6).contains(&waited), "{waited}");
-    rig.shared.tokens.refuse(&Secret::from("token-4"));
-    (0..4).for_each(|_| rig.tokens.next(busy()));
-    let error = token(&rig.shared).unwrap_err();
-    assert_eq!(error.to_string(), "the vault is busy");
-    assert_eq!(rig.tokens.asked(), 8);
-    // What won't pass is asked for once.
-    rig.tokens.next(Err(Error::credential("no")));
-    assert_eq!(token(&rig.shared).unwrap_err().to_string(), "no");
-    assert_eq!(rig.tokens.asked(), 9);
-    rig.set().retry_policy = RetryPolicy::none();
-    rig.tokens.next(busy());
-    assert!(token(&rig.shared).unwrap_err().is_retryable());
-    assert_eq!(rig.tokens.asked(), 10);
-}
-
-#[test]
-fn a_token_outside_of_calls_keeps_the_deadline_and_can_be_broken_off() {
-    let mut rig = script([] as [Step; 0]);
-    rig.set().deadline = Some(secs(10));
-    rig.tokens.next_after(secs(9), busy());
-    rig.tokens.next_after(secs(3), busy());
-    assert_eq!(
-        token(&rig.shared).unwrap_err().to_string(),
-        "the vault is busy"
-    );
-    assert_eq!(rig.tokens.times_left()[0], Some(secs(10)));
-    assert!(rig.clock.now() <= secs(13));
-
-    let mut rig = script([] as [Step; 0]);
-    let stop = |wait: &Wait| {
-        assert_eq!(wait.reason, WaitReason::BackOff);
-        ControlFlow::Break(())
-    };
-    rig.set().observer = Some(Observer::new(stop));
-    rig.tokens.next(busy());
-    let error = token(&rig.shared).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Cancelled);
-    assert!(format!("{error:?}").contains("the vault is busy"));
-    assert_eq!(rig.tokens.asked(), 1);
 }

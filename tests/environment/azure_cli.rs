@@ -231,7 +231,7 @@ fn the_azure_cli_is_started_with_what_it_needs_and_no_more() {
 #[test]
 fn a_warning_before_the_json_does_no_harm() {
     let folder = Folder::new("warning");
-    let text = format!("WARNING: {{x}}\n\n{}\nDone.", json());
+    let text = format!("WARNING: {{x}}\n{{a notice}}\n\n{}\nDone.", json());
     let script = format!("echo 'WARNING: upgrade' >&2\n{}", print(&text));
     goes_well(&folder, &script, &[]);
 }
@@ -415,6 +415,15 @@ fn a_flood_of_output_is_no_token() {
         &folder,
         &format!("{errors}\nexit 1"),
         &["(exit code 1): a warning a warning", "…"],
+    );
+    // The end of them is what decides.
+    refused(
+        &folder,
+        &format!("{errors}\necho 'ERROR: AADSTS50076: MFA' >&2\nexit 1"),
+        &[
+            "(exit code 1): ERROR: AADSTS50076: MFA",
+            "hint: run `az login",
+        ],
     );
     let said = fails(&folder, "yes >&2", &[(LIMIT, "700")]);
     assert!(said.contains("was not done after 700ms"), "{said}");

@@ -11,6 +11,7 @@
 
 #[cfg(unix)]
 mod azure_cli;
+mod content_for_path;
 mod from_env;
 mod managed_identity;
 #[cfg(any(feature = "rustls", feature = "native-tls"))]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use defender_endpoint::permissions::{self, Permissions};
+use defender_endpoint::permissions::{self, OperationPermissions};
 use defender_endpoint::testing::{Clock, FakeClock, Fault, Tenant, TenantBuilder};
 use defender_endpoint::time::OffsetDateTime;
 use defender_endpoint::{Client, Cloud, ErrorKind, RetryPolicy, StaticToken};
@@ -77,48 +77,42 @@ fn refusal(status: u16, message: &str) -> Answer {
     Answer::new(status, &headers, body.to_string())
 }
 
-fn by_page(page: &str) -> &'static Permissions {
+fn by_page(page: &str) -> &'static OperationPermissions {
     let mut all = permissions::all().iter();
     all.find(|operation| operation.page() == page).unwrap()
 }
 
-/// With the demo tenant's one permission taken away, what the data says is missing is what the service
-/// refuses, and the other way round.
+/// With the demo tenant's permissions changed, what the data says is missing is what the service
+/// refuses, and both are what the vendor's pages say.
 #[test]
 fn what_the_data_says_is_missing_is_what_is_refused() {
-    for roles in [
-        &[][..],
-        &["Machine.Read.All"],
-        &["Machine.ReadWrite.All"],
-        &["Machine.Read", "Alert.Read.All"],
+    for (roles, machines, scans) in [
+        (&[][..], false, false),
+        (&["Machine.Read.All"], true, true),
+        (&["Machine.ReadWrite.All"], true, false),
+        (&["Machine.Read", "Alert.Read.All"], false, false),
     ] {
-        let roles = roles.iter().copied();
-        let tenant = Tenant::demo_builder().roles(roles).start().unwrap();
+        let tenant = Tenant::demo_builder().roles(roles.iter().copied());
+        let tenant = tenant.start().unwrap();
         let client = tenant.client().unwrap();
         let claims = client.token_claims().unwrap();
         let machine = client.machines().top(1).into_iter().next().unwrap();
         let session = client.scan_history(["x"]).into_iter().next().transpose();
-        for (page, kind) in [
-            ("List machines API", machine.err().map(|it| it.kind())),
-            (
-                "Get all scan agents",
-                client.scan_agents().err().map(|it| it.kind()),
-            ),
-            (
-                "Get scan agent by ID",
-                client.scan_agent("x").err().map(|it| it.kind()),
-            ),
+        for (page, error, allowed) in [
+            ("List machines API", machine.err(), machines),
+            ("Get all scan agents", client.scan_agents().err(), scans),
+            ("Get scan agent by ID", client.scan_agent("x").err(), scans),
             (
                 "Get scan definitions",
-                client.scan_definitions().err().map(|it| it.kind()),
+                client.scan_definitions().err(),
+                scans,
             ),
-            (
-                "Get scan history by definition",
-                session.err().map(|it| it.kind()),
-            ),
+            ("Get scan history by definition", session.err(), scans),
         ] {
-            let allowed = by_page(page).allowed_by(&claims);
-            assert_eq!(allowed, kind != Some(ErrorKind::Forbidden), "{page}");
+            let case = format!("{page} with {roles:?}");
+            let refused = error.is_some_and(|it| it.kind() == ErrorKind::Forbidden);
+            assert_eq!(refused, !allowed, "{case}");
+            assert_eq!(by_page(page).allowed_by(&claims), allowed, "{case}");
         }
         // One token for the claims and all calls.
         assert_eq!(tenant.token_requests(), 1);
@@ -143,7 +137,15 @@ fn a_row_of_the_data_is_the_call_that_is_made() {
         .iter()
         .map(|row| format!("{} {}", row.method(), row.path().replace("{id}", "an-id")))
         .collect();
-    assert_eq!(made, rows);
+    let expected = [
+        "GET /api/machines",
+        "GET /api/DeviceAuthenticatedScanAgents",
+        "GET /api/DeviceAuthenticatedScanAgents/an-id",
+        "GET /api/DeviceAuthenticatedScanDefinitions",
+        "POST /api/DeviceAuthenticatedScanDefinitions/GetScanHistoryByScanDefinitionId",
+    ];
+    assert_eq!(made, expected);
+    assert_eq!(rows, expected);
 }
 
 #[test]
@@ -179,24 +181,23 @@ fn a_token_that_runs_out_is_renewed_before_its_claims_are_read() {
 }
 
 #[test]
-fn getting_the_token_for_its_claims_is_tried_again_as_in_a_call() {
+fn the_token_is_asked_for_once_for_its_claims() {
     let tenant = Tenant::demo().unwrap();
     let clock = FakeClock::new();
-    let fail = |times| tenant.fail(Fault::status(503).path("oauth2").times(times));
-    let client = || tenant.client_builder().unwrap().clock(clock.clone());
-    fail(3);
-    client().build().unwrap().token_claims().unwrap();
-    assert_eq!(tenant.token_requests(), 4);
-    assert!(clock.now() >= Duration::from_millis(2_800));
-    tenant.clear();
-    fail(1);
-    let once = client().retry_policy(RetryPolicy::none()).build().unwrap();
-    let error = once.token_claims().unwrap_err();
+    tenant.fail(Fault::status(503).path("oauth2"));
+    let client = tenant.client_builder().unwrap().clock(clock.clone());
+    let client = client.on_wait(|wait| panic!("{wait}")).build().unwrap();
+    let error = client.token_claims().unwrap_err();
     assert_eq!(
         (error.kind(), error.status()),
         (ErrorKind::Credential, Some(503))
     );
+    assert!(error.is_retryable());
     assert_eq!(tenant.token_requests(), 1);
+    assert_eq!(clock.now(), Duration::ZERO);
+    // The caller can.
+    client.token_claims().unwrap();
+    assert_eq!(tenant.token_requests(), 2);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::digest::{Digest, SHA256, digest};
+use ring::error::KeyRejected;
 use ring::signature::{KeyPair as _, RsaKeyPair};
 use zeroize::Zeroizing;
 
@@ -45,6 +46,18 @@ impl Problem {
 
 fn damaged(what: &str) -> Problem {
     Problem::new(format!("is damaged: {what}")).hint("copy the whole of it anew, without changes")
+}
+
+/// Where the key could be read but not used, a copy of it does no better. Of the key there is nothing
+/// in these words.
+fn rejected(why: KeyRejected) -> Problem {
+    match why.to_string().as_str() {
+        "InvalidEncoding" => damaged("the private key in it is none"),
+        why => Problem::new(format!("holds an RSA key that can't be used: {why}")).hint(
+            "if it was copied whole, make a new key, with the public exponent 65537, and upload its \
+             certificate",
+        ),
+    }
 }
 
 fn no_rsa_key() -> Problem {
@@ -206,7 +219,7 @@ fn private_key(section: &Section<'_>) -> Result<RsaKeyPair, Problem> {
             Problem::new(text).hint("make a key of such a length, and upload its certificate")
         );
     }
-    RsaKeyPair::from_der(pkcs1).map_err(|_| broken())
+    RsaKeyPair::from_der(pkcs1).map_err(rejected)
 }
 
 /// As much of DER (X.690) as it takes to find the parts of a certificate and of a key.
@@ -422,6 +435,13 @@ mod tests {
             );
             assert!(hint.contains("make a key"), "{hint}");
         }
+    }
+
+    #[test]
+    fn a_key_that_is_whole_and_can_not_be_used_is_not_called_damaged() {
+        let (text, hint) = refused(&[fixture!("rsa-2048-exponent-3.key"), CERTIFICATE]);
+        assert_eq!(text, "holds an RSA key that can't be used: TooSmall");
+        assert!(hint.contains("make a new key"), "{hint}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use defender_endpoint::testing::FakeClock;
 use defender_endpoint::{Client, ClientCertificate, Cloud, Error, ErrorKind, RetryPolicy};
 use percent_encoding::percent_decode_str;
@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::auth::{SECOND, api, login, new_year, tokens};
 use crate::logs;
 use crate::support::fixture;
+use crate::support::folder::Folder;
 use crate::support::planted::Planted;
 use crate::support::raw::{Answer, RawServer, Request};
 
@@ -300,8 +301,8 @@ fn tenant_and_client_id_are_checked() {
 
 #[test]
 fn a_file_is_read_as_the_text_is() {
-    let place = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("certificate-and-key.pem");
-    fs::write(&place, pem(&["rsa-2048.crt", "rsa-2048.key"])).unwrap();
+    let folder = Folder::new();
+    let place = folder.file("both.pem", pem(&["rsa-2048.crt", "rsa-2048.key"]));
     let credential = ClientCertificate::from_file(TENANT, "an-app", &place).unwrap();
     let (login, api) = (login(3_599), api());
     client(credential, &login, &api).scan_agents().unwrap();
@@ -311,8 +312,8 @@ fn a_file_is_read_as_the_text_is() {
 
 #[test]
 fn a_file_that_can_not_be_used_is_named() {
-    let too_large = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("too-large.pem");
-    fs::write(&too_large, vec![b'\n'; 1024 * 1024 + 1]).unwrap();
+    let folder = Folder::new();
+    let too_large = folder.file("too-large.pem", vec![b'\n'; 1024 * 1024 + 1]);
     for (path, text) in [
         (path("rsa-2048.pfx"), "is a PKCS#12 file"),
         (path("rsa-2048.crt.der"), "is a certificate in DER"),
@@ -356,6 +357,33 @@ fn the_key_is_in_no_text_about_a_pem_that_is_refused() {
             let error = ClientCertificate::from_pem(TENANT, "an-app", pem).unwrap_err();
             planted.look_at_error(&error);
         }
+    }
+}
+
+/// A variable of a CI job holds the PEM itself, in one form or another, and goes for its path.
+#[test]
+fn a_pem_in_the_place_of_its_files_path_is_not_shown() {
+    let planted = planted("rsa-2048.key");
+    let whole = pem(&["rsa-2048.key", "rsa-2048.crt"]);
+    let body = pem(&["rsa-2048.key"])
+        .lines()
+        .filter(|line| !line.contains('-'))
+        .collect::<String>();
+    for content in [
+        whole.replace('\n', " "),
+        whole.replace('\n', "\\n"),
+        STANDARD.encode(&whole),
+        STANDARD.encode(&whole[..200]),
+        body[..1_000].replacen("MII", "\n", 1),
+        body,
+        whole,
+    ] {
+        let error = ClientCertificate::from_file(TENANT, "an-app", &content).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        planted.look_at_error(&error);
+        let text = format!("{error} {error:?} {error:#?}");
+        assert!(text.contains("the path of the certificate file "), "{text}");
+        assert!(!text.contains(&content[..40]), "{text}");
     }
 }
 

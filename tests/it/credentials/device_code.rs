@@ -231,6 +231,34 @@ fn requests_come_at_the_interval_and_slow_down_adds_five_seconds_for_good() {
 }
 
 #[test]
+fn an_interval_that_is_longer_than_a_minute_is_kept() {
+    let slow = Answer::json(
+        r#"{"user_code":"USER-1","device_code":"device-1","verification_uri":"https://microsoft.com/devicelogin","expires_in":900,"interval":90}"#,
+    );
+    let busy = Answer::new(503, &[], "");
+    let rig = Rig::new([slow, pending(), busy, token("token-1", "")]);
+    call(&rig.client()).unwrap();
+    assert_eq!(rig.asked(), [0, 90, 180, 270]);
+}
+
+/// Programs open what they are told to.
+#[test]
+fn a_page_that_is_not_on_https_is_shown_to_nobody() {
+    for page in ["http://127.0.0.1/", "calc.exe", "https://", "https://a b"] {
+        let code = Answer::json(format!(
+            r#"{{"user_code":"USER-1","device_code":"device-1","verification_uri":"{page}","expires_in":900}}"#
+        ));
+        let rig = Rig::new([code]);
+        let error = call(&rig.client()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Credential, "{page}");
+        let text = error.to_string();
+        assert!(text.contains("no https address of a page"), "{text}");
+        assert_eq!(rig.asked(), [0], "{page}");
+        assert!(rig.prompted().is_empty(), "{page}");
+    }
+}
+
+#[test]
 fn an_endpoint_in_trouble_is_asked_again_and_less_often_until_it_answers() {
     let rig = Rig::new([
         code(1),

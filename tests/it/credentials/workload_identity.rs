@@ -147,6 +147,7 @@ fn a_file_of_64_kib_is_read_and_a_larger_one_is_refused() {
 fn settings_that_can_not_be_right_are_refused() {
     WorkloadIdentity::new("contoso.com", "an-app", "/not/there").unwrap();
     let jwt = format!("{JWT}\n");
+    let long = "eyJhbGci ".repeat(200);
     for (tenant, app, path, words) in [
         ("common", "an-app", "/a/token", "tenant"),
         ("contoso.com/x", "an-app", "/a/token", "tenant"),
@@ -154,6 +155,9 @@ fn settings_that_can_not_be_right_are_refused() {
         ("contoso.com", "an-app", "", "token file is empty"),
         ("contoso.com", "an-app", JWT, "token file is a token"),
         ("contoso.com", "an-app", &jwt, "token file is a token"),
+        ("contoso.com", "an-app", &long, "longer than 1,024 bytes"),
+        ("contoso.com", "an-app", "eyJhb\nc", "line breaks"),
+        ("contoso.com", "an-app", "-----BEGIN eyJhb", "is a PEM text"),
     ] {
         let error = WorkloadIdentity::new(tenant, app, path).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config);

@@ -1181,10 +1181,10 @@ fn texts_that_hold_a_secret_are_of_the_type_that_wipes_them() {
     assert!(secret.contains("struct Secret(Zeroizing<String>)"));
     let documentation = secret.replace("\n/// ", " ");
     assert!(documentation.contains("as far as that can be done: copies that the caller, the allocator or the operating system made are not reached"));
-    // The header; the form and the answer of the token endpoint; the file of an assertion.
+    // The header; the files of assertions and keys; the form and the answer of the token endpoint.
     for (path, least) in [
         ("src/http.rs", 1),
-        ("src/auth/workload_identity.rs", 1),
+        ("src/auth/file.rs", 1),
         ("src/auth/entra.rs", 1),
         ("src/auth/answer.rs", 1),
         // What the Azure CLI prints.

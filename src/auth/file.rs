@@ -1,0 +1,79 @@
+//! Files that hold a secret.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use zeroize::Zeroizing;
+
+use crate::error::Error;
+
+/// No path that people give is longer, in bytes, and most keys are.
+const LONGEST_PATH: usize = 1_024;
+/// What a PEM text begins with, and what that is in base64.
+const PEM: [&str; 2] = ["-----BEGIN", "LS0tLS1CRUdJTi"];
+
+/// Refuses what somebody gave instead of a path: the file's content. Paths are shown, and that must
+/// not be.
+pub(super) fn check_path(path: &Path, of: &str) -> Result<(), Error> {
+    let text = path.to_string_lossy();
+    let why = if PEM.iter().any(|start| text.contains(start)) {
+        "is a PEM text itself"
+    } else if text.chars().any(char::is_control) {
+        "holds line breaks or other control characters"
+    } else if text.len() > LONGEST_PATH {
+        "is longer than 1,024 bytes"
+    } else {
+        return Ok(());
+    };
+    Err(Error::config(format!("the path of the {of} {why}"))
+        .with_hint("give the path of the file, not what is in it"))
+}
+
+/// The whole file, or a byte more than is taken.
+pub(super) fn read(path: &Path, longest: usize) -> io::Result<Zeroizing<Vec<u8>>> {
+    let file = File::open(path)?;
+    let room = longest.saturating_add(1);
+    // Room for all of it, so that it doesn't move and leave copies behind.
+    let mut content = Zeroizing::new(Vec::with_capacity(room));
+    let room = u64::try_from(room).unwrap_or(u64::MAX);
+    file.take(room).read_to_end(&mut content)?;
+    Ok(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_taken_and_a_content_is_refused_without_showing_it() {
+        let longest = "a".repeat(LONGEST_PATH);
+        for path in [
+            "",
+            "/etc/a key.pem",
+            "C:\\Schlüssel\\a.pem",
+            "BEGIN-----",
+            &longest,
+        ] {
+            assert!(check_path(Path::new(path), "file").is_ok(), "{path}");
+        }
+        let too_long = format!("{longest}a");
+        for (content, why) in [
+            ("-----BEGIN PRIVATE KEY-----PLANTED", "is a PEM text itself"),
+            ("PLANTED -----BEGIN", "is a PEM text itself"),
+            ("LS0tLS1CRUdJTiBQUklWPLANTED", "is a PEM text itself"),
+            ("PLANTED\nPLANTED", "line breaks"),
+            ("PLANTED\r", "line breaks"),
+            (&too_long, "is longer than 1,024 bytes"),
+        ] {
+            let error = check_path(Path::new(content), "file").unwrap_err();
+            assert_eq!(error.kind(), crate::ErrorKind::Config);
+            let text = format!("{error} {error:?} {error:#?}");
+            assert!(text.contains(why), "{text}");
+            assert!(
+                !text.contains("PLANTED") && !text.contains("aaaa"),
+                "{text}"
+            );
+        }
+    }
+}
