@@ -274,35 +274,61 @@ impl Http {
             let both = self.agent.config().proxy().zip(uri);
             both.is_some_and(|(proxy, uri)| !proxy.is_no_proxy(&uri))
         };
-        let host = match (Origin::split(url), &self.proxy) {
+        let (host, proxied) = match (Origin::split(url), &self.proxy) {
             (Ok((origin, _)), Some(proxy))
                 if origin.is_https() && request.nearby.is_none() && by_proxy() =>
             {
-                format!("{} through the proxy {proxy}", origin.authority())
+                let host = format!("{} through the proxy {proxy}", origin.authority());
+                (host, true)
             }
-            (Ok((origin, _)), _) => origin.authority(),
-            (Err(_), _) => "the server".to_owned(),
+            (Ok((origin, _)), _) => (origin.authority(), false),
+            (Err(_), _) => ("the server".to_owned(), false),
         };
+        let error = self.described(error, &host, request, time);
+        if proxied && error.is_unreached() {
+            return error.with_hint(
+                "it is the proxy that was not reached: check its address (ALL_PROXY, HTTPS_PROXY, \
+                 HTTP_PROXY or `proxy`), and whether it speaks TLS itself, which https:// before it \
+                 means",
+            );
+        }
+        error
+    }
+
+    fn described(
+        &self,
+        error: ureq::Error,
+        host: &str,
+        request: &Request<'_>,
+        time: Duration,
+    ) -> Error {
         match error {
-            ureq::Error::Timeout(timeout) => self.timeout(timeout, &host, request, time),
-            ureq::Error::Io(error) => io_failure(error, &host),
-            ureq::Error::HostNotFound => unresolved(&host),
+            ureq::Error::Timeout(timeout) => self.timeout(timeout, host, request, time),
+            ureq::Error::Io(error) => io_failure(error, host),
+            ureq::Error::HostNotFound => unresolved(host),
             ureq::Error::ConnectionFailed => {
                 transport(format!("no connection to {host}"), true).with_unreached(true)
             }
-            ureq::Error::Tls(why) => tls_failure(&host, Detail(why.to_owned()).into()),
+            ureq::Error::Tls(why) => tls_failure(host, Detail(why.to_owned()).into()),
             ureq::Error::ConnectProxyFailed(why) => {
                 // «proxy server responded 407/407»
                 let status = why
                     .split(|c: char| !c.is_ascii_digit())
                     .find(|word| word.len() == 3);
                 let refused = status.is_some_and(|status| status.starts_with('4'));
-                let status = status.map(|status| format!(" and answered {status}"));
+                let said = status.map(|status| format!(" and answered {status}"));
                 let text = format!(
                     "no connection to {host}: it refused{}",
-                    status.unwrap_or_default()
+                    said.unwrap_or_default()
                 );
-                let hint = "check the proxy's address, and its user name and password";
+                let hint = match status {
+                    Some("407") => "the proxy wants a user name and password, or others than these",
+                    _ if refused => {
+                        "the proxy lets nobody through to this host, or not this user: ask whoever \
+                         runs it"
+                    }
+                    _ => "check the proxy's address, and ask whoever runs it",
+                };
                 transport(text, !refused).with_hint(hint)
             }
             ureq::Error::LargeResponseHeader(_, limit) => Error::new(
@@ -317,7 +343,7 @@ impl Http {
             // turn on.
             other => match other.to_string() {
                 why if why.starts_with("rustls:") || why.starts_with("native-tls:") => {
-                    tls_failure(&host, Detail(why).into())
+                    tls_failure(host, Detail(why).into())
                 }
                 why if why.contains("decompress") => {
                     transport("the compressed body is damaged".to_owned(), true)
@@ -483,6 +509,12 @@ fn tls_hint(why: &str) -> Option<&'static str> {
              `client_certificate`",
         );
     }
+    if says(&["unsupportedcertversion"]) {
+        return Some(
+            "the server's certificate is X.509 version 1, which is not accepted: whoever runs it, or \
+             the proxy before it, has to issue one of version 3",
+        );
+    }
     if says(&["expired", "notvalidyet", "notyetvalid"]) {
         return Some(
             "check this computer's date and clock; if they are right, whoever runs the server, or \
@@ -572,6 +604,12 @@ fn environments_proxy() -> Result<Option<ureq::Proxy>, Error> {
 }
 
 fn proxy(url: &str) -> Result<ureq::Proxy, Error> {
+    // A password that is not encoded would become part of the host, and be looked up.
+    let (_, rest) = url.split_once("://").unwrap_or(("", url));
+    let place = rest.strip_suffix('/').unwrap_or(rest);
+    if place.contains(['/', '?', '#']) || place.matches('@').count() > 1 {
+        return Err(invalid_proxy());
+    }
     let proxy = ureq::Proxy::new(url);
     proxy.map_err(|_| invalid_proxy()).and_then(checked)
 }

@@ -161,7 +161,14 @@ fn own_roots(pem: &[u8], library: Library) -> Result<Vec<Certificate<'static>>, 
         }
     }
     if roots.is_empty() {
-        return Err(Error::config(format!("{what} hold no PEM certificate")));
+        let error = Error::config(format!("{what} hold no PEM certificate"));
+        // As Windows exports one, by default.
+        let is_der = pem.starts_with(&[0x30]);
+        return Err(error.with_hint(if is_der {
+            "DER is turned into PEM with `openssl x509 -inform der -in root.cer -out root.pem`"
+        } else {
+            "expected at least one section that begins with -----BEGIN CERTIFICATE-----"
+        }));
     }
     check(&roots, what, library)?;
     Ok(roots)

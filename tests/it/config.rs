@@ -129,6 +129,12 @@ fn a_proxy_url_must_be_one_and_is_not_shown() {
         "http://h:99999",
         "http://a-user:hunter2@h:x",
         "http://a-user:%ffhunter2@host",
+        // Passwords that should have been encoded, and would be looked up as a part of the host.
+        "http://a-user:a@hunter2@host:80",
+        "http://a-user:a@hunter2/b@host:80",
+        "http://a-user:a@hunter2?b@host:80",
+        "http://a-user:a@hunter2#b@host:80",
+        "http://host:80/hunter2",
         "ftp://a-user:hunter2@host",
         "socks5://a-user:hunter2@host:1080",
         "socks5h://host",

@@ -23,7 +23,7 @@ use serde::de::IgnoredAny;
 use crate::decoding::{Row, failure, machines, numbers, page, walk};
 use crate::errors::{REQUEST, assert_transport, assert_well_formed, call};
 use crate::retries::{ids, setup};
-use crate::support::raw::{Answer, RawServer, Request, Silent, bomb, deserted, gzip};
+use crate::support::raw::{Answer, RawServer, Request, Silent, bomb, deserted, gzip, kept_port};
 use crate::support::{builder, client, retrying, retrying_with_secret, within};
 
 pub(super) const NOTHING: &str = r#"{"value":[]}"#;
@@ -230,13 +230,14 @@ fn a_refused_connection_is_tried_again_and_named_with_host_and_port() {
 /// F1: a service that is back when it is tried again is all that a call needs.
 #[test]
 fn a_refused_connection_is_made_once_the_service_is_back() {
-    let host = deserted();
+    let (host, socket) = kept_port();
     let server = Arc::new(Mutex::new(None));
     let (clock, started) = (FakeClock::new(), Arc::clone(&server));
     let client = retrying(&format!("http://{host}"), &clock).on_wait(move |_| {
         // The first try has failed, and the second one comes after this wait.
         let start = || {
-            let listener = TcpListener::bind(host).unwrap();
+            socket.listen(8).unwrap();
+            let listener = TcpListener::from(socket.try_clone().unwrap());
             RawServer::on(listener, |_| Answer::json(NOTHING))
         };
         started.lock().unwrap().get_or_insert_with(start);
@@ -1018,7 +1019,11 @@ fn a_proxy_that_refuses_is_named_without_its_password() {
     use crate::support::raw::Forbidden;
 
     for place in PLACES {
-        for (status, tries) in [(407, 1), (403, 1), (502, 4)] {
+        for (status, tries, hinted) in [
+            (407, 1, "user name and password"),
+            (403, 1, "lets nobody through"),
+            (502, 4, "address"),
+        ] {
             let api = Forbidden::new();
             let proxy = RawServer::new(move |_| Answer::new(status, &[], "").closed());
             let proxy_url = format!("http://a-user:hunter2@{}", proxy.host());
@@ -1041,7 +1046,7 @@ fn a_proxy_that_refuses_is_named_without_its_password() {
             assert!(error.to_string().contains(&through), "{error}");
             assert!(error.to_string().contains(&status.to_string()), "{error}");
             let hint = error.hint().unwrap();
-            assert!(hint.contains("user name and password"), "{hint}");
+            assert!(hint.contains(hinted), "{hint}");
             let report = format!("{error:?} {error:#?}");
             assert!(!report.contains("hunter2"), "{report}");
             assert_eq!(proxy.calls(), tries, "{report}");
@@ -1085,6 +1090,8 @@ fn a_proxy_that_is_down_is_named_without_its_password() {
     let error = within(PATIENCE, move || error_with(&proxy.to_string(), PATIENCE));
     assert_tries(&error, 4);
     assert_eq!(error.kind(), ErrorKind::Transport, "{error:?}");
+    let hint = error.hint().unwrap();
+    assert!(hint.contains("the proxy that was not reached"), "{hint}");
     for (answer, kind, tries) in [
         (Answer::nothing(), ErrorKind::Transport, 4),
         (Answer::nothing().reset(), ErrorKind::Transport, 4),

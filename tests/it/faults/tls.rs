@@ -437,7 +437,8 @@ fn root_certificates_must_be_pem() {
     let second = format!("{}{empty}", authority.pem());
     for (pem, word) in [
         ("", "hold no PEM"),
-        ("hunter2", "hold no PEM"),
+        ("hunter2", "BEGIN CERTIFICATE"),
+        ("0\u{6}hunter2", "-inform der"),
         (head, "PEM"),
         (&key, "hold no PEM"),
         (&damaged, "damaged PEM"),

@@ -584,12 +584,20 @@ pub(crate) fn cloud(url: impl Into<String>) -> Cloud {
     Cloud::COMMERCIAL.with_api_url(&url).with_authority(url)
 }
 
-/// A port on loopback where nobody listens: it was free a moment ago.
+/// A port on loopback where nobody listens, and nobody else will: this process keeps it to its end.
 pub(crate) fn deserted() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
+    let (address, socket) = kept_port();
+    std::mem::forget(socket);
+    address
+}
+
+/// A port on loopback where nobody listens before the socket does.
+pub(crate) fn kept_port() -> (SocketAddr, Socket) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let any: SocketAddr = ([127, 0, 0, 1], 0).into();
+    socket.bind(&any.into()).unwrap();
+    let address = socket.local_addr().unwrap();
+    (address.as_socket().unwrap(), socket)
 }
 
 /// A host on loopback that answers no attempt to connect, as if it were not there: the queue of
