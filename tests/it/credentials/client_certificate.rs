@@ -235,7 +235,7 @@ fn of_a_chain_the_leaf_is_named() {
 #[test]
 fn the_refusals_of_a_certificate_have_a_hint_of_their_own() {
     for (code, word) in [
-        ("AADSTS700027", "upload it"),
+        ("AADSTS700027", "upload the certificate"),
         ("AADSTS700024", "clock"),
         ("AADSTS7000222", "expired"),
     ] {
