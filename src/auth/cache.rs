@@ -1,5 +1,6 @@
 //! The token cache: one token for all threads, one renewal at a time.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -158,9 +159,10 @@ impl TokenCache {
     ) -> Result<Secret, Error> {
         // Lets the others go on even if the credential panics.
         let turn = Turn(self);
+        let gave_up = AtomicBool::new(false);
         let renewed = self
             .credential
-            .token(request)
+            .token(&request.noting(&gave_up))
             .and_then(|token| self.hold(token));
         let mut state = self.lock();
         state.renewals = state.renewals.wrapping_add(1);
@@ -172,7 +174,9 @@ impl TokenCache {
                 Ok(secret)
             }
             Err(error) => {
-                self.note(&mut state, &error, given, begun);
+                // With less time, less patience or, while there is a token, less need than others.
+                let alone = request.early || gave_up.load(Ordering::Relaxed);
+                self.note(&mut state, &error, alone, given, begun);
                 match old.filter(|held| held.is_valid(&*self.clock)) {
                     Some(held) => {
                         log::warn!("the token could not be renewed, the old one is used: {error}");
@@ -188,21 +192,30 @@ impl TokenCache {
     }
 
     /// What a failed renewal means for those who wait for it, and for those who come after.
-    fn note(&self, state: &mut State, error: &Error, given: Option<Duration>, begun: Duration) {
+    fn note(
+        &self,
+        state: &mut State,
+        error: &Error,
+        alone: bool,
+        given: Option<Duration>,
+        begun: Duration,
+    ) {
         let now = self.clock.now();
         let taken = now.saturating_sub(begun);
         let hurried = given.filter(|given| error.status().is_none() && taken >= *given);
+        let asked = error.retry_after().unwrap_or_default().min(LONGEST_PAUSE);
+        // What was refused by the endpoint, that is: a local fault may be mended at once.
+        let refused = !error.is_retryable() && error.status().is_some();
+        // What an endpoint says holds for all, whoever has heard it.
+        let told = refused || error.status().is_some() && !asked.is_zero();
         state.too_short = hurried;
-        if hurried.is_some() {
+        if hurried.is_some() || alone && !told {
             // Who was in a hurry failed for itself alone: others may have more time, and those who
             // waited ask again. Only of its like not each call is to hang for half of its time.
             state.failure = None;
             state.no_early_try_before = now.saturating_add(PAUSE);
             return;
         }
-        let asked = error.retry_after().unwrap_or_default().min(LONGEST_PAUSE);
-        // What was refused by the endpoint, that is: a local fault may be mended at once.
-        let refused = !error.is_retryable() && error.status().is_some();
         let pause = if refused { asked.max(REFUSAL) } else { asked };
         state.no_try_before = now.saturating_add(pause);
         state.no_early_try_before = now.saturating_add(pause.max(PAUSE));

@@ -16,12 +16,13 @@ mod workload_identity;
 
 use std::fmt::{self, Debug};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use time::OffsetDateTime;
 
 use crate::clock::Clock;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::http::Http;
 use crate::rate_limit::Api;
 use crate::secret::Secret;
@@ -129,8 +130,12 @@ pub struct TokenRequest<'a> {
     transport: &'a Http,
     clock: &'a dyn Clock,
     deadline: Deadline,
-    /// Who hears of waits, and for which API they are.
-    observer: Option<(&'a Observer, Api)>,
+    /// For a call of this API.
+    api: Api,
+    /// Who hears of waits.
+    observer: Option<&'a Observer>,
+    /// Hears of a wait that was refused or broken off.
+    gave_up: Option<&'a AtomicBool>,
     /// The old token is still good.
     early: bool,
 }
@@ -142,6 +147,7 @@ impl<'a> TokenRequest<'a> {
         transport: &'a Http,
         clock: &'a dyn Clock,
         deadline: Deadline,
+        api: Api,
     ) -> Self {
         Self {
             scope,
@@ -149,14 +155,22 @@ impl<'a> TokenRequest<'a> {
             transport,
             clock,
             deadline,
+            api,
             observer: None,
+            gave_up: None,
             early: false,
         }
     }
 
-    pub(crate) fn heard_by(self, observer: &'a Observer, api: Api) -> Self {
+    pub(crate) fn heard_by(self, observer: Option<&'a Observer>) -> Self {
+        Self { observer, ..self }
+    }
+
+    /// The same, but that a wait which this caller alone had no time or no patience for is noted here:
+    /// whatever error the credential makes of it is nobody else's then.
+    fn noting(self, gave_up: &'a AtomicBool) -> Self {
         Self {
-            observer: Some((observer, api)),
+            gave_up: Some(gave_up),
             ..self
         }
     }
@@ -203,24 +217,12 @@ impl<'a> TokenRequest<'a> {
     /// Lets a credential wait before its next request. Fails at once if the deadline comes first,
     /// and when the client's observer breaks the wait off.
     fn pause(&self, pause: Duration) -> Result<(), Error> {
-        match self.observer {
-            Some((observer, api)) => {
-                let mut patience =
-                    Patience::new(self.clock, Duration::MAX, self.deadline, Some(observer));
-                patience.pause(api, WaitReason::Token, pause)
-            }
-            None if self.time_left().is_some_and(|left| left <= pause) => Err(Error::new(
-                ErrorKind::Timeout,
-                "the deadline comes before the next request",
-            )
-            .with_retryable(true)
-            .with_retry_after(Some(pause))
-            .with_hint("set a later deadline")),
-            None => {
-                self.clock.sleep(pause);
-                Ok(())
-            }
+        let mut patience = Patience::new(self.clock, Duration::MAX, self.deadline, self.observer);
+        let outcome = patience.pause(self.api, WaitReason::Token, pause);
+        if let (Err(_), Some(gave_up)) = (&outcome, self.gave_up) {
+            gave_up.store(true, Ordering::Relaxed);
         }
+        outcome
     }
 
     fn now(&self) -> OffsetDateTime {
