@@ -15,14 +15,13 @@ mod static_token;
 mod workload_identity;
 
 use std::fmt::{self, Debug};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use time::OffsetDateTime;
 
 use crate::clock::Clock;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::http::Http;
 use crate::rate_limit::Api;
 use crate::secret::Secret;
@@ -134,8 +133,8 @@ pub struct TokenRequest<'a> {
     api: Api,
     /// Who hears of waits.
     observer: Option<&'a Observer>,
-    /// Hears of a wait that was refused or broken off.
-    gave_up: Option<&'a AtomicBool>,
+    /// Is told of a wait that was refused or broken off.
+    gave_up: Option<&'a OnceLock<ErrorKind>>,
     /// The old token is still good.
     early: bool,
 }
@@ -166,9 +165,9 @@ impl<'a> TokenRequest<'a> {
         Self { observer, ..self }
     }
 
-    /// The same, but that a wait which this caller alone had no time or no patience for is noted here:
-    /// whatever error the credential makes of it is nobody else's then.
-    fn noting(self, gave_up: &'a AtomicBool) -> Self {
+    /// The same, but that a wait for which this caller has no time or no patience is noted here, by the
+    /// kind of its error: whatever the credential makes of that, it is not everybody's.
+    fn noting(self, gave_up: &'a OnceLock<ErrorKind>) -> Self {
         Self {
             gave_up: Some(gave_up),
             ..self
@@ -219,8 +218,8 @@ impl<'a> TokenRequest<'a> {
     fn pause(&self, pause: Duration) -> Result<(), Error> {
         let mut patience = Patience::new(self.clock, Duration::MAX, self.deadline, self.observer);
         let outcome = patience.pause(self.api, WaitReason::Token, pause);
-        if let (Err(_), Some(gave_up)) = (&outcome, self.gave_up) {
-            gave_up.store(true, Ordering::Relaxed);
+        if let (Err(error), Some(gave_up)) = (&outcome, self.gave_up) {
+            gave_up.get_or_init(|| error.kind());
         }
         outcome
     }

@@ -555,12 +555,12 @@ fn waits_for_an_early_one(failure: impl Fn() -> Error + Send + Sync + 'static) -
     hasty.unwrap_err()
 }
 
-/// Two callers, of whom the second, which has all the time there is, waits behind the first: what each
-/// of them gets, and a third one afterwards.
+/// Two callers with so much time, of whom the second waits behind the first: what each of them gets,
+/// and a third one, which has all the time there is, afterwards.
 fn behind_a_hasty_one(
     rig: &Rig,
     observer: Option<&Observer>,
-    time: Option<Duration>,
+    times: [Option<Duration>; 2],
     token: impl Fn(&TokenRequest<'_>) -> Result<AccessToken, Error> + Send + Sync + 'static,
 ) -> [Result<Secret, Error>; 3] {
     let clocks = Clocks::of(&rig.clock, &rig.clock);
@@ -581,13 +581,14 @@ fn behind_a_hasty_one(
     let credential = Arc::new(Runs(run, AtomicUsize::new(0)));
     let cache = TokenCache::new(credential, Arc::clone(&clocks) as _);
     let ask = |time| {
-        let deadline = Deadline::after(time, &*clocks);
+        // Not by the clock whose looks count.
+        let deadline = Deadline::after(time, &rig.clock);
         cache.bearer(&rig.token_request().heard_by(observer), deadline)
     };
     let (hasty, patient) = thread::scope(|scope| {
-        let hasty = scope.spawn(|| ask(time));
+        let hasty = scope.spawn(|| ask(times[0]));
         is_renewing.recv_timeout(secs(10)).unwrap();
-        let patient = scope.spawn(|| ask(None));
+        let patient = scope.spawn(|| ask(times[1]));
         (hasty.join().unwrap(), patient.join().unwrap())
     });
     [hasty, patient, ask(None)]
@@ -606,13 +607,16 @@ fn after_a_wait_in_other_words(request: &TokenRequest<'_>) -> Result<AccessToken
 #[test]
 fn a_wait_that_one_has_no_time_for_is_another_ones_to_bear() {
     for token in [after_a_wait, after_a_wait_in_other_words] {
-        let rig = rig();
-        let [hasty, patient, last] = behind_a_hasty_one(&rig, None, Some(secs(3)), token);
-        let error = hasty.unwrap_err();
-        assert!(format!("{error:?}").contains("deadline"), "{error:?}");
-        assert_eq!(patient.unwrap().expose(), "there");
-        assert_eq!(last.unwrap().expose(), "there");
-        assert_eq!(rig.clock.now(), secs(5));
+        for more in [None, Some(secs(6))] {
+            let rig = rig();
+            let times = [Some(secs(3)), more];
+            let [hasty, patient, last] = behind_a_hasty_one(&rig, None, times, token);
+            let error = hasty.unwrap_err();
+            assert!(format!("{error:?}").contains("deadline"), "{error:?}");
+            assert_eq!(patient.unwrap().expose(), "there");
+            assert_eq!(last.unwrap().expose(), "there");
+            assert_eq!(rig.clock.now(), secs(5));
+        }
     }
 }
 
@@ -625,7 +629,8 @@ fn a_wait_that_one_breaks_off_is_another_ones_to_bear() {
             0 => ControlFlow::Break(()),
             _ => ControlFlow::Continue(()),
         });
-        let [hasty, patient, _] = behind_a_hasty_one(&rig, Some(&observer), None, token);
+        let [hasty, patient, _] =
+            behind_a_hasty_one(&rig, Some(&observer), [Some(secs(9)); 2], token);
         let error = hasty.unwrap_err();
         assert!(format!("{error:?}").contains("broken off"), "{error:?}");
         assert_eq!(patient.unwrap().expose(), "there");
@@ -651,11 +656,33 @@ fn the_last_real_error_of_one_without_time_is_nobody_elses() {
     let rig = Rig::new(Script::new([Reply::new(503), there]));
     let identity = managed_identity();
     let token = move |request: &TokenRequest<'_>| identity.token(request);
-    let [hasty, patient, last] = behind_a_hasty_one(&rig, None, Some(secs(1)), token);
+    let times = [Some(secs(1)), None];
+    let [hasty, patient, last] = behind_a_hasty_one(&rig, None, times, token);
     assert_eq!(hasty.unwrap_err().status(), Some(503));
     assert_eq!(patient.unwrap().expose(), "there");
     assert_eq!(last.unwrap().expose(), "there");
     assert_eq!(rig.memory.count(), 2);
+}
+
+/// Or the endpoint would be asked by each of them, one after the other, and each would give up.
+#[test]
+fn the_last_real_error_of_one_without_time_is_that_of_others_without() {
+    let there = Reply::json(r#"{"access_token":"there","expires_in":3600}"#);
+    let rig = Rig::new(Script::new([Reply::new(503), there]));
+    let identity = managed_identity();
+    let token = move |request: &TokenRequest<'_>| identity.token(request);
+    let times = [Some(secs(1)); 2];
+    let [hasty, other, last] = behind_a_hasty_one(&rig, None, times, token);
+    assert_eq!(hasty.unwrap_err().status(), Some(503));
+    assert_eq!(other.unwrap_err().status(), Some(503));
+    assert_eq!(last.unwrap().expose(), "there", "it doesn't stand");
+    assert_eq!(rig.memory.count(), 2);
+    let [hasty, other, last] =
+        behind_a_hasty_one(&self::rig(), None, [Some(secs(3)); 2], after_a_wait);
+    for outcome in [hasty, other] {
+        assert_eq!(outcome.unwrap_err().retry_after(), Some(secs(5)));
+    }
+    assert_eq!(last.unwrap().expose(), "there", "it doesn't stand");
 }
 
 /// Whoever has heard of it.
@@ -666,7 +693,7 @@ fn a_pause_that_the_endpoint_asks_for_is_for_all() {
     let rig = Rig::new(Script::new([throttled, there]));
     let identity = managed_identity();
     let token = move |request: &TokenRequest<'_>| identity.token(request);
-    for outcome in behind_a_hasty_one(&rig, None, Some(secs(1)), token) {
+    for outcome in behind_a_hasty_one(&rig, None, [Some(secs(1)), None], token) {
         let error = outcome.unwrap_err();
         assert_eq!(
             (error.status(), error.retry_after()),
