@@ -83,24 +83,22 @@ impl Shared {
         format!("{}{path}{mark}{query}", self.origin)
     }
 
-    /// What the credential is asked for.
-    pub(crate) fn token_request(&self, deadline: Deadline) -> TokenRequest<'_> {
+    /// What the credential is asked for, by a call of this API.
+    pub(crate) fn token_request(&self, deadline: Deadline, api: Api) -> TokenRequest<'_> {
         TokenRequest::new(
             self.cloud.scope(),
             self.cloud.authority(),
             &self.http,
             &*self.clock,
             deadline,
+            api,
         )
+        .heard_by(self.observer.as_ref())
     }
 
-    /// A token that is valid now. Who waits for one is told of this API.
+    /// A token that is valid now.
     fn bearer(&self, deadline: Deadline, api: Api) -> Result<Secret, Error> {
-        let request = self.token_request(deadline);
-        let request = match &self.observer {
-            Some(observer) => request.heard_by(observer, api),
-            None => request,
-        };
+        let request = self.token_request(deadline, api);
         self.tokens.bearer(&request, deadline)
     }
 }

@@ -16,7 +16,7 @@ use crate::cloud::Cloud;
 use crate::error::Error;
 
 const TENANT: &str = "AZURE_TENANT_ID";
-const CLIENT: &str = "AZURE_CLIENT_ID";
+pub(crate) const CLIENT: &str = "AZURE_CLIENT_ID";
 const SECRET: &str = "AZURE_CLIENT_SECRET";
 const CERTIFICATE: &str = "AZURE_CLIENT_CERTIFICATE_PATH";
 const TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
@@ -24,7 +24,7 @@ const AUTHORITY: &str = "AZURE_AUTHORITY_HOST";
 const CHOICE: &str = "AZURE_TOKEN_CREDENTIALS";
 
 /// Where variables are read. What is blank counts as missing, and blanks around a value don't count.
-pub(crate) struct Environment<'a>(&'a dyn Fn(&str) -> Result<Option<String>, Error>);
+pub(crate) struct Environment<'a>(pub(crate) &'a dyn Fn(&str) -> Result<Option<String>, Error>);
 
 /// Runs `act` with the variables of this process.
 pub(crate) fn with_process<T>(act: impl FnOnce(&Environment<'_>) -> T) -> T {
@@ -66,6 +66,9 @@ impl Environment<'_> {
                 Found::Credential(credential) => return Ok(credential),
                 Found::Nothing(reason) => reasons.push(format!("{}: {reason}", way.name())),
             }
+        }
+        if ways.len() < ALL.len() {
+            reasons.push(format!("{CHOICE} leaves out all others"));
         }
         let text = format!(
             "the environment names no credential. {}",
@@ -113,8 +116,9 @@ impl Environment<'_> {
             }),
             #[cfg(not(feature = "certificate"))]
             Way::Certificate => self.of_application(CERTIFICATE, |_, _, _| {
-                let reason = "this program was built without the crate's feature `certificate`";
-                Ok(Found::Nothing(reason.to_owned()))
+                let text = "this program was built without the crate's feature `certificate`";
+                // To be another than the one that is named would be a surprise.
+                Err(Error::config(text).with_hint("build it with that, or unset this variable"))
             }),
             Way::Secret => self.of_application(SECRET, |tenant, client, secret| {
                 ClientSecret::new(tenant, client, secret).map(found)
@@ -158,17 +162,19 @@ impl Environment<'_> {
     /// Where the platform's own variables say that there is one, or where it was asked for by name:
     /// only then is a metadata service asked.
     fn managed_identity(&self, by_name: bool) -> Result<Found, Error> {
-        let client = self.read(CLIENT)?;
-        let read = |name: &str| self.read(name);
-        if let Some(identity) = ManagedIdentity::from_variables(&read, client.as_deref())? {
-            return Ok(found(identity));
+        match ManagedIdentity::from_variables(self) {
+            Ok(Some(identity)) => return Ok(found(identity)),
+            // A platform sets its variables for all programs, and this one may mean another credential.
+            Err(error) if !by_name => return Ok(Found::Nothing(error.to_string())),
+            Err(error) => return Err(error),
+            Ok(None) if !by_name => {
+                return Ok(Found::Nothing(
+                    "IDENTITY_ENDPOINT is missing, which the platform sets".to_owned(),
+                ));
+            }
+            Ok(None) => {}
         }
-        if !by_name {
-            return Ok(Found::Nothing(
-                "IDENTITY_ENDPOINT is missing, which the platform sets".to_owned(),
-            ));
-        }
-        match client {
+        match self.read(CLIENT)? {
             Some(client) => {
                 ManagedIdentity::by_client_id(client).map_err(|it| it.for_request(CLIENT))
             }
@@ -185,7 +191,7 @@ impl Environment<'_> {
         Ok(tenant)
     }
 
-    fn read(&self, name: &str) -> Result<Option<String>, Error> {
+    pub(crate) fn read(&self, name: &str) -> Result<Option<String>, Error> {
         let value = self.raw(name)?;
         Ok(value.map(|value| value.trim().to_owned()))
     }
@@ -213,19 +219,25 @@ impl Way {
     }
 }
 
-/// The order, or what `AZURE_TOKEN_CREDENTIALS` leaves of it: the Azure SDKs' names, in any case.
-fn ways(choice: Option<&str>) -> Result<&'static [Way], Error> {
-    use Way::{AzureCli, Certificate, ManagedIdentity, Secret, WorkloadIdentity};
+/// The order.
+const ALL: [Way; 4] = [
+    Way::WorkloadIdentity,
+    Way::Certificate,
+    Way::Secret,
+    Way::ManagedIdentity,
+];
 
+/// What `AZURE_TOKEN_CREDENTIALS` leaves of the order: the Azure SDKs' names, in any case.
+fn ways(choice: Option<&str>) -> Result<&'static [Way], Error> {
     let Some(name) = choice else {
-        return Ok(&[WorkloadIdentity, Certificate, Secret, ManagedIdentity]);
+        return Ok(&ALL);
     };
     Ok(match name.to_ascii_lowercase().as_str() {
-        "prod" => &[WorkloadIdentity, Certificate, Secret, ManagedIdentity],
-        "environmentcredential" => &[Certificate, Secret],
-        "workloadidentitycredential" => &[WorkloadIdentity],
-        "managedidentitycredential" => &[ManagedIdentity],
-        "azureclicredential" | "dev" => &[AzureCli],
+        "prod" => &ALL,
+        "environmentcredential" => &[Way::Certificate, Way::Secret],
+        "workloadidentitycredential" => &[Way::WorkloadIdentity],
+        "managedidentitycredential" => &[Way::ManagedIdentity],
+        "azureclicredential" | "dev" => &[Way::AzureCli],
         _ => {
             return Err(Error::config(format!(
                 "{CHOICE} names no credential of this crate: expected EnvironmentCredential, \

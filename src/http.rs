@@ -87,11 +87,33 @@ pub(crate) struct Request<'a> {
     pub(crate) anew: bool,
     /// Whether the answer is small by its nature, and no body limit of the client's concerns it.
     pub(crate) small: bool,
-    /// To a place on this machine or next to it: through no proxy, and there within so long or not
-    /// at all.
-    pub(crate) nearby: Option<Duration>,
+    /// To a place on this machine or next to it: through no proxy.
+    pub(crate) nearby: Option<Nearby>,
     /// Room for the answer's body.
     pub(crate) spares: &'a Spares,
+}
+
+/// How long it may take with a place on this machine or next to it.
+#[derive(Clone, Copy)]
+pub(crate) struct Nearby {
+    /// It is there within so long or not at all.
+    pub(crate) connect: Duration,
+    /// One exchange, from beginning to end.
+    pub(crate) exchange: Duration,
+}
+
+impl Request<'_> {
+    /// What its exchange may take where one may take so long.
+    fn time(&self, try_timeout: Duration) -> Duration {
+        let limit = self.limit(try_timeout);
+        self.time_left.map_or(limit, |left| left.min(limit))
+    }
+
+    /// The same without a deadline.
+    fn limit(&self, try_timeout: Duration) -> Duration {
+        self.nearby
+            .map_or(try_timeout, |nearby| nearby.exchange.min(try_timeout))
+    }
 }
 
 /// One answer, its body as it came off the wire. No `Debug`: the body may hold a token.
@@ -175,9 +197,7 @@ impl Http {
 
     /// Sends and reads the whole body. Any status is an answer; an error means there was none.
     pub(crate) fn send(&self, request: &Request<'_>) -> Result<Response, Error> {
-        let time = request
-            .time_left
-            .map_or(self.try_timeout, |left| left.min(self.try_timeout));
+        let time = request.time(self.try_timeout);
         let answer = match request.method {
             Method::Get => self
                 .prepare(self.agent.get(request.url), request, time)?
@@ -241,7 +261,10 @@ impl Http {
             builder = builder.config().proxy(None).build();
         }
         if let Some(nearby) = request.nearby {
-            builder = builder.config().timeout_connect(Some(nearby)).build();
+            builder = builder
+                .config()
+                .timeout_connect(Some(nearby.connect))
+                .build();
         }
         if let Some(bearer) = request.bearer {
             let text = zeroize::Zeroizing::new(format!("Bearer {}", bearer.expose()));
@@ -367,11 +390,12 @@ impl Http {
         let unreached = matches!(timeout, Timeout::Connect | Timeout::Resolve);
         let text = match timeout {
             Timeout::Connect | Timeout::Resolve => {
-                let within = request.nearby.unwrap_or(self.connect_timeout);
+                let nearby = request.nearby.map(|nearby| nearby.connect);
+                let within = nearby.unwrap_or(self.connect_timeout);
                 format!("no connection to {host} within {within:?}")
             }
             Timeout::PerRead => format!("nothing arrived from {host} for {:?}", self.read_timeout),
-            _ if time < self.try_timeout => {
+            _ if time < request.limit(self.try_timeout) => {
                 format!(
                     "the exchange with {host} was not complete at the deadline, {time:.1?} later"
                 )

@@ -1,13 +1,13 @@
 //! The token cache: one token for all threads, one renewal at a time.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
 use time::OffsetDateTime;
 
 use crate::auth::{AccessToken, Credential, TokenRequest, check_token};
 use crate::clock::Clock;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::retry::LONGEST_PAUSE;
 use crate::secret::Secret;
 use crate::sync::{Condvar, Mutex, MutexGuard};
@@ -39,6 +39,8 @@ struct State {
     renewals: u64,
     /// What the last renewal ended with, for those who waited for it.
     failure: Option<Error>,
+    /// The time that it had, if it gave up for want of more: then it is for those who have no more.
+    within: Option<Duration>,
     /// A refusal that asking again won't change is not asked for again before this, and an endpoint
     /// that asked for a pause is left alone.
     no_try_before: Duration,
@@ -46,6 +48,15 @@ struct State {
     /// The time that the last renewal was given, if it failed for want of time: then the pause
     /// before the next early one is not for callers who have more.
     too_short: Option<Duration>,
+}
+
+/// One try to get a new token, as its caller made it.
+struct Renewal {
+    early: bool,
+    given: Option<Duration>,
+    begun: Duration,
+    /// Why the credential did not wait, if it should have.
+    gave_up: OnceLock<ErrorKind>,
 }
 
 /// A token with its times worked out.
@@ -104,9 +115,11 @@ impl TokenCache {
                     let woken = self.changed.wait_timeout(state, left.min(LOOK_UP));
                     (state, _) = woken.unwrap_or_else(PoisonError::into_inner);
                 }
-                (None, Some(failure)) if waited || stands => {
+                (None, Some(failure)) if waited && state.concerns(left) || stands => {
                     let left = state.no_try_before.saturating_sub(self.clock.now());
-                    let asked = failure.retry_after().map(|asked| asked.min(left));
+                    let asked = failure
+                        .retry_after()
+                        .map(|asked| if stands { asked.min(left) } else { asked });
                     return Err(state.told(failure.duplicate().with_retry_after(asked)));
                 }
                 (old, _) => {
@@ -158,9 +171,15 @@ impl TokenCache {
     ) -> Result<Secret, Error> {
         // Lets the others go on even if the credential panics.
         let turn = Turn(self);
+        let renewal = Renewal {
+            early: request.early,
+            given,
+            begun,
+            gave_up: OnceLock::new(),
+        };
         let renewed = self
             .credential
-            .token(request)
+            .token(&request.noting(&renewal.gave_up))
             .and_then(|token| self.hold(token));
         let mut state = self.lock();
         state.renewals = state.renewals.wrapping_add(1);
@@ -172,7 +191,7 @@ impl TokenCache {
                 Ok(secret)
             }
             Err(error) => {
-                self.note(&mut state, &error, given, begun);
+                self.note(&mut state, &error, &renewal);
                 match old.filter(|held| held.is_valid(&*self.clock)) {
                     Some(held) => {
                         log::warn!("the token could not be renewed, the old one is used: {error}");
@@ -188,22 +207,35 @@ impl TokenCache {
     }
 
     /// What a failed renewal means for those who wait for it, and for those who come after.
-    fn note(&self, state: &mut State, error: &Error, given: Option<Duration>, begun: Duration) {
+    fn note(&self, state: &mut State, error: &Error, renewal: &Renewal) {
         let now = self.clock.now();
-        let taken = now.saturating_sub(begun);
+        let taken = now.saturating_sub(renewal.begun);
+        let given = renewal.given;
         let hurried = given.filter(|given| error.status().is_none() && taken >= *given);
+        let asked = error.retry_after().unwrap_or_default().min(LONGEST_PAUSE);
+        // What was refused by the endpoint, that is: a local fault may be mended at once.
+        let refused = !error.is_retryable() && error.status().is_some();
+        // What an endpoint says holds for all, whoever has heard it.
+        let told = refused || error.status().is_some() && !asked.is_zero();
+        let gave_up = renewal.gave_up.get().filter(|_| !told);
+        let alone =
+            hurried.is_some() || renewal.early && !told || gave_up == Some(&ErrorKind::Cancelled);
         state.too_short = hurried;
-        if hurried.is_some() {
-            // Who was in a hurry failed for itself alone: others may have more time, and those who
-            // waited ask again. Only of its like not each call is to hang for half of its time.
+        state.within = given.filter(|_| gave_up.is_some());
+        if alone {
+            // Who was in a hurry, or had a token still, failed for itself alone: others may have more
+            // time or more need, and those who waited ask again. Only of its like not each call is to
+            // hang for half of its time.
             state.failure = None;
             state.no_early_try_before = now.saturating_add(PAUSE);
             return;
         }
-        let asked = error.retry_after().unwrap_or_default().min(LONGEST_PAUSE);
-        // What was refused by the endpoint, that is: a local fault may be mended at once.
-        let refused = !error.is_retryable() && error.status().is_some();
-        let pause = if refused { asked.max(REFUSAL) } else { asked };
+        let pause = match gave_up {
+            // It is this caller's own wait that was too long.
+            Some(_) => Duration::ZERO,
+            None if refused => asked.max(REFUSAL),
+            None => asked,
+        };
         state.no_try_before = now.saturating_add(pause);
         state.no_early_try_before = now.saturating_add(pause.max(PAUSE));
         state.failure = Some(error.duplicate());
@@ -239,6 +271,12 @@ impl TokenCache {
 }
 
 impl State {
+    /// Whether the failure is also that of a caller who waited for it and has so much time.
+    fn concerns(&self, left: Option<Duration>) -> bool {
+        self.within
+            .is_none_or(|within| left.is_some_and(|left| left <= within))
+    }
+
     /// The error of a call for which there is no token. Who had one hears what became of it.
     fn told(&self, error: Error) -> Error {
         if self.token.is_some() {

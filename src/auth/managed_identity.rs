@@ -11,13 +11,18 @@ use zeroize::Zeroizing;
 use crate::auth::answer::{self, NAME};
 use crate::auth::{AccessToken, Credential, TokenRequest, entra};
 use crate::body::Spares;
+use crate::environment::{self, CLIENT, Environment};
 use crate::error::{Error, ErrorKind, Retry};
-use crate::http::{Method, Request, Response};
+use crate::http::{Method, Nearby, Request, Response};
 use crate::secret::Secret;
-use source::{Identity, Source, has_agent, variable};
+use source::{Identity, Source, has_agent};
 
-/// The endpoint is on this machine or next to it: it answers so soon, or there is none.
-const NEARBY: Duration = Duration::from_secs(2);
+/// The endpoint is on this machine or next to it: it is there so soon, or there is none, and gives its
+/// few hundred bytes within the other.
+const NEARBY: Nearby = Nearby {
+    connect: Duration::from_secs(2),
+    exchange: Duration::from_secs(10),
+};
 
 /// The identity that Azure gives to a virtual machine, an app or a connected server. No secret has to
 /// be kept anywhere.
@@ -60,10 +65,11 @@ const NEARBY: Duration = Duration::from_secs(2);
 /// The endpoint is asked up to five times, with waits of 2, 6, 14 and 30 seconds, or longer ones that
 /// it asks for, up to a minute: after 408, 429 and 500 to 599, and where the exchange breaks off. Of the
 /// metadata service also after 404, and after 410, which it answers while it is updated, for up to 70
-/// seconds; where nobody is found at its address within 2 seconds, three tries are made. The client's
-/// [`RetryPolicy`](crate::RetryPolicy) adds none to these. The waits are told to
-/// [`on_wait`](crate::ClientBuilder::on_wait), which can end them, and none is begun that the deadline
-/// would cut short: then, and after the last try, the error is the last real one.
+/// seconds; where nobody is found at its address within 2 seconds, three tries are made. One exchange
+/// takes 10 seconds at the most. The client's [`RetryPolicy`](crate::RetryPolicy) adds none to these.
+/// The waits are told to [`on_wait`](crate::ClientBuilder::on_wait), which can end them, and none is
+/// begun that the deadline would cut short: then, and after the last try, the error is the last real
+/// one. While the old token is good, one try is enough for now, and no call waits.
 ///
 /// # Example
 ///
@@ -90,7 +96,7 @@ impl ManagedIdentity {
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) when the environment names a source that is not
     /// supported (see above), when one of its variables is no Unicode, no absolute `http` or `https`
     /// URL, has a user name in it or can't be sent in a header, or when Azure Arc's agent would be asked
-    /// over plain `http` on another machine. Nothing is sent.
+    /// on another machine. Nothing is sent.
     ///
     /// # Example
     ///
@@ -167,9 +173,10 @@ impl ManagedIdentity {
         Self::here(Identity::resource_id(id.into())?)
     }
 
-    /// Asks the metadata service at this base instead, whatever source the environment named: for
-    /// something that stands in for it, in a test or in a cluster. Scheme, host, port and perhaps a
-    /// path before `/metadata/identity/oauth2/token`.
+    /// Asks the metadata service at this base instead of the source that the environment named, if that
+    /// was one that is supported: what is not has been refused before. For something that stands in for
+    /// it, in a test or in a cluster. Scheme, host, port and perhaps a path before
+    /// `/metadata/identity/oauth2/token`.
     ///
     /// # Errors
     ///
@@ -192,24 +199,37 @@ impl ManagedIdentity {
 
     /// The managed identity for which these variables name a source: not because of what is installed,
     /// and not the metadata service, which every program that has no other could have.
-    pub(crate) fn from_variables(
-        read: &dyn Fn(&str) -> Result<Option<String>, Error>,
-        client_id: Option<&str>,
-    ) -> Result<Option<Self>, Error> {
-        let identity = match client_id {
-            Some(id) => Identity::client_id(id.to_owned())?,
-            None => Identity::SystemAssigned,
+    pub(crate) fn from_variables(environment: &Environment<'_>) -> Result<Option<Self>, Error> {
+        let Some(source) = Source::named(environment)? else {
+            return Ok(None);
         };
-        let source = Source::named(read, &identity)?;
-        Ok(source.map(|source| Self { source, identity }))
+        // Looked at where there is a source alone: it may be the id of an app registration.
+        let client_id = environment.read(CLIENT)?;
+        let identity = client_id.map_or(Ok(Identity::SystemAssigned), Identity::client_id);
+        let own = identity.and_then(|identity| Self::of(source, identity));
+        own.map(Some).map_err(|error| error.for_request(CLIENT))
     }
 
     /// On this machine.
     fn here(identity: Identity) -> Result<Self, Error> {
-        let source = match Source::named(&variable, &identity)? {
-            Some(source) => source,
-            None => Source::unnamed(&variable, has_agent(&variable)?, &identity)?,
-        };
+        let source = environment::with_process(|environment| {
+            Ok(match Source::named(environment)? {
+                Some(source) => source,
+                None => Source::unnamed(environment, has_agent(environment)?)?,
+            })
+        })?;
+        Self::of(source, identity)
+    }
+
+    fn of(source: Source, identity: Identity) -> Result<Self, Error> {
+        if matches!(source, Source::AzureArc { .. })
+            && !matches!(identity, Identity::SystemAssigned)
+        {
+            return Err(Error::config(
+                "a server of Azure Arc has its system-assigned identity and no other",
+            )
+            .with_hint("use `ManagedIdentity::system_assigned`, without AZURE_CLIENT_ID"));
+        }
         Ok(Self { source, identity })
     }
 
@@ -229,6 +249,14 @@ impl ManagedIdentity {
                 let proof = Zeroizing::new(format!("Basic {}", key.expose()));
                 let headers = [question.header, ("Authorization", proof.as_str())];
                 (send(request, &question.url, &headers)?, key)
+            }
+            // Another's answer, perhaps: the agent gives no token before it has seen its key.
+            Source::AzureArc { .. } if answer.status == 200 => {
+                return Err(
+                    Error::credential("the Azure Arc agent did not ask for its key")
+                        .for_request(NAME)
+                        .with_hint("what answers may not be the agent: check IDENTITY_ENDPOINT"),
+                );
             }
             // These are shown no secret.
             Source::AzureArc { .. } | Source::Imds { .. } => (answer, Secret::from("")),
@@ -313,6 +341,10 @@ impl Credential for ManagedIdentity {
             } else {
                 Retry::Never
             };
+            if request.early {
+                // The call has a good token, and need not wait for another.
+                return Err(error.with_retry(retry));
+            }
             let passed = request.clock.now().saturating_sub(begun);
             let Some(wait) = pace::next(self.is_imds(), tries, passed, &error) else {
                 return Err(error.with_retry(retry));

@@ -16,7 +16,7 @@ mod static_token;
 mod workload_identity;
 
 use std::fmt::{self, Debug};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use time::OffsetDateTime;
@@ -130,8 +130,12 @@ pub struct TokenRequest<'a> {
     transport: &'a Http,
     clock: &'a dyn Clock,
     deadline: Deadline,
-    /// Who hears of waits, and for which API they are.
-    observer: Option<(&'a Observer, Api)>,
+    /// For a call of this API.
+    api: Api,
+    /// Who hears of waits.
+    observer: Option<&'a Observer>,
+    /// Is told of a wait that was refused or broken off.
+    gave_up: Option<&'a OnceLock<ErrorKind>>,
     /// The old token is still good.
     early: bool,
 }
@@ -143,6 +147,7 @@ impl<'a> TokenRequest<'a> {
         transport: &'a Http,
         clock: &'a dyn Clock,
         deadline: Deadline,
+        api: Api,
     ) -> Self {
         Self {
             scope,
@@ -150,14 +155,22 @@ impl<'a> TokenRequest<'a> {
             transport,
             clock,
             deadline,
+            api,
             observer: None,
+            gave_up: None,
             early: false,
         }
     }
 
-    pub(crate) fn heard_by(self, observer: &'a Observer, api: Api) -> Self {
+    pub(crate) fn heard_by(self, observer: Option<&'a Observer>) -> Self {
+        Self { observer, ..self }
+    }
+
+    /// The same, but that a wait for which this caller has no time or no patience is noted here, by the
+    /// kind of its error: whatever the credential makes of that, it is not everybody's.
+    fn noting(self, gave_up: &'a OnceLock<ErrorKind>) -> Self {
         Self {
-            observer: Some((observer, api)),
+            gave_up: Some(gave_up),
             ..self
         }
     }
@@ -204,24 +217,12 @@ impl<'a> TokenRequest<'a> {
     /// Lets a credential wait before its next request. Fails at once if the deadline comes first,
     /// and when the client's observer breaks the wait off.
     fn pause(&self, pause: Duration) -> Result<(), Error> {
-        match self.observer {
-            Some((observer, api)) => {
-                let mut patience =
-                    Patience::new(self.clock, Duration::MAX, self.deadline, Some(observer));
-                patience.pause(api, WaitReason::Token, pause)
-            }
-            None if self.time_left().is_some_and(|left| left <= pause) => Err(Error::new(
-                ErrorKind::Timeout,
-                "the deadline comes before the next request",
-            )
-            .with_retryable(true)
-            .with_retry_after(Some(pause))
-            .with_hint("set a later deadline")),
-            None => {
-                self.clock.sleep(pause);
-                Ok(())
-            }
+        let mut patience = Patience::new(self.clock, Duration::MAX, self.deadline, self.observer);
+        let outcome = patience.pause(self.api, WaitReason::Token, pause);
+        if let (Err(error), Some(gave_up)) = (&outcome, self.gave_up) {
+            gave_up.get_or_init(|| error.kind());
         }
+        outcome
     }
 
     fn now(&self) -> OffsetDateTime {

@@ -13,7 +13,7 @@ use crate::cloud::Cloud;
 use crate::error::Error;
 use crate::http::memory::{Memory, Service};
 use crate::http::{Http, Proxy, Settings};
-use crate::rate_limit::{RateLimiter, RateLimits};
+use crate::rate_limit::{Api, RateLimiter, RateLimits};
 use crate::retry::RetryPolicy;
 use crate::testing::FakeClock;
 use crate::wait::Deadline;
@@ -98,7 +98,7 @@ impl Rig {
     /// What the credential is asked with.
     pub(crate) fn token_request(&self) -> TokenRequest<'_> {
         let never = Deadline::after(None, &self.clock);
-        self.shared.token_request(never)
+        self.shared.token_request(never, Api::Machines)
     }
 }
 

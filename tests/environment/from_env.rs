@@ -45,6 +45,15 @@ fn form(variables: &[(&str, &str)]) -> String {
     seen[0].text().to_owned()
 }
 
+/// What names the machine's own identity, which is nothing for a test to ask for, and has it asked for
+/// here.
+fn elsewhere(imds: &str) -> [(&str, &str); 2] {
+    [
+        ("AZURE_TOKEN_CREDENTIALS", "ManagedIdentityCredential"),
+        ("AZURE_POD_IDENTITY_AUTHORITY_HOST", imds),
+    ]
+}
+
 #[test]
 fn the_first_credential_that_is_named_completely_is_taken() {
     let folder = Folder::new("from-env-order");
@@ -124,6 +133,81 @@ fn what_is_missing_is_told_of_each_credential() {
         &["workload identity: AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_FEDERATED_TOKEN_FILE"],
     );
     assert!(!one.contains("client secret:"), "{one}");
+    assert!(
+        one.contains("missing; AZURE_TOKEN_CREDENTIALS leaves out all others"),
+        "{one}"
+    );
+    for whole in [all, refused(&[("AZURE_TOKEN_CREDENTIALS", "prod")], &[])] {
+        assert!(!whole.contains("leaves out"), "{whole}");
+    }
+}
+
+/// What the platform says is no reason to keep back what else is missing.
+#[test]
+fn a_managed_identity_that_can_not_be_it_is_one_reason_among_others() {
+    let forgotten = "client secret: AZURE_CLIENT_SECRET is missing";
+    let url = "http://127.0.0.1:1/x";
+    let [tenant, client, _] = CREDENTIALS;
+    let arc = [("IDENTITY_ENDPOINT", url), ("IMDS_ENDPOINT", url)];
+    #[cfg(any(windows, target_os = "linux"))]
+    refused(
+        &[
+            &[tenant, client, ("ProgramData", r"C:\ProgramData")],
+            &arc[..],
+        ]
+        .concat(),
+        &[
+            forgotten,
+            "managed identity: AZURE_CLIENT_ID: a server of Azure Arc has its system-assigned",
+        ],
+    );
+    let shell = ("MSI_ENDPOINT", url);
+    refused(
+        &[shell],
+        &[
+            "client secret: AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET are missing",
+            "managed identity: MSI_ENDPOINT: managed identities of Cloud Shell are not supported",
+            "AZURE_TOKEN_CREDENTIALS=AzureCliCredential",
+        ],
+    );
+    refused(&[tenant, client, shell], &[forgotten, "Cloud Shell"]);
+    let foreign = ("IDENTITY_ENDPOINT", "https://example.com/x");
+    refused(
+        &[foreign, arc[1]],
+        &["managed identity: IDENTITY_ENDPOINT: ", "are missing"],
+    );
+    // It is asked for by name, and then nothing else counts.
+    let said = refused(
+        &[
+            ("AZURE_TOKEN_CREDENTIALS", "ManagedIdentityCredential"),
+            shell,
+        ],
+        &["<Config> MSI_ENDPOINT: managed identities of Cloud Shell"],
+    );
+    assert!(!said.contains("missing"), "{said}");
+}
+
+#[test]
+fn a_client_id_that_can_be_none_is_told_with_its_variable() {
+    let odd = ("AZURE_CLIENT_ID", "my app");
+    let said = refused(
+        &[odd],
+        &[
+            "client secret: AZURE_TENANT_ID, AZURE_CLIENT_SECRET are missing",
+            "managed identity: IDENTITY_ENDPOINT is missing",
+        ],
+    );
+    assert!(!said.contains("my app"), "{said}");
+    let app = [
+        ("IDENTITY_ENDPOINT", "http://127.0.0.1:1/x"),
+        ("IDENTITY_HEADER", "a-header"),
+        odd,
+    ];
+    refused(&app, &["managed identity: AZURE_CLIENT_ID: the client id"]);
+    for source in [&app[..], &[odd]] {
+        let named = [&elsewhere("http://127.0.0.1:1"), source].concat();
+        refused(&named, &["<Config> AZURE_CLIENT_ID: the client id"]);
+    }
 }
 
 #[test]
@@ -180,6 +264,44 @@ fn a_managed_identity_is_taken_where_the_platform_names_it() {
     let sent = form(&[&CREDENTIALS[..], &named[..2]].concat());
     assert!(sent.contains("client_secret="), "{sent}");
     assert_eq!(identity.calls(), 2);
+}
+
+#[test]
+fn the_metadata_service_is_asked_where_it_is_named() {
+    let installed = fs::exists("/opt/azcmagent/bin/himds").unwrap();
+    if installed {
+        // That agent would be asked instead.
+        return;
+    }
+    let imds = RawServer::sending(Answer::json(
+        r#"{"access_token":"a-token","expires_on":"4102444800"}"#,
+    ));
+    let (api, base) = (tenant(), imds.url());
+    let url = api.url();
+    let api_url = ("DEFENDER_API_URL", url.as_str());
+    let id = "11111111-2222-3333-4444-555555555555";
+    for (client, option) in [
+        (None, String::new()),
+        (Some(("AZURE_CLIENT_ID", id)), format!("&client_id={id}")),
+    ] {
+        imds.forget();
+        let named = elsewhere(&base).into_iter().chain([api_url]);
+        let said = run("call", &named.chain(client).collect::<Vec<_>>());
+        assert!(said.contains("<went well>"), "{said}");
+        let target = "GET /metadata/identity/oauth2/token?api-version=2018-02-01\
+                      &resource=https%3A%2F%2Fapi.securitycenter.microsoft.com";
+        assert_eq!(imds.only().line(), format!("{target}{option}"));
+    }
+    // Without being named, it isn't asked.
+    imds.forget();
+    refused(&elsewhere(&base)[1..], &["IDENTITY_ENDPOINT is missing"]);
+    assert_eq!(imds.calls(), 0);
+    let tokens = api.requests();
+    let tokens = tokens.iter().map(|seen| seen.header("authorization"));
+    assert_eq!(
+        tokens.collect::<Vec<_>>(),
+        vec![Some("Bearer a-token".to_owned()); 2]
+    );
 }
 
 #[cfg(unix)]

@@ -168,7 +168,12 @@ fn no_proxy_of_the_environment_is_used() {
         endpoint.forget();
         let data = [("ProgramData", r"C:\ProgramData")];
         let said = called(CALL, &[source, &proxies, &data].concat());
-        assert!(said.contains("<went well>"), "{said}");
+        // The agent of Azure Arc would want to see its key.
+        let end = match source {
+            source if source == of_arc => "the Azure Arc agent did not ask for its key",
+            _ => "<went well>",
+        };
+        assert!(said.contains(end), "{said}");
         assert_eq!(endpoint.calls(), 1);
     }
     #[cfg(any(feature = "rustls", feature = "native-tls"))]

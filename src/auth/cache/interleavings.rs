@@ -8,6 +8,7 @@ use shuttle::thread;
 use super::*;
 use crate::clock::SystemClock;
 use crate::http::{Http, Proxy, Settings};
+use crate::rate_limit::Api;
 
 /// How many schedules are tried for each rule, by two strategies.
 const SCHEDULES: usize = 1_000;
@@ -74,7 +75,14 @@ fn all_at_once(
             let (cache, http) = (Arc::clone(&cache), Arc::clone(&http));
             thread::spawn(move || {
                 let never = Deadline::after(None, &SystemClock);
-                let request = TokenRequest::new("scope", "authority", &http, &SystemClock, never);
+                let request = TokenRequest::new(
+                    "scope",
+                    "authority",
+                    &http,
+                    &SystemClock,
+                    never,
+                    Api::Machines,
+                );
                 cache.bearer(&request, never)
             })
         })

@@ -1,5 +1,6 @@
 //! The cache against a clock that stands still and a credential that does as it is told.
 
+use std::ops::ControlFlow;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{OnceLock, mpsc};
@@ -7,10 +8,13 @@ use std::thread;
 use std::time::Instant;
 
 use super::*;
+use crate::auth::ManagedIdentity;
 use crate::call::rig::Rig;
+use crate::environment::Environment;
 use crate::error::ErrorKind;
-use crate::http::memory::{Script, Step};
+use crate::http::memory::{Reply, Script, Step};
 use crate::testing::FakeClock;
+use crate::wait::Observer;
 
 const NANO: Duration = Duration::from_nanos(1);
 
@@ -364,9 +368,12 @@ impl<F> std::fmt::Debug for Runs<F> {
     }
 }
 
-impl<F: Fn(usize) -> Result<AccessToken, Error> + Send + Sync> Credential for Runs<F> {
-    fn token(&self, _: &TokenRequest<'_>) -> Result<AccessToken, Error> {
-        self.0(self.1.fetch_add(1, Ordering::SeqCst) + 1)
+impl<F> Credential for Runs<F>
+where
+    F: Fn(usize, &TokenRequest<'_>) -> Result<AccessToken, Error> + Send + Sync,
+{
+    fn token(&self, request: &TokenRequest<'_>) -> Result<AccessToken, Error> {
+        self.0(self.1.fetch_add(1, Ordering::SeqCst) + 1, request)
     }
 }
 
@@ -374,6 +381,7 @@ fn runs(
     clocks: &Arc<Clocks>,
     run: impl Fn(usize) -> Result<AccessToken, Error> + Send + Sync + 'static,
 ) -> TokenCache {
+    let run = move |number, _: &TokenRequest<'_>| run(number);
     let credential = Arc::new(Runs(run, AtomicUsize::new(0)));
     TokenCache::new(credential, Arc::clone(clocks) as _)
 }
@@ -500,6 +508,19 @@ fn who_waits_for_a_renewal_shares_its_failure() {
 
 #[test]
 fn who_waits_for_a_renewal_that_had_too_little_time_asks_again() {
+    let error = waits_for_an_early_one(out_of_time);
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+}
+
+/// Which is satisfied with less than who needs it.
+#[test]
+fn who_waits_for_an_early_renewal_that_may_go_better_asks_again() {
+    let error = waits_for_an_early_one(|| refusal(503));
+    assert_eq!(error.status(), Some(503));
+}
+
+/// What a renewal ends with in which the old token expires, where another caller gets its own.
+fn waits_for_an_early_one(failure: impl Fn() -> Error + Send + Sync + 'static) -> Error {
     let (rig, clocks) = (rig(), Clocks::new());
     let time = Arc::clone(&clocks);
     let (renewing, is_renewing) = mpsc::channel();
@@ -515,7 +536,7 @@ fn who_waits_for_a_renewal_that_had_too_little_time_asks_again() {
                 assert!(time.begun.elapsed() < secs(10), "a thread is stuck");
                 thread::yield_now();
             }
-            Err(out_of_time())
+            Err(failure())
         }
         _ => Ok(lasting("new", secs(3_600))),
     });
@@ -530,8 +551,156 @@ fn who_waits_for_a_renewal_that_had_too_little_time_asks_again() {
         let patient = scope.spawn(|| ask_cache(&cache, &rig));
         (hasty.join().unwrap(), patient.join().unwrap())
     });
-    assert_eq!(hasty.unwrap_err().kind(), ErrorKind::Timeout);
     assert_eq!(patient.unwrap(), "new");
+    hasty.unwrap_err()
+}
+
+/// Two callers with so much time, of whom the second waits behind the first: what each of them gets,
+/// and a third one, which has all the time there is, afterwards.
+fn behind_a_hasty_one(
+    rig: &Rig,
+    observer: Option<&Observer>,
+    times: [Option<Duration>; 2],
+    token: impl Fn(&TokenRequest<'_>) -> Result<AccessToken, Error> + Send + Sync + 'static,
+) -> [Result<Secret, Error>; 3] {
+    let clocks = Clocks::of(&rig.clock, &rig.clock);
+    let looked = Arc::clone(&clocks);
+    let (renewing, is_renewing) = mpsc::channel();
+    let run = move |number, request: &TokenRequest<'_>| {
+        if number == 1 {
+            let looks = looked.looks.load(Ordering::SeqCst);
+            renewing.send(()).unwrap();
+            // Whoever looks at the clock holds the lock until it waits.
+            while looked.looks.load(Ordering::SeqCst) == looks {
+                assert!(looked.begun.elapsed() < secs(10), "a thread is stuck");
+                thread::yield_now();
+            }
+        }
+        token(request)
+    };
+    let credential = Arc::new(Runs(run, AtomicUsize::new(0)));
+    let cache = TokenCache::new(credential, Arc::clone(&clocks) as _);
+    let ask = |time| {
+        // Not by the clock whose looks count.
+        let deadline = Deadline::after(time, &rig.clock);
+        cache.bearer(&rig.token_request().heard_by(observer), deadline)
+    };
+    let (hasty, patient) = thread::scope(|scope| {
+        let hasty = scope.spawn(|| ask(times[0]));
+        is_renewing.recv_timeout(secs(10)).unwrap();
+        let patient = scope.spawn(|| ask(times[1]));
+        (hasty.join().unwrap(), patient.join().unwrap())
+    });
+    [hasty, patient, ask(None)]
+}
+
+/// A credential that must wait for its token, and one that makes an error of its own of that.
+fn after_a_wait(request: &TokenRequest<'_>) -> Result<AccessToken, Error> {
+    request.pause(secs(5))?;
+    Ok(lasting("there", secs(3_600)))
+}
+
+fn after_a_wait_in_other_words(request: &TokenRequest<'_>) -> Result<AccessToken, Error> {
+    after_a_wait(request).map_err(|cause| Error::credential("no luck").with_source(cause))
+}
+
+#[test]
+fn a_wait_that_one_has_no_time_for_is_another_ones_to_bear() {
+    for token in [after_a_wait, after_a_wait_in_other_words] {
+        for more in [None, Some(secs(6))] {
+            let rig = rig();
+            let times = [Some(secs(3)), more];
+            let [hasty, patient, last] = behind_a_hasty_one(&rig, None, times, token);
+            let error = hasty.unwrap_err();
+            assert!(format!("{error:?}").contains("deadline"), "{error:?}");
+            assert_eq!(patient.unwrap().expose(), "there");
+            assert_eq!(last.unwrap().expose(), "there");
+            assert_eq!(rig.clock.now(), secs(5));
+        }
+    }
+}
+
+#[test]
+fn a_wait_that_one_breaks_off_is_another_ones_to_bear() {
+    for token in [after_a_wait, after_a_wait_in_other_words] {
+        let rig = rig();
+        let heard = AtomicUsize::new(0);
+        let observer = Observer::new(move |_| match heard.fetch_add(1, Ordering::SeqCst) {
+            0 => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        });
+        let [hasty, patient, _] =
+            behind_a_hasty_one(&rig, Some(&observer), [Some(secs(9)); 2], token);
+        let error = hasty.unwrap_err();
+        assert!(format!("{error:?}").contains("broken off"), "{error:?}");
+        assert_eq!(patient.unwrap().expose(), "there");
+    }
+}
+
+/// A managed identity, as an app's platform names it.
+fn managed_identity() -> ManagedIdentity {
+    let environment = |name: &str| {
+        Ok(match name {
+            "IDENTITY_ENDPOINT" => Some("http://127.0.0.1:1/msi/token".to_owned()),
+            "IDENTITY_HEADER" => Some("a-header".to_owned()),
+            _ => None,
+        })
+    };
+    let found = ManagedIdentity::from_variables(&Environment(&environment));
+    found.unwrap().unwrap()
+}
+
+#[test]
+fn the_last_real_error_of_one_without_time_is_nobody_elses() {
+    let there = Reply::json(r#"{"access_token":"there","expires_in":3600}"#);
+    let rig = Rig::new(Script::new([Reply::new(503), there]));
+    let identity = managed_identity();
+    let token = move |request: &TokenRequest<'_>| identity.token(request);
+    let times = [Some(secs(1)), None];
+    let [hasty, patient, last] = behind_a_hasty_one(&rig, None, times, token);
+    assert_eq!(hasty.unwrap_err().status(), Some(503));
+    assert_eq!(patient.unwrap().expose(), "there");
+    assert_eq!(last.unwrap().expose(), "there");
+    assert_eq!(rig.memory.count(), 2);
+}
+
+/// Or the endpoint would be asked by each of them, one after the other, and each would give up.
+#[test]
+fn the_last_real_error_of_one_without_time_is_that_of_others_without() {
+    let there = Reply::json(r#"{"access_token":"there","expires_in":3600}"#);
+    let rig = Rig::new(Script::new([Reply::new(503), there]));
+    let identity = managed_identity();
+    let token = move |request: &TokenRequest<'_>| identity.token(request);
+    let times = [Some(secs(1)); 2];
+    let [hasty, other, last] = behind_a_hasty_one(&rig, None, times, token);
+    assert_eq!(hasty.unwrap_err().status(), Some(503));
+    assert_eq!(other.unwrap_err().status(), Some(503));
+    assert_eq!(last.unwrap().expose(), "there", "it doesn't stand");
+    assert_eq!(rig.memory.count(), 2);
+    let [hasty, other, last] =
+        behind_a_hasty_one(&self::rig(), None, [Some(secs(3)); 2], after_a_wait);
+    for outcome in [hasty, other] {
+        assert_eq!(outcome.unwrap_err().retry_after(), Some(secs(5)));
+    }
+    assert_eq!(last.unwrap().expose(), "there", "it doesn't stand");
+}
+
+/// Whoever has heard of it.
+#[test]
+fn a_pause_that_the_endpoint_asks_for_is_for_all() {
+    let throttled = Reply::new(429).header("Retry-After", "40");
+    let there = Reply::json(r#"{"access_token":"there","expires_in":3600}"#);
+    let rig = Rig::new(Script::new([throttled, there]));
+    let identity = managed_identity();
+    let token = move |request: &TokenRequest<'_>| identity.token(request);
+    for outcome in behind_a_hasty_one(&rig, None, [Some(secs(1)), None], token) {
+        let error = outcome.unwrap_err();
+        assert_eq!(
+            (error.status(), error.retry_after()),
+            (Some(429), Some(secs(40)))
+        );
+    }
+    assert_eq!(rig.memory.count(), 1);
 }
 
 #[test]

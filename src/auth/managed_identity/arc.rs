@@ -12,6 +12,8 @@ use crate::secret::Secret;
 
 /// A key is no larger, in bytes.
 const LARGEST: u64 = 4_096;
+/// The name of its file is no longer.
+const LONGEST_NAME: usize = 100;
 
 /// The key that this challenge asks for: `Basic realm=<file>`. Only a key file of the agent's own
 /// folder is read, whatever the challenge says, so that nobody can have other files sent to them.
@@ -66,10 +68,12 @@ fn realm(challenge: Option<&str>) -> Result<&str, Error> {
 fn key_file(named: &str, folder: &Path) -> Result<PathBuf, Error> {
     let path = Path::new(named);
     let name = path.file_name().and_then(|name| name.to_str());
-    // A colon would be another stream of a file, on Windows.
+    // Its name is told in errors, and a colon would be another stream of a file, on Windows.
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     let is_key = |name: &&str| {
         let stem = name.strip_suffix(".key");
-        stem.is_some_and(|stem| !stem.is_empty()) && !name.contains([':', '\\', '\0'])
+        let is_named = stem.is_some_and(|stem| !stem.is_empty());
+        is_named && name.len() <= LONGEST_NAME && name.bytes().all(is_plain)
     };
     let here = path.parent().is_some_and(|parent| is_same(parent, folder));
     // Where a path ends in a separator or a dot, its last name is no file's.
@@ -197,6 +201,10 @@ mod tests {
             format!("{inside}/a.key/.."),
             format!("{inside}/a.txt:b.key"),
             format!("{inside}/sub\\a.key"),
+            format!("{inside}/a b.key"),
+            format!("{inside}/\u{e4}.key"),
+            format!("{inside}/a\u{202e}.key"),
+            format!("{inside}/{}.key", "k".repeat(97)),
             format!("{inside}/"),
             inside.clone(),
             format!("{inside}a.key"),

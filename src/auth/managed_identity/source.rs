@@ -1,12 +1,12 @@
 //! Where this machine gives tokens out: what the environment says of it, and how it is asked.
 
-use std::env;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::auth::entra::check_client_id;
 use crate::cloud::Origin;
 use crate::encode::encode;
+use crate::environment::Environment;
 use crate::error::Error;
 use crate::secret::Secret;
 
@@ -15,9 +15,6 @@ const IMDS: &str = "http://169.254.169.254";
 /// Where the agent of Azure Arc listens by itself.
 const ARC: &str = "http://localhost:40342/metadata/identity/oauth2/token";
 const TOKEN_PATH: &str = "/metadata/identity/oauth2/token";
-
-/// Reads an environment variable.
-pub(super) type Read<'a> = &'a dyn Fn(&str) -> Result<Option<String>, Error>;
 
 /// An endpoint on this machine, or next to it.
 #[derive(Clone, Debug)]
@@ -48,41 +45,38 @@ pub(super) struct Question<'a> {
 
 impl Source {
     /// The source that the variables name, if they name one.
-    pub(super) fn named(read: Read<'_>, identity: &Identity) -> Result<Option<Self>, Error> {
-        let read = filled(read);
+    pub(super) fn named(environment: &Environment<'_>) -> Result<Option<Self>, Error> {
+        let read = |name| environment.read(name);
         let endpoint = read("IDENTITY_ENDPOINT")?;
         let header = read("IDENTITY_HEADER")?;
         let metadata = read("IMDS_ENDPOINT")?;
         match (endpoint, header, metadata) {
-            (Some(_), Some(_), _) if read("IDENTITY_SERVER_THUMBPRINT")?.is_some() => {
-                Err(unsupported("Service Fabric").with_hint(
+            (Some(_), Some(_), _) if read("IDENTITY_SERVER_THUMBPRINT")?.is_some() => Err(
+                unsupported("Service Fabric", "IDENTITY_SERVER_THUMBPRINT").with_hint(
                     "its endpoint has a certificate of its own, known by its thumbprint alone; use \
                      a client secret or a certificate there",
-                ))
-            }
+                ),
+            ),
             (Some(url), Some(header), _) => Self::app_service(&url, header).map(Some),
-            (Some(url), None, Some(_)) => Self::arc(&url, &read, identity).map(Some),
+            (Some(url), None, Some(_)) => Self::arc(&url, environment).map(Some),
             _ if read("MSI_ENDPOINT")?.is_none() => Ok(None),
-            _ if read("MSI_SECRET")?.is_some() => Err(unsupported("Azure Machine Learning")
-                .with_hint("use a client secret, a certificate or a federated token there")),
-            _ => Err(unsupported("Cloud Shell").with_hint(
+            _ if read("MSI_SECRET")?.is_some() => {
+                Err(unsupported("Azure Machine Learning", "MSI_SECRET")
+                    .with_hint("use a client secret, a certificate or a federated token there"))
+            }
+            _ => Err(unsupported("Cloud Shell", "MSI_ENDPOINT").with_hint(
                 "whoever is signed in there is a user: use the Azure CLI's token (`AzureCli`)",
             )),
         }
     }
 
     /// The source of a machine of whose environment nothing is to be known.
-    pub(super) fn unnamed(
-        read: Read<'_>,
-        has_agent: bool,
-        identity: &Identity,
-    ) -> Result<Self, Error> {
-        let read = filled(read);
+    pub(super) fn unnamed(environment: &Environment<'_>, has_agent: bool) -> Result<Self, Error> {
         if has_agent {
-            return Self::arc(ARC, &read, identity);
+            return Self::arc(ARC, environment);
         }
         let variable = "AZURE_POD_IDENTITY_AUTHORITY_HOST";
-        match read(variable)? {
+        match environment.read(variable)? {
             Some(url) => Self::imds(&url).map_err(|error| error.for_request(variable)),
             None => Self::imds(IMDS),
         }
@@ -99,22 +93,16 @@ impl Source {
         Ok(Self::AppService { endpoint, header })
     }
 
-    fn arc(url: &str, read: Read<'_>, identity: &Identity) -> Result<Self, Error> {
-        if !matches!(identity, Identity::SystemAssigned) {
-            return Err(Error::config(
-                "a server of Azure Arc has its system-assigned identity and no other",
-            )
-            .with_hint("use `ManagedIdentity::system_assigned`, without AZURE_CLIENT_ID"));
-        }
+    fn arc(url: &str, environment: &Environment<'_>) -> Result<Self, Error> {
         let of = |error: Error| error.for_request("IDENTITY_ENDPOINT");
         let endpoint = Endpoint::read(url).map_err(of)?;
         // The agent is on this machine, and what it is shown is for nobody else.
-        if !endpoint.is_private() {
+        if !endpoint.origin.is_loopback() {
             return Err(of(Error::config(
-                "the agent of Azure Arc is asked over http on a loopback address only",
+                "the agent of Azure Arc is asked on a loopback address only",
             )));
         }
-        let folder = key_folder(read)?.ok_or_else(|| {
+        let folder = key_folder(environment)?.ok_or_else(|| {
             Error::config("there is no agent of Azure Arc for this operating system")
         })?;
         Ok(Self::AzureArc { endpoint, folder })
@@ -170,13 +158,9 @@ impl Source {
     }
 }
 
-fn unsupported(place: &str) -> Error {
-    Error::config(format!("managed identities of {place} are not supported"))
-}
-
-/// An empty variable counts as missing.
-fn filled(read: Read<'_>) -> impl Fn(&str) -> Result<Option<String>, Error> {
-    move |name| Ok(read(name)?.filter(|value| !value.trim().is_empty()))
+/// A place of which this variable tells.
+fn unsupported(place: &str, variable: &str) -> Error {
+    Error::config(format!("managed identities of {place} are not supported")).for_request(variable)
 }
 
 impl Identity {
@@ -280,11 +264,6 @@ impl Endpoint {
         let all: Vec<String> = kept.chain(options.iter().map(encoded)).collect();
         format!("{}?{}", self.url, all.join("&"))
     }
-
-    /// Whether nobody else can listen.
-    fn is_private(&self) -> bool {
-        self.origin.is_https() || self.origin.is_loopback()
-    }
 }
 
 impl fmt::Debug for Endpoint {
@@ -293,21 +272,10 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-/// A variable of this process.
-pub(super) fn variable(name: &str) -> Result<Option<String>, Error> {
-    match env::var(name) {
-        Ok(value) => Ok(Some(value)),
-        Err(env::VarError::NotPresent) => Ok(None),
-        Err(env::VarError::NotUnicode(_)) => {
-            Err(Error::config(format!("{name} is not valid Unicode")))
-        }
-    }
-}
-
 /// Whether the agent of Azure Arc is installed. Its variables are not in every program's environment.
-pub(super) fn has_agent(read: Read<'_>) -> Result<bool, Error> {
+pub(super) fn has_agent(environment: &Environment<'_>) -> Result<bool, Error> {
     let program = if cfg!(windows) {
-        let programs = filled(read)("ProgramFiles")?;
+        let programs = environment.read("ProgramFiles")?;
         programs.map(|folder| agents(&folder).join("himds.exe"))
     } else if cfg!(target_os = "linux") {
         Some(PathBuf::from("/opt/azcmagent/bin/himds"))
@@ -318,9 +286,9 @@ pub(super) fn has_agent(read: Read<'_>) -> Result<bool, Error> {
 }
 
 /// Where the agent puts its keys; nowhere on systems that it isn't made for.
-fn key_folder(read: Read<'_>) -> Result<Option<PathBuf>, Error> {
+fn key_folder(environment: &Environment<'_>) -> Result<Option<PathBuf>, Error> {
     if cfg!(windows) {
-        let data = read("ProgramData")?;
+        let data = environment.read("ProgramData")?;
         return Ok(data.map(|folder| agents(&folder).join("Tokens")));
     }
     let linux = cfg!(target_os = "linux");
@@ -341,22 +309,19 @@ mod tests {
     const URL: &str = "http://127.0.0.1:1/msi/token";
 
     /// The choice of a machine with these variables.
-    fn choose(
-        variables: &[(&str, &str)],
-        has_agent: bool,
-        identity: &Identity,
-    ) -> Result<Source, Error> {
+    fn choose(variables: &[(&str, &str)], has_agent: bool) -> Result<Source, Error> {
         let windows = [("ProgramData", r"C:\ProgramData")];
         let all: HashMap<_, _> = variables.iter().copied().chain(windows).collect();
         let read = |name: &str| Ok(all.get(name).map(|value| (*value).to_owned()));
-        match Source::named(&read, identity)? {
+        let environment = Environment(&read);
+        match Source::named(&environment)? {
             Some(source) => Ok(source),
-            None => Source::unnamed(&read, has_agent, identity),
+            None => Source::unnamed(&environment, has_agent),
         }
     }
 
     fn name(variables: &[(&str, &str)], has_agent: bool) -> String {
-        match choose(variables, has_agent, &Identity::SystemAssigned) {
+        match choose(variables, has_agent) {
             Ok(Source::AppService { .. }) => "App Service".to_owned(),
             Ok(Source::AzureArc { .. }) => "Azure Arc".to_owned(),
             Ok(Source::Imds { .. }) => "IMDS".to_owned(),
@@ -395,15 +360,15 @@ mod tests {
             let [endpoint, header, metadata, msi, secret, thumbprint, agent] =
                 [0, 1, 2, 3, 4, 5, 6].map(is_there);
             let expected = if endpoint && header && thumbprint {
-                "managed identities of Service Fabric are not supported"
+                "IDENTITY_SERVER_THUMBPRINT: managed identities of Service Fabric are not supported"
             } else if endpoint && header {
                 "App Service"
             } else if endpoint && metadata {
                 "Azure Arc"
             } else if msi && secret {
-                "managed identities of Azure Machine Learning are not supported"
+                "MSI_SECRET: managed identities of Azure Machine Learning are not supported"
             } else if msi {
-                "managed identities of Cloud Shell are not supported"
+                "MSI_ENDPOINT: managed identities of Cloud Shell are not supported"
             } else if agent {
                 "Azure Arc"
             } else {
@@ -422,21 +387,14 @@ mod tests {
     #[test]
     fn only_variables_name_a_source() {
         let nothing = |_: &str| Ok(None);
-        assert!(
-            Source::named(&nothing, &Identity::SystemAssigned)
-                .unwrap()
-                .is_none()
-        );
+        assert!(Source::named(&Environment(&nothing)).unwrap().is_none());
         let pods = |name: &str| {
             Ok((name == "AZURE_POD_IDENTITY_AUTHORITY_HOST")
                 .then(|| "http://127.0.0.1:4/".to_owned()))
         };
-        assert!(
-            Source::named(&pods, &Identity::SystemAssigned)
-                .unwrap()
-                .is_none()
-        );
-        let source = Source::unnamed(&pods, false, &Identity::SystemAssigned).unwrap();
+        let pods = Environment(&pods);
+        assert!(Source::named(&pods).unwrap().is_none());
+        let source = Source::unnamed(&pods, false).unwrap();
         let url = source.question(&Identity::SystemAssigned, "a").url;
         assert!(
             url.starts_with("http://127.0.0.1:4/metadata/identity/oauth2/token?"),
@@ -456,25 +414,8 @@ mod tests {
                 _ if name == broken => Err(Error::config(format!("{name} is not valid Unicode"))),
                 _ => Ok(None),
             };
-            let error = Source::named(&read, &Identity::SystemAssigned).unwrap_err();
+            let error = Source::named(&Environment(&read)).unwrap_err();
             assert!(error.to_string().contains(broken), "{error}");
-        }
-    }
-
-    #[cfg(any(windows, target_os = "linux"))]
-    #[test]
-    fn arc_has_no_user_assigned_identity() {
-        let variables = [("IDENTITY_ENDPOINT", URL), ("IMDS_ENDPOINT", URL)];
-        for identity in [
-            Identity::client_id("an-id".to_owned()).unwrap(),
-            Identity::object_id("an-id".to_owned()).unwrap(),
-            Identity::resource_id("/subscriptions/a".to_owned()).unwrap(),
-        ] {
-            for (variables, has_agent) in [(&variables[..], false), (&[], true)] {
-                let error = choose(variables, has_agent, &identity).unwrap_err();
-                assert_eq!(error.kind(), ErrorKind::Config);
-                assert!(error.to_string().contains("system-assigned"), "{error}");
-            }
         }
     }
 
@@ -486,13 +427,14 @@ mod tests {
             ("http://127.0.0.1:40342/x", true),
             ("http://[::1]:40342/x", true),
             ("http://example.com/x", false),
+            ("https://example.com/x", false),
             ("http://127.0.0.1.example.com/x", false),
         ] {
             let variables = [("IDENTITY_ENDPOINT", url), ("IMDS_ENDPOINT", url)];
-            let outcome = choose(&variables, false, &Identity::SystemAssigned);
+            let outcome = choose(&variables, false);
             assert_eq!(outcome.is_ok(), fits, "{url}");
         }
-        let found = choose(&[], true, &Identity::SystemAssigned).unwrap();
+        let found = choose(&[], true).unwrap();
         let Source::AzureArc { endpoint, folder } = found else {
             panic!("{found:?}")
         };
@@ -512,9 +454,11 @@ mod tests {
         let audience = "https://api.securitycenter.microsoft.com";
         let encoded = "https%3A%2F%2Fapi.securitycenter.microsoft.com";
         let app = choose(
-            &[("IDENTITY_ENDPOINT", URL), ("IDENTITY_HEADER", "a-header")],
+            &[
+                ("IDENTITY_ENDPOINT", URL),
+                ("IDENTITY_HEADER", " a-header\n"),
+            ],
             false,
-            &Identity::SystemAssigned,
         )
         .unwrap();
         let imds = of(IMDS);
@@ -621,7 +565,6 @@ mod tests {
         let error = choose(
             &[("IDENTITY_ENDPOINT", "x"), ("IDENTITY_HEADER", "y")],
             false,
-            &Identity::SystemAssigned,
         )
         .unwrap_err();
         assert!(

@@ -10,7 +10,6 @@ use super::*;
 use crate::call::rig::Rig;
 use crate::clock::Clock;
 use crate::http::memory::{Failure, Received, Reply, Script, Service, Step};
-use crate::rate_limit::Api;
 use crate::wait::{Deadline, Observer, Wait};
 
 const KEY: &str = "hunter2KeyOfTheAgent==";
@@ -52,7 +51,7 @@ fn read(variables: &[(&str, &str)], name: &str) -> Option<String> {
 }
 
 fn of_variables(variables: &[(&str, &str)]) -> Result<Option<ManagedIdentity>, Error> {
-    ManagedIdentity::from_variables(&|name| Ok(read(variables, name)), None)
+    ManagedIdentity::from_variables(&Environment(&|name| Ok(read(variables, name))))
 }
 
 fn imds() -> ManagedIdentity {
@@ -149,15 +148,43 @@ fn the_environment_gives_one_only_where_it_names_a_source() {
 
 #[test]
 fn the_environments_client_id_names_the_identity() {
-    let variables = [
-        ("IDENTITY_ENDPOINT", "http://127.0.0.1:1/msi/token"),
-        ("IDENTITY_HEADER", "a-header"),
-    ];
-    let of = |id| ManagedIdentity::from_variables(&|name| Ok(read(&variables, name)), id);
-    let (outcome, rig) = asked(&of(Some("an-id")).unwrap().unwrap(), [Reply::json(TOKEN)]);
+    let of = |id| {
+        of_variables(&[
+            ("IDENTITY_ENDPOINT", "http://127.0.0.1:1/msi/token"),
+            ("IDENTITY_HEADER", "a-header"),
+            ("AZURE_CLIENT_ID", id),
+        ])
+    };
+    let (outcome, rig) = asked(&of("an-id").unwrap().unwrap(), [Reply::json(TOKEN)]);
     assert_eq!(outcome.unwrap(), "a-token");
     assert_eq!(rig.memory.requests()[0].option("client_id"), Some("an-id"));
-    assert_eq!(of(Some("an id")).unwrap_err().kind(), ErrorKind::Config);
+    let error = of("an id").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(
+        error.to_string().starts_with("AZURE_CLIENT_ID: "),
+        "{error}"
+    );
+    // Where there is no source it is somebody else's.
+    assert!(
+        of_variables(&[("AZURE_CLIENT_ID", "an id")])
+            .unwrap()
+            .is_none()
+    );
+}
+
+#[cfg(any(windows, target_os = "linux"))]
+#[test]
+fn arc_has_no_user_assigned_identity() {
+    let folder = Folder::new();
+    for identity in [
+        Identity::client_id("an-id".to_owned()).unwrap(),
+        Identity::object_id("an-id".to_owned()).unwrap(),
+        Identity::resource_id("/subscriptions/a".to_owned()).unwrap(),
+    ] {
+        let error = ManagedIdentity::of(arc(&folder).source, identity).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(error.to_string().contains("system-assigned"), "{error}");
+    }
 }
 
 // --- what is sent
@@ -362,6 +389,36 @@ fn a_deadline_ends_the_tries_with_the_last_real_error() {
     assert_eq!(left, [5.0, 3.0], "each try has what is left");
 }
 
+/// Two seconds to be there, ten for the rest: a minute of silence would be five, tries and all.
+#[test]
+fn an_exchange_has_ten_seconds() {
+    for credential in [imds(), app_service()] {
+        let late = Reply::none(Failure::TryTimeout);
+        let (outcome, rig) = asked(&credential, vec![late; 5]);
+        let error = outcome.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.retry()),
+            (ErrorKind::Timeout, Retry::Later)
+        );
+        assert!(error.to_string().ends_with("within 10s"), "{error}");
+        let seen = rig.memory.requests();
+        assert_eq!(seen.len(), 5);
+        for sent in seen {
+            let seconds = sent.time.as_secs_f64();
+            assert!(seconds > 5.0 && seconds <= 10.0, "{seconds}");
+        }
+    }
+}
+
+/// The caller has a good token, and does not wait for another.
+#[test]
+fn an_early_renewal_is_one_try() {
+    let rig = Rig::new(Script::new([status(503)]));
+    let error = imds().token(&rig.token_request().early(true)).unwrap_err();
+    assert_eq!((error.status(), error.retry()), (Some(503), Retry::Later));
+    assert_eq!((rig.memory.count(), passed(&rig)), (1, 0));
+}
+
 #[test]
 fn a_wait_can_be_broken_off() {
     let rig = Rig::new(Script::new([status(503)]));
@@ -369,7 +426,7 @@ fn a_wait_can_be_broken_off() {
         assert_eq!(wait.reason, crate::WaitReason::Token);
         ControlFlow::Break(())
     });
-    let request = rig.token_request().heard_by(&observer, Api::Machines);
+    let request = rig.token_request().heard_by(Some(&observer));
     let error = imds().token(&request).unwrap_err();
     assert_eq!(
         (error.kind(), error.is_retryable()),
@@ -442,6 +499,20 @@ fn arcs_key_is_shown_to_the_agent_that_asks_for_it() {
     let error = outcome.unwrap_err();
     assert_eq!((error.status(), error.retry()), (Some(401), Retry::Never));
     assert!(error.hint().unwrap().contains("its own key"), "{error:?}");
+}
+
+/// Whoever gives a token without having seen the key has not shown that it is the agent.
+#[cfg(any(windows, target_os = "linux"))]
+#[test]
+fn a_token_that_took_no_key_is_refused() {
+    let (outcome, rig) = asked(&arc(&Folder::new()), [Reply::json(TOKEN)]);
+    let error = outcome.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.retry()),
+        (ErrorKind::Credential, Retry::Never)
+    );
+    assert!(error.to_string().contains("did not ask for its key"));
+    assert_eq!((rig.memory.count(), passed(&rig)), (1, 0));
 }
 
 /// F50: a challenge that names another file gets nothing, and is not asked again.
@@ -562,12 +633,15 @@ fn no_test_asks_the_real_metadata_service() {
     assert_eq!(found, [format!("const IMDS: &str = \"http://{address}\";")]);
     let makers: Vec<_> = all("tests")
         .into_iter()
-        .filter(|(_, text)| text.contains("ManagedIdentity::"))
+        .filter(|(_, text)| {
+            text.contains("ManagedIdentity::") || text.contains("ManagedIdentityCredential")
+        })
         .collect();
     assert!(!makers.is_empty());
     for (path, text) in makers {
-        let leads = text.contains("fn elsewhere(");
-        assert!(leads, "{} has no `elsewhere`", path.display());
+        let made = text.matches("fn elsewhere(").count();
+        let calls = text.matches("elsewhere(").count() - made;
+        assert!(made == 1 && calls > 0, "{} asks here", path.display());
     }
 }
 
