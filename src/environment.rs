@@ -168,9 +168,12 @@ impl Environment<'_> {
             Err(error) if !by_name => return Ok(Found::Nothing(error.to_string())),
             Err(error) => return Err(error),
             Ok(None) if !by_name => {
-                return Ok(Found::Nothing(
-                    "IDENTITY_ENDPOINT is missing, which the platform sets".to_owned(),
-                ));
+                let missing = match self.read("IDENTITY_ENDPOINT")? {
+                    Some(_) => "IDENTITY_HEADER or IMDS_ENDPOINT",
+                    None => "IDENTITY_ENDPOINT",
+                };
+                let reason = format!("{missing} is missing, which the platform sets");
+                return Ok(Found::Nothing(reason));
             }
             Ok(None) => {}
         }
@@ -211,7 +214,8 @@ impl Way {
     fn name(self) -> &'static str {
         match self {
             Self::WorkloadIdentity => "workload identity",
-            Self::Certificate => "client certificate",
+            Self::Certificate if cfg!(feature = "certificate") => "client certificate",
+            Self::Certificate => "client certificate (feature `certificate`, which is off)",
             Self::Secret => "client secret",
             Self::ManagedIdentity => "managed identity",
             Self::AzureCli => "Azure CLI",

@@ -124,6 +124,10 @@ fn what_is_missing_is_told_of_each_credential() {
         ],
     );
     assert!(!all.contains("Azure CLI:"), "it was not looked for: {all}");
+    refused(
+        &[("IDENTITY_ENDPOINT", "http://127.0.0.1:1/msi/token")],
+        &["managed identity: IDENTITY_HEADER or IMDS_ENDPOINT is missing"],
+    );
     // By name, only that one counts.
     let one = refused(
         &[
