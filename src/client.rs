@@ -16,7 +16,7 @@ use crate::http::Tls;
 use crate::http::{Http, Proxy, Settings};
 use crate::machines::ListMachines;
 use crate::paging::{Items, Listing, Walk};
-use crate::rate_limit::{Quota, RateLimiter, RateLimits};
+use crate::rate_limit::{Api, Quota, RateLimiter, RateLimits};
 use crate::retry::RetryPolicy;
 use crate::scan_agents::{self, ScanAgent};
 use crate::scan_definitions::{self, ScanDefinition};
@@ -229,14 +229,16 @@ impl Client {
     /// and until when. For people and diagnostics only, see [`TokenClaims`].
     ///
     /// The token is the one of calls, got or renewed within the deadline if need be. It is asked for
-    /// once, and not tried again: the caller can. The API is not called, no place in its limits is
-    /// taken, and the callback of [`on_wait`](ClientBuilder::on_wait) hears nothing of it.
+    /// once, and not tried again: the caller can. The API is not called, and no place in its limits is
+    /// taken. The callback of [`on_wait`](ClientBuilder::on_wait) hears of a credential's waits as those
+    /// of the machines.
     ///
     /// # Errors
     ///
     /// Those of getting a token: [`Credential`](crate::ErrorKind::Credential), or
     /// [`Timeout`](crate::ErrorKind::Timeout), [`Transport`](crate::ErrorKind::Transport) or
-    /// [`Tls`](crate::ErrorKind::Tls) where the endpoint can't be reached, and
+    /// [`Tls`](crate::ErrorKind::Tls) where the endpoint can't be reached,
+    /// [`Cancelled`](crate::ErrorKind::Cancelled) where a wait was broken off, and
     /// [`Config`](crate::ErrorKind::Config) where a setting of [`AzureCli`](crate::AzureCli) can't be
     /// used. And [`Decode`](crate::ErrorKind::Decode) where there is a token, but it is encrypted or no
     /// JWT: it may be good for calls and say nothing of itself.
@@ -251,7 +253,7 @@ impl Client {
     /// ```
     pub fn token_claims(&self) -> Result<TokenClaims, Error> {
         let deadline = Deadline::after(self.0.deadline, &*self.0.clock);
-        let request = self.0.token_request(deadline);
+        let request = self.0.token_request(deadline, Api::Machines);
         TokenClaims::decode(&self.0.tokens.bearer(&request, deadline)?)
     }
 
