@@ -172,7 +172,7 @@ fn call_each(
             Err(error) => {
                 all_well = false;
                 writeln!(out, "{page}: FAILED\n  {error:?}")?;
-                if let Some(why) = explain(&error, operation, claims, client.cloud()) {
+                if let Some(why) = explain(&error, operation, claims, client) {
                     writeln!(out, "  why: {why}")?;
                 }
             }
@@ -204,8 +204,9 @@ fn explain(
     error: &Error,
     operation: &OperationPermissions,
     claims: Option<&TokenClaims>,
-    cloud: &Cloud,
+    client: &Client,
 ) -> Option<String> {
+    let cloud = client.cloud();
     let refused = error.kind() == ErrorKind::Forbidden;
     if !refused && error.kind() != ErrorKind::Unauthorized {
         return None;
@@ -252,19 +253,35 @@ fn explain(
          this one's"
             .to_owned()
     } else if granted.is_empty() {
-        format!(
-            "the token has no {name} at all: an administrator's consent is missing. Add {} of the \
-             API WindowsDefenderATP to the app registration, have an administrator consent, and ask \
-             again with a new token",
-            needed(operation, claims)
-        )
+        let remedy = remedy(operation, claims, client.credential().name());
+        format!("the token has no {name} at all, as without an administrator's consent: {remedy}")
     } else {
-        format!(
-            "the token has other {name} than {}: add it to the app registration, have an \
-             administrator consent, and ask again with a new token",
-            needed(operation, claims)
-        )
+        let (needed, remedy) = (
+            needed(operation, claims),
+            remedy(operation, claims, client.credential().name()),
+        );
+        format!("the token has other {name} than {needed}: {remedy}")
     })
+}
+
+/// What would give the token the permission, which depends on whose it is.
+fn remedy(operation: &OperationPermissions, claims: &TokenClaims, credential: &str) -> String {
+    let needed = needed(operation, claims);
+    match credential {
+        "managed identity" => format!(
+            "an administrator has to assign {needed} to the identity, for which the manual's page on \
+             credentials has the command; it shows when the token that the platform keeps has expired"
+        ),
+        "Azure CLI" => {
+            "the app is the Azure CLI's own, to which no consent of yours applies: use an \
+             app registration of your own, with a device code for instance"
+                .to_owned()
+        }
+        _ => format!(
+            "add {needed} of the API WindowsDefenderATP to the app registration, have an \
+             administrator consent, and ask again with a new token"
+        ),
+    }
 }
 
 /// The token's audience if it is not the one that the scope asks for. One that is no URL is the

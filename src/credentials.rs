@@ -75,8 +75,8 @@
 //! permission differ between machines and scans, as the table says.
 //!
 //! **In the government clouds** run `az cloud set --name AzureUSGovernment` before `az login` (GCC High
-//! and DoD), and take `https://graph.microsoft.us` and the audience
-//! `api://AzureADTokenExchangeUSGov`. The scope of the API is [not documented there](crate::Cloud::GCC).
+//! and DoD), and take `https://graph.microsoft.us` (GCC High) or
+//! `https://dod-graph.microsoft.us` (DoD), and the audience `api://AzureADTokenExchangeUSGov`. The scope of the API is [not documented there](crate::Cloud::GCC).
 //!
 //! # Workload identity
 //!

@@ -165,7 +165,13 @@ impl Environment<'_> {
         match ManagedIdentity::from_variables(self) {
             Ok(Some(identity)) => return Ok(found(identity)),
             // A platform sets its variables for all programs, and this one may mean another credential.
-            Err(error) if !by_name => return Ok(Found::Nothing(error.to_string())),
+            Err(error) if !by_name => {
+                let hint = error.hint().map(|hint| format!(" ({hint})"));
+                return Ok(Found::Nothing(format!(
+                    "{error}{}",
+                    hint.unwrap_or_default()
+                )));
+            }
             Err(error) => return Err(error),
             Ok(None) if !by_name => {
                 let missing = match self.read("IDENTITY_ENDPOINT")? {

@@ -308,14 +308,18 @@ impl Http {
             (Err(_), _) => ("the server".to_owned(), false),
         };
         let error = self.described(error, &host, request, time);
-        if proxied && error.is_unreached() {
-            return error.with_hint(
+        match error.kind() {
+            // Behind it may be another wait, which looks the same.
+            ErrorKind::Timeout if proxied && error.is_unreached() => error.with_hint(
+                "the proxy was not reached, or did not reach this host in time: check its address, and \
+                 whether it speaks TLS itself, which https:// before it means",
+            ),
+            _ if proxied && error.is_unreached() => error.with_hint(
                 "it is the proxy that was not reached: check its address (ALL_PROXY, HTTPS_PROXY, \
-                 HTTP_PROXY or `proxy`), and whether it speaks TLS itself, which https:// before it \
-                 means",
-            );
+                 HTTP_PROXY or `proxy`)",
+            ),
+            _ => error,
         }
-        error
     }
 
     fn described(

@@ -68,8 +68,9 @@
 //!
 //! A token is kept until five minutes before it expires, or for half of its life if that is shorter.
 //! One thread renews it for all; while that fails, the old one is used for as long as it is valid, and
-//! the next try comes half a minute later at the earliest. Without one, all who wait for a token share
-//! the failure. A refusal, of a wrong secret for instance, stands for a minute before the same client
+//! the next try comes half a minute later, or sooner by a caller with much more time. Without one, all
+//! who wait for a token share the failure, unless it was one caller's own: its deadline, or a wait that
+//! was broken off. A refusal, of a wrong secret for instance, stands for a minute before the same client
 //! asks again, and a token endpoint that asks for a pause gets it from all threads. Token requests
 //! don't count against the API's limits.
 //!

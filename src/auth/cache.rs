@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use crate::auth::{AccessToken, Credential, TokenRequest, check_token};
 use crate::clock::Clock;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Retry};
 use crate::retry::LONGEST_PAUSE;
 use crate::secret::Secret;
 use crate::sync::{Condvar, Mutex, MutexGuard};
@@ -120,7 +120,15 @@ impl TokenCache {
                     let asked = failure
                         .retry_after()
                         .map(|asked| if stands { asked.min(left) } else { asked });
-                    return Err(state.told(failure.duplicate().with_retry_after(asked)));
+                    let shared = failure.duplicate().with_retry_after(asked);
+                    // Who failed has tried again already; who only hears of it has not, and may wait.
+                    let untried = shared.retry() == Retry::Later && asked.is_some();
+                    let shared = if untried {
+                        shared.with_retry(Retry::BackOff)
+                    } else {
+                        shared
+                    };
+                    return Err(state.told(shared));
                 }
                 (old, _) => {
                     let time_left = if old.is_some() {

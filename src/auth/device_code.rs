@@ -61,8 +61,8 @@ const LONGEST_MESSAGE: usize = 1_000;
 /// is: the next call goes on with it and shows no other one.
 /// [`on_wait`](crate::ClientBuilder::on_wait) hears of it every second as
 /// [`WaitReason::Token`](crate::WaitReason::Token), and can break it off; the call after that asks
-/// with a new code. A token endpoint that is in trouble for a while is asked again, less often, until
-/// the code expires.
+/// with a new code. A token endpoint that is in trouble for a while is asked again, less often, as
+/// long as the code is good.
 ///
 /// # What it needs
 ///
@@ -291,11 +291,12 @@ impl DeviceCode {
     /// The one that an earlier call had no time for.
     fn unfinished(&self, request: &TokenRequest<'_>) -> Option<SignIn> {
         let now = request.clock.now();
-        let sign_in = lock(&self.unfinished).take()?;
-        let goes_on = now < sign_in.expires_at
-            && sign_in.authority == request.authority()
-            && sign_in.scope == scope_of(request);
-        goes_on.then_some(sign_in)
+        let scope = scope_of(request);
+        let sign_in = lock(&self.unfinished).take_if(|sign_in| {
+            // Another client's is left to that.
+            sign_in.authority == request.authority() && sign_in.scope == scope
+        })?;
+        (now < sign_in.expires_at).then_some(sign_in)
     }
 
     /// Keeps what is for the next time. An answer without a refresh token leaves the old one.
@@ -455,7 +456,8 @@ fn read(
     }
     let prompt = DeviceCodePrompt {
         // One that doesn't name the code is of no use alone.
-        message: message.filter(|message| message.contains(&user_code)),
+        // One that leads elsewhere is worse than none.
+        message: message.filter(|it| it.contains(&user_code) && !it.contains("http://")),
         user_code,
         verification_uri: uri,
         expires_in,

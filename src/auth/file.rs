@@ -19,6 +19,8 @@ pub(super) fn check_path(path: &Path, of: &str) -> Result<(), Error> {
     let text = path.to_string_lossy();
     let why = if PEM.iter().any(|start| text.contains(start)) {
         "is a PEM text itself"
+    } else if holds_token(&text) || is_der(&text) {
+        "is a token or a key itself"
     } else if text.chars().any(char::is_control) {
         "holds line breaks or other control characters"
     } else if text.len() > LONGEST_PATH {
@@ -28,6 +30,24 @@ pub(super) fn check_path(path: &Path, of: &str) -> Result<(), Error> {
     };
     Err(Error::config(format!("the path of the {of} {why}"))
         .with_hint("give the path of the file, not what is in it"))
+}
+
+/// Whether a JWT is in it, with quotes or something else around it. No part of a path that begins like
+/// an object of JSON in base64url has two dots and so many letters by chance.
+fn holds_token(text: &str) -> bool {
+    const SHORTEST: usize = 32;
+    let mut words = text.split(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c)));
+    words.any(|word| {
+        word.len() >= SHORTEST && word.starts_with("eyJ") && word.matches('.').count() == 2
+    })
+}
+
+/// Whether it is DER in base64, as a key or a certificate begins.
+fn is_der(text: &str) -> bool {
+    const SHORTEST: usize = 100;
+    let digit = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte);
+    let text = text.trim();
+    text.len() >= SHORTEST && text.starts_with("MI") && text.bytes().all(digit)
 }
 
 /// The whole file, or a byte more than is taken.
@@ -54,6 +74,28 @@ mod tests {
             "C:\\Schlüssel\\a.pem",
             "BEGIN-----",
             &longest,
+        ] {
+            assert!(check_path(Path::new(path), "file").is_ok(), "{path}");
+        }
+        let jwt = format!("eyJ{}.{}.c", "hunter2".repeat(4), "b".repeat(9));
+        for secret in [
+            jwt.clone(),
+            format!("\"{jwt}\""),
+            format!("Bearer {jwt}"),
+            format!("{{\"value\":\"{jwt}\"}}"),
+            format!("MIGH{}==", "hunter2+/".repeat(20)),
+        ] {
+            let error = check_path(Path::new(&secret), "file").unwrap_err();
+            let said = format!("{error} {error:?} {error:#?}");
+            assert!(
+                said.contains("a token or a key") && !said.contains("hunter2"),
+                "{said}"
+            );
+        }
+        for path in [
+            "/home/eyJ.b.c/MIGH",
+            "MIGH.pem",
+            &format!("/{}", "MI".repeat(99)),
         ] {
             assert!(check_path(Path::new(path), "file").is_ok(), "{path}");
         }

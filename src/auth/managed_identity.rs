@@ -296,7 +296,7 @@ impl ManagedIdentity {
                      check the id"
                 }
             },
-            _ => return error,
+            _ => return entra::explain(error),
         };
         // Entra's own refusal comes through, and says more.
         entra::explain(error.with_hint(hint))

@@ -12,7 +12,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use defender_endpoint::permissions::{self, OperationPermissions};
 use defender_endpoint::testing::{Clock, FakeClock, Fault, Tenant, TenantBuilder};
 use defender_endpoint::time::OffsetDateTime;
-use defender_endpoint::{Client, Cloud, ErrorKind, RetryPolicy, StaticToken};
+use defender_endpoint::{
+    AccessToken, Client, Cloud, Credential, Error, ErrorKind, RetryPolicy, StaticToken,
+    TokenRequest,
+};
 use serde_json::{Value, json};
 
 use crate::support::planted::Planted;
@@ -332,8 +335,9 @@ fn the_report_of_an_application_without_consent_says_so() {
         "roles:      none\n",
         "List machines API              missing, Machine.Read.All or Machine.ReadWrite.All\n",
         "List machines API: FAILED\n  GET /api/machines: 403 Forbidden",
-        "  why: the token has no roles at all: an administrator's consent is missing. Add \
-         Machine.Read.All or Machine.ReadWrite.All of the API WindowsDefenderATP",
+        "  why: the token has no roles at all, as without an administrator's consent: add \
+         Machine.Read.All or Machine.ReadWrite.All of the API WindowsDefenderATP to the app \
+         registration",
         "Get all scan agents: not called, a permission is missing\n",
     ] {
         assert!(text.contains(part), "{part}: {text}");
@@ -439,6 +443,44 @@ fn the_report_finds_the_first_cause_of_a_refusal_in_the_token() {
     let server = RawServer::sending(refusal(403, "No."));
     let opaque = builder(&server.url()).build().unwrap();
     assert!(why(&opaque).starts_with("the token can't be read here"));
+}
+
+/// A managed identity has no app registration, and the Azure CLI's is the vendor's.
+#[test]
+fn the_report_gives_each_credential_advice_that_can_be_followed() {
+    #[derive(Debug)]
+    struct Named(&'static str, String);
+    impl Credential for Named {
+        fn token(&self, _: &TokenRequest<'_>) -> Result<AccessToken, Error> {
+            Ok(AccessToken::new(self.1.as_str()))
+        }
+        fn name(&self) -> &'static str {
+            self.0
+        }
+    }
+    for (name, advice) in [
+        ("client secret", "to the app registration"),
+        ("workload identity", "to the app registration"),
+        ("managed identity", "to the identity"),
+        ("Azure CLI", "use an app registration of your own"),
+    ] {
+        for claims in [
+            json!({ "roles": [] }),
+            json!({ "roles": ["Machine.Isolate"] }),
+        ] {
+            let server = RawServer::sending(refusal(403, "No."));
+            let client = Client::builder(Named(name, token(&claims)))
+                .cloud(Cloud::COMMERCIAL.with_api_url(server.url()))
+                .clock(FakeClock::new())
+                .no_proxy()
+                .build()
+                .unwrap();
+            let why = why(&client);
+            assert!(why.contains(advice), "{name}: {why}");
+            let registers = why.contains("to the app registration");
+            assert_eq!(registers, advice.contains("to the app"), "{name}: {why}");
+        }
+    }
 }
 
 #[test]

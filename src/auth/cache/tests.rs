@@ -288,6 +288,24 @@ fn a_refusal_stands_for_a_minute_and_other_failures_do_not() {
     assert_eq!(ask(&rig).unwrap(), "token-4");
 }
 
+/// Who failed has tried as often as it may; who only hears of it may still wait and ask.
+#[test]
+fn a_pause_that_others_hear_of_is_one_that_they_can_wait_for() {
+    let rig = rig();
+    let failure = refusal(429).with_retry(Retry::Later);
+    rig.tokens
+        .next(Err(failure.with_retry_after(Some(secs(40)))));
+    assert_eq!(ask(&rig).unwrap_err().retry(), Retry::Later);
+    rig.clock.advance(secs(10));
+    let told = ask(&rig).unwrap_err();
+    assert_eq!(
+        (told.retry(), told.retry_after(), rig.tokens.asked()),
+        (Retry::BackOff, Some(secs(30)), 1)
+    );
+    rig.clock.advance(secs(30));
+    assert_eq!(ask(&rig).unwrap(), "token-2");
+}
+
 #[test]
 fn a_refusal_to_renew_stands_when_the_old_token_is_refused_too() {
     let rig = rig();

@@ -1104,6 +1104,10 @@ fn a_proxy_that_is_down_is_named_without_its_password() {
             let timeout = if hangs { SHORT } else { PATIENCE };
             let error = error_with(&proxy.host(), timeout);
             assert_eq!(error.kind(), kind, "{error:?}");
+            // It was reached.
+            let hint = error.hint().unwrap_or_default();
+            assert_eq!(hint.contains("did not reach this host"), hangs, "{error:?}");
+            assert!(!hint.contains("it is the proxy that was not"), "{error:?}");
             assert_eq!(error.attempts(), tries, "{error:?}");
             assert_eq!(error.is_retryable(), tries > 1, "{error:?}");
             assert_eq!(proxy.calls(), usize::try_from(tries).unwrap());
