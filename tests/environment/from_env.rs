@@ -1,32 +1,15 @@
 //! Which credential the environment names, and what is never asked unless it is named.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 
+use crate::folder::Folder;
 use crate::raw::{Answer, RawServer};
 use crate::{CREDENTIALS, SECRET, refused, run, tenant};
 
-/// A folder of a test's own.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        Self(folder)
-    }
-
-    fn file(&self, name: &str, content: &str) -> String {
-        let path = self.0.join(name);
-        fs::write(&path, content).unwrap();
-        path.to_str().unwrap().to_owned()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        drop(fs::remove_dir_all(&self.0));
-    }
+/// As a variable has it.
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
 }
 
 /// The form that a child with these variables posts for a token.
@@ -56,9 +39,9 @@ fn elsewhere(imds: &str) -> [(&str, &str); 2] {
 
 #[test]
 fn the_first_credential_that_is_named_completely_is_taken() {
-    let folder = Folder::new("from-env-order");
+    let folder = Folder::new();
     let file = folder.file("token", "eyJh.eyJi.c2ln\n");
-    let token_file = ("AZURE_FEDERATED_TOKEN_FILE", file.as_str());
+    let token_file = ("AZURE_FEDERATED_TOKEN_FILE", text(&file));
     let [tenant, client, secret] = CREDENTIALS;
     let sent = form(&[tenant, client, secret, token_file]);
     assert!(
@@ -216,14 +199,14 @@ fn a_client_id_that_can_be_none_is_told_with_its_variable() {
 
 #[test]
 fn a_choice_by_name_leaves_the_others_out() {
-    let folder = Folder::new("from-env-choice");
+    let folder = Folder::new();
     let file = folder.file("token", "eyJh.eyJi.c2ln");
     let [tenant, client, secret] = CREDENTIALS;
     let all = [
         tenant,
         client,
         secret,
-        ("AZURE_FEDERATED_TOKEN_FILE", &*file),
+        ("AZURE_FEDERATED_TOKEN_FILE", text(&file)),
     ];
     for (choice, sent) in [
         ("EnvironmentCredential", "client_secret="),
@@ -313,17 +296,17 @@ fn the_metadata_service_is_asked_where_it_is_named() {
 fn no_program_is_started_unless_it_is_named() {
     use std::os::unix::fs::PermissionsExt;
 
-    let folder = Folder::new("from-env-az");
-    let mark = folder.0.join("was-started");
+    let folder = Folder::new();
+    let mark = folder.path("was-started");
     let az = folder.file(
         "az",
-        &format!(
+        format!(
             "#!/bin/sh\n/usr/bin/touch '{}'\necho '{{\"accessToken\":\"a-token\",\"expires_on\":4102444800}}'\n",
             mark.display()
         ),
     );
     fs::set_permissions(&az, fs::Permissions::from_mode(0o755)).unwrap();
-    let path = ("PATH", folder.0.to_str().unwrap());
+    let path = ("PATH", text(az.parent().unwrap()));
     for variables in [&[][..], &[("AZURE_TOKEN_CREDENTIALS", "prod")]] {
         refused(&[variables, &[path]].concat(), &["no credential"]);
         assert!(!mark.exists());

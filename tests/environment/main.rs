@@ -12,6 +12,8 @@
 #[cfg(unix)]
 mod azure_cli;
 mod content_for_path;
+#[path = "../it/support/folder.rs"]
+mod folder;
 mod from_env;
 mod managed_identity;
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
