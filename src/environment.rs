@@ -67,18 +67,24 @@ impl Environment<'_> {
                 Found::Nothing(reason) => reasons.push(format!("{}: {reason}", way.name())),
             }
         }
-        if ways.len() < ALL.len() {
+        let is_narrowed = ways.len() < ALL.len();
+        if is_narrowed {
             reasons.push(format!("{CHOICE} leaves out all others"));
         }
         let text = format!(
             "the environment names no credential. {}",
             reasons.join("; ")
         );
-        Err(Error::config(text).with_hint(format!(
-            "one of these is enough. An app registration's overview has tenant and client id. On a \
-             virtual machine or an Azure Arc server set {CHOICE}=ManagedIdentityCredential, and to be \
-             yourself, after `az login`, {CHOICE}=AzureCliCredential"
-        )))
+        let hint = if is_narrowed {
+            format!("set what is missing, or take {CHOICE} out of the environment")
+        } else {
+            format!(
+                "one of these is enough. An app registration's overview has tenant and client id. On a \
+                 virtual machine or an Azure Arc server set {CHOICE}=ManagedIdentityCredential, and to \
+                 be yourself, after `az login`, {CHOICE}=AzureCliCredential"
+            )
+        };
+        Err(Error::config(text).with_hint(hint))
     }
 
     /// The cloud, with the hosts and the scope that have variables of their own.

@@ -119,6 +119,7 @@ fn what_is_missing_is_told_of_each_credential() {
         ],
         &["workload identity: AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_FEDERATED_TOKEN_FILE"],
     );
+    assert!(one.contains("out of the environment"), "{one}");
     assert!(!one.contains("client secret:"), "{one}");
     assert!(
         one.contains("missing; AZURE_TOKEN_CREDENTIALS leaves out all others"),
