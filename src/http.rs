@@ -1,6 +1,5 @@
 //! One HTTP exchange. Nothing but this module names ureq.
 
-use std::env;
 use std::io::{self, Read as _};
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use crate::error::{Error, ErrorKind, Retry};
 use crate::inflate::{self, End};
 use crate::retry;
 use crate::secret::Secret;
+use failure::{Detail, io_failure, tls_failure, transport, unresolved};
 
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 pub(crate) use tls::Tls;
@@ -171,9 +171,9 @@ impl Http {
             .timeout_per_read(Some(settings.read_timeout))
             .timeout_global(Some(settings.try_timeout));
         let proxy = match &settings.proxy {
-            Proxy::Environment => environments_proxy()?,
+            Proxy::Environment => proxy::of_environment()?,
             Proxy::None => None,
-            Proxy::Url(url) => Some(proxy(url.expose())?),
+            Proxy::Url(url) => Some(proxy::of_url(url.expose())?),
         };
         let proxy_name = proxy
             .as_ref()
@@ -451,227 +451,10 @@ fn read_headers(status: u16, headers: &HeaderMap, mut body: Body) -> Response {
     }
 }
 
-fn io_failure(error: io::Error, host: &str) -> Error {
-    let text = match error.kind() {
-        // rustls reports a certificate it does not accept as invalid data.
-        io::ErrorKind::InvalidData if error.get_ref().is_some() && !is_damage(&error) => {
-            return tls_failure(host, error.into());
-        }
-        // TLS 1.3 tells it behind the handshake, and OpenSSL with no kind of its own.
-        io::ErrorKind::Other if is_about_ours(&squeezed(&error.to_string())) => {
-            return tls_failure(host, error.into());
-        }
-        io::ErrorKind::ConnectionRefused => format!("{host} refused the connection"),
-        io::ErrorKind::TimedOut => {
-            let text = format!("{host} did not answer in time");
-            return Error::new(ErrorKind::Timeout, text)
-                .with_retryable(true)
-                .with_source(error);
-        }
-        _ if error.to_string().starts_with("failed to lookup address") => {
-            return unresolved(host).with_source(error);
-        }
-        _ => format!("the connection to {host} broke off"),
-    };
-    let dead = matches!(
-        error.kind(),
-        io::ErrorKind::UnexpectedEof
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::BrokenPipe
-    );
-    let unreached = matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::HostUnreachable
-            | io::ErrorKind::NetworkUnreachable
-    );
-    let retry = if dead { Retry::AtOnce } else { Retry::BackOff };
-    transport(text, true)
-        .with_retry(retry)
-        .with_unreached(unreached)
-        .with_source(error)
-}
-
-/// A TLS record that did not arrive as it was sent, which says nothing of who sent it.
-fn is_damage(error: &io::Error) -> bool {
-    let why = error.to_string();
-    why.contains("cannot decrypt") || why.contains("BadRecordMac")
-}
-
-fn transport(text: String, retryable: bool) -> Error {
-    Error::new(ErrorKind::Transport, text).with_retryable(retryable)
-}
-
-fn unresolved(host: &str) -> Error {
-    transport(format!("the name of {host} could not be resolved"), true)
-        .with_unreached(true)
-        .with_hint("check the API URL, and whether this network needs a proxy (HTTPS_PROXY)")
-}
-
-fn tls_failure(host: &str, source: Box<dyn std::error::Error + Send + Sync>) -> Error {
-    let hint = tls_hint(&source.to_string());
-    let error = Error::new(ErrorKind::Tls, format!("no secure connection to {host}"));
-    let error = error.with_source(source);
-    match hint {
-        Some(hint) => error.with_hint(hint),
-        None => error,
-    }
-}
-
-/// What to do about it depends on why, which the TLS libraries tell by their texts alone: those of
-/// rustls and, where they differ, of OpenSSL.
-fn tls_hint(why: &str) -> Option<&'static str> {
-    let why = squeezed(why);
-    let says = |words: &[&str]| words.iter().any(|word| why.contains(word));
-    // First, since such a text goes on with names, which can be any.
-    if says(&["notvalidforname", "mismatch", "unrecognizedname"]) {
-        return Some(
-            "check the API URL and the login authority; if they are right, something else answers \
-             in their place, such as a network's sign-in page",
-        );
-    }
-    if is_about_ours(&why) {
-        return Some(
-            "the server, or a proxy before it, wants a client certificate that it trusts: see \
-             `client_certificate`",
-        );
-    }
-    if says(&["unsupportedcertversion"]) {
-        return Some(
-            "the server's certificate is X.509 version 1, which is not accepted: whoever runs it, or \
-             the proxy before it, has to issue one of version 3",
-        );
-    }
-    if says(&["expired", "notvalidyet", "notyetvalid"]) {
-        return Some(
-            "check this computer's date and clock; if they are right, whoever runs the server, or \
-             the proxy before it, has to renew the certificate",
-        );
-    }
-    if says(&["corruptmessage", "wrongversionnumber"]) {
-        return Some(
-            "what answers speaks something else, perhaps plain HTTP: check scheme and port of the \
-             API URL and the login authority",
-        );
-    }
-    if says(&["incompatible", "protocolversion"]) {
-        return Some(
-            "TLS 1.2 or 1.3 is needed, which an old server or a proxy before it may not speak",
-        );
-    }
-    if says(&["handshakefailure"]) {
-        return Some(
-            "TLS 1.2 or 1.3 is needed, which an old server or a proxy before it may not speak; or \
-             it wants a client certificate (`client_certificate`)",
-        );
-    }
-    // The handshake went wrong in a way that no setting mends.
-    if says(&["fatalalert", "misbehaved", "unexpected"]) {
-        return None;
-    }
-    Some(
-        "where a proxy inspects TLS, give its root certificate with `root_certificates`, or \
-         install it in the system's store and trust that one: feature `platform-verifier` and the \
-         setter `platform_verifier`, or feature `native-tls` and the setter `native_tls`",
-    )
-}
-
-/// In lower case and without spaces, since one library writes names of constants and the other words.
-fn squeezed(why: &str) -> String {
-    why.to_ascii_lowercase().replace(' ', "")
-}
-
-/// Whether the peer said that it doesn't accept this side's certificate, or misses one.
-fn is_about_ours(squeezed: &str) -> bool {
-    let alert = squeezed.split_once("alert").map_or("", |(_, alert)| alert);
-    [
-        "certificaterequired",
-        "badcertificate",
-        "nocertificate",
-        "unsupportedcertificate",
-        "certificaterevoked",
-        "certificateexpired",
-        "certificateunknown",
-        "unknownca",
-        "accessdenied",
-    ]
-    .iter()
-    .any(|word| alert.contains(word))
-}
-
-/// A cause of which only the text is kept.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Detail(String);
-
-/// Where ureq looks for a proxy; the first that is set counts.
-const PROXY_VARIABLES: [&str; 6] = [
-    "ALL_PROXY",
-    "all_proxy",
-    "HTTPS_PROXY",
-    "https_proxy",
-    "HTTP_PROXY",
-    "http_proxy",
-];
-
-/// The proxy that the environment names. ureq would pass over what is no URL, and the calls would go
-/// past the proxy.
-fn environments_proxy() -> Result<Option<ureq::Proxy>, Error> {
-    let set = PROXY_VARIABLES
-        .iter()
-        .filter_map(|name| Some((name, env::var_os(name)?)))
-        .find(|(_, value)| !value.as_encoded_bytes().trim_ascii().is_empty());
-    if let Some((name, value)) = set {
-        // What is no Unicode is no URL either.
-        let url = value.to_str().unwrap_or_default();
-        proxy(url).map_err(|error| error.for_request(name))?;
-    }
-    // The same once more, with the exceptions of NO_PROXY.
-    ureq::Proxy::try_from_env().map(checked).transpose()
-}
-
-fn proxy(url: &str) -> Result<ureq::Proxy, Error> {
-    // A password that is not encoded would become part of the host, and be looked up.
-    let (_, rest) = url.split_once("://").unwrap_or(("", url));
-    let place = rest.strip_suffix('/').unwrap_or(rest);
-    if place.contains(['/', '?', '#']) || place.matches('@').count() > 1 {
-        return Err(invalid_proxy());
-    }
-    let proxy = ureq::Proxy::new(url);
-    proxy.map_err(|_| invalid_proxy()).and_then(checked)
-}
-
-fn checked(proxy: ureq::Proxy) -> Result<ureq::Proxy, Error> {
-    match proxy.protocol() {
-        ureq::ProxyProtocol::Http | ureq::ProxyProtocol::Https if has_place(&proxy) => Ok(proxy),
-        _ => Err(invalid_proxy()),
-    }
-}
-
-fn invalid_proxy() -> Error {
-    Error::config("the proxy URL is not valid").with_hint(
-        "expected http://[user:password@]host:port, or https://, with other characters than \
-         letters and digits of user and password percent-encoded",
-    )
-}
-
-/// Whether it says where: ureq accepts no host, and takes the default for a port that is no number.
-fn has_place(proxy: &ureq::Proxy) -> bool {
-    let authority = proxy.uri().authority().map_or("", |all| all.as_str());
-    let place = authority.rsplit('@').next().unwrap_or_default();
-    let port = match place.strip_prefix(proxy.host()) {
-        Some(rest) if !proxy.host().is_empty() => rest,
-        _ => return false,
-    };
-    match port.strip_prefix(':') {
-        Some(number) => number.parse::<u16>().is_ok_and(|number| number > 0),
-        None => port.is_empty(),
-    }
-}
-
+mod failure;
 #[cfg(test)]
 pub(crate) mod memory;
+mod proxy;
 #[cfg(feature = "rustls")]
 mod roots;
 #[cfg(any(feature = "rustls", feature = "native-tls"))]

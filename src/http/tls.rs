@@ -255,12 +255,13 @@ fn fits_rustls(pem: &str, chain: &[Certificate<'_>]) -> Result<(), Error> {
         .map(|certificate| CertificateDer::from(certificate.der()).into_owned());
     let own;
     let (provider, kinds) = if let Some(provider) = CryptoProvider::get_default() {
-        let kinds = "those are that the program's own default `CryptoProvider` of rustls takes";
+        let kinds =
+            "those are supported that the program's own default `CryptoProvider` of rustls takes";
         (provider.as_ref(), kinds)
     } else {
         own = ring::default_provider();
         let kinds = "RSA of 2,048, 3,072 or 4,096 bits, ECDSA of the curves P-256 and P-384 and \
-                     Ed25519 are";
+                     Ed25519 are supported";
         (&own, kinds)
     };
     let unusable_key = || unusable_key().with_hint(kinds);

@@ -1,0 +1,159 @@
+//! What it means that an exchange failed, in words of our own, and what can be done about it.
+
+use std::io;
+
+use crate::error::{Error, ErrorKind, Retry};
+
+pub(super) fn io_failure(error: io::Error, host: &str) -> Error {
+    let text = match error.kind() {
+        // rustls reports a certificate it does not accept as invalid data.
+        io::ErrorKind::InvalidData if error.get_ref().is_some() && !is_damage(&error) => {
+            return tls_failure(host, error.into());
+        }
+        // TLS 1.3 tells it behind the handshake, and OpenSSL with no kind of its own.
+        io::ErrorKind::Other if is_about_ours(&squeezed(&error.to_string())) => {
+            return tls_failure(host, error.into());
+        }
+        io::ErrorKind::ConnectionRefused => format!("{host} refused the connection"),
+        io::ErrorKind::TimedOut => {
+            let text = format!("{host} did not answer in time");
+            return Error::new(ErrorKind::Timeout, text)
+                .with_retryable(true)
+                .with_source(error);
+        }
+        _ if error.to_string().starts_with("failed to lookup address") => {
+            return unresolved(host).with_source(error);
+        }
+        _ => format!("the connection to {host} broke off"),
+    };
+    let dead = matches!(
+        error.kind(),
+        io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe
+    );
+    let unreached = matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+    );
+    let retry = if dead { Retry::AtOnce } else { Retry::BackOff };
+    transport(text, true)
+        .with_retry(retry)
+        .with_unreached(unreached)
+        .with_source(error)
+}
+
+/// A TLS record that did not arrive as it was sent, which says nothing of who sent it.
+fn is_damage(error: &io::Error) -> bool {
+    let why = error.to_string();
+    why.contains("cannot decrypt") || why.contains("BadRecordMac")
+}
+
+pub(super) fn transport(text: String, retryable: bool) -> Error {
+    Error::new(ErrorKind::Transport, text).with_retryable(retryable)
+}
+
+pub(super) fn unresolved(host: &str) -> Error {
+    transport(format!("the name of {host} could not be resolved"), true)
+        .with_unreached(true)
+        .with_hint("check the API URL, and whether this network needs a proxy (HTTPS_PROXY)")
+}
+
+pub(super) fn tls_failure(host: &str, source: Box<dyn std::error::Error + Send + Sync>) -> Error {
+    let hint = tls_hint(&source.to_string());
+    let error = Error::new(ErrorKind::Tls, format!("no secure connection to {host}"));
+    let error = error.with_source(source);
+    match hint {
+        Some(hint) => error.with_hint(hint),
+        None => error,
+    }
+}
+
+/// What to do about it depends on why, which the TLS libraries tell by their texts alone: those of
+/// rustls and, where they differ, of OpenSSL.
+fn tls_hint(why: &str) -> Option<&'static str> {
+    let why = squeezed(why);
+    let says = |words: &[&str]| words.iter().any(|word| why.contains(word));
+    // First, since such a text goes on with names, which can be any.
+    if says(&["notvalidforname", "mismatch", "unrecognizedname"]) {
+        return Some(
+            "check the API URL and the login authority; if they are right, something else answers \
+             in their place, such as a network's sign-in page",
+        );
+    }
+    if is_about_ours(&why) {
+        return Some(
+            "the server, or a proxy before it, wants a client certificate that it trusts: see \
+             `client_certificate`",
+        );
+    }
+    if says(&["unsupportedcertversion"]) {
+        return Some(
+            "the server's certificate is X.509 version 1, which is not accepted: whoever runs it, or \
+             the proxy before it, has to issue one of version 3",
+        );
+    }
+    if says(&["expired", "notvalidyet", "notyetvalid"]) {
+        return Some(
+            "check this computer's date and clock; if they are right, whoever runs the server, or \
+             the proxy before it, has to renew the certificate",
+        );
+    }
+    if says(&["corruptmessage", "wrongversionnumber"]) {
+        return Some(
+            "what answers speaks something else, perhaps plain HTTP: check scheme and port of the \
+             API URL and the login authority",
+        );
+    }
+    if says(&["incompatible", "protocolversion"]) {
+        return Some(
+            "TLS 1.2 or 1.3 is needed, which an old server or a proxy before it may not speak",
+        );
+    }
+    if says(&["handshakefailure"]) {
+        return Some(
+            "TLS 1.2 or 1.3 is needed, which an old server or a proxy before it may not speak; or \
+             it wants a client certificate (`client_certificate`)",
+        );
+    }
+    // The handshake went wrong in a way that no setting mends.
+    if says(&["fatalalert", "misbehaved", "unexpected"]) {
+        return None;
+    }
+    Some(
+        "where a proxy inspects TLS, give its root certificate with `root_certificates`, or \
+         install it in the system's store and trust that one: feature `platform-verifier` and the \
+         setter `platform_verifier`, or feature `native-tls` and the setter `native_tls`",
+    )
+}
+
+/// In lower case and without spaces, since one library writes names of constants and the other words.
+fn squeezed(why: &str) -> String {
+    why.to_ascii_lowercase().replace(' ', "")
+}
+
+/// Whether the peer said that it doesn't accept this side's certificate, or misses one.
+fn is_about_ours(squeezed: &str) -> bool {
+    let alert = squeezed.split_once("alert").map_or("", |(_, alert)| alert);
+    [
+        "certificaterequired",
+        "badcertificate",
+        "nocertificate",
+        "unsupportedcertificate",
+        "certificaterevoked",
+        "certificateexpired",
+        "certificateunknown",
+        "unknownca",
+        "accessdenied",
+    ]
+    .iter()
+    .any(|word| alert.contains(word))
+}
+
+/// A cause of which only the text is kept.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Detail(pub(super) String);
