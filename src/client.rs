@@ -362,7 +362,8 @@ impl ClientBuilder {
     /// # Errors
     ///
     /// [`ErrorKind::Config`](crate::ErrorKind::Config): no credential is named completely, and the
-    /// text says of each what is missing; a value makes no sense, a certificate's file for instance;
+    /// text says of each what is missing; a certificate is, and the feature `certificate` is off; a value
+    /// makes no sense, or what is in the certificate's file;
     /// or a variable isn't Unicode. Nothing is sent.
     ///
     /// # Example

@@ -85,8 +85,8 @@ pub trait Credential: Debug + Send + Sync {
     /// Of kind [`Credential`](crate::ErrorKind::Credential): see the trait.
     fn token(&self, request: &TokenRequest<'_>) -> Result<AccessToken, Error>;
 
-    /// What kind of credential this is, for people: `client secret`, for instance. Says nothing by
-    /// itself: a `credential`.
+    /// What kind of credential this is, for people: `client secret`, for instance. Defaults to
+    /// `credential`.
     fn name(&self) -> &'static str {
         "credential"
     }
@@ -185,8 +185,20 @@ impl<'a> TokenRequest<'a> {
         Self { early, ..self }
     }
 
-    /// The same for another scope: for a credential that needs a token of another one first, such as
-    /// a managed identity's for `api://AzureADTokenExchange`.
+    /// The same for another scope, `/.default` behind the audience: for a credential that needs a token
+    /// of another one first.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use defender_endpoint::{Credential, Error, Secret, TokenRequest};
+    ///
+    /// /// What another credential vouches with.
+    /// fn assertion(of: &dyn Credential, request: &TokenRequest<'_>) -> Result<Secret, Error> {
+    ///     let request = request.with_scope("api://AzureADTokenExchange/.default");
+    ///     Ok(of.token(&request)?.secret().clone())
+    /// }
+    /// ```
     pub fn with_scope(self, scope: &'a str) -> Self {
         Self { scope, ..self }
     }
