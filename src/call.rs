@@ -29,6 +29,9 @@ pub(crate) struct Operation {
     pub(crate) api: Api,
     /// What a 403 should say is needed.
     pub(crate) permissions: &'static OperationPermissions,
+    /// For an operation that changes something: how to find out whether a call did its work whose
+    /// answer was lost. Its calls are tried again only where the last one did nothing.
+    pub(crate) writes: Option<&'static str>,
 }
 
 impl Operation {
@@ -39,6 +42,20 @@ impl Operation {
             path: permissions.path,
             api,
             permissions,
+            writes: None,
+        }
+    }
+
+    /// The same, changing something.
+    #[cfg(feature = "write")]
+    pub(crate) const fn writing(
+        permissions: &'static OperationPermissions,
+        api: Api,
+        find_out: &'static str,
+    ) -> Self {
+        Self {
+            writes: Some(find_out),
+            ..Self::of(permissions, api)
         }
     }
 }
@@ -53,6 +70,8 @@ pub(crate) struct Call<'a> {
     pub(crate) query: &'a str,
     /// JSON.
     pub(crate) body: Option<&'a [u8]>,
+    /// What that holds and no text may show.
+    pub(crate) secrets: &'a [Secret],
     /// For everything: waiting, token, tries and body. The client's own if there is none.
     pub(crate) deadline: Option<Duration>,
     /// Room for the answer's body.
@@ -103,8 +122,10 @@ impl Shared {
     }
 }
 
-/// The answer to a call that went well: status 200. No `Debug`: the body is the tenant's data.
+/// The answer to a call that went well: status 200, or any success of a call that writes. No `Debug`: the body is the tenant's data.
 pub(crate) struct Answer {
+    #[cfg(feature = "write")]
+    pub(crate) status: u16,
     content_type: Option<String>,
     body: Body,
     body_limit: u64,
@@ -113,17 +134,20 @@ pub(crate) struct Answer {
     sent: Sent,
 }
 
-/// What was sent for an answer, which may repeat it, while no text of ours may: the token, and the one
-/// that was refused before it and may be good elsewhere.
+/// What was sent for an answer, which may repeat it, while no text of ours may: the token, the one
+/// that was refused before it and may be good elsewhere, and secrets of the body.
 #[derive(Clone, Debug)]
 pub(crate) struct Sent {
     bearer: Secret,
     refused: Option<Secret>,
+    in_body: Vec<Secret>,
 }
 
 impl Sent {
     fn secrets(&self) -> impl Iterator<Item = &Secret> {
-        iter::once(&self.bearer).chain(&self.refused)
+        iter::once(&self.bearer)
+            .chain(&self.refused)
+            .chain(&self.in_body)
     }
 
     /// Whether foreign text shows any of it.
@@ -131,7 +155,7 @@ impl Sent {
         self.secrets().any(|secret| shows(text, secret))
     }
 
-    /// Whether foreign text holds the whole of a token.
+    /// Whether foreign text holds the whole of one.
     pub(crate) fn is_held_by(&self, text: &str) -> bool {
         self.secrets().any(|secret| holds(text, secret))
     }
@@ -246,7 +270,8 @@ impl Tries<'_> {
             content_type: call.body.map(|_| "application/json"),
             body: call.body.unwrap_or_default(),
             time_left: self.deadline.left(&*shared.clock),
-            anew: self.died,
+            // A kept-alive connection that dies under a call leaves it open whether it arrived.
+            anew: self.died || call.operation.writes.is_some(),
             small: false,
             nearby: None,
             spares: call.spares,
@@ -257,6 +282,10 @@ impl Tries<'_> {
         let error = match response.and_then(|response| self.check(response, &bearer)) {
             Ok(answer) => return Ok(answer),
             Err(error) => error,
+        };
+        let error = match call.operation.writes {
+            Some(find_out) if error.may_have_acted() => error.with_outcome_unknown(find_out),
+            _ => error,
         };
         self.died = error.retry() == Retry::AtOnce;
         if error.kind() != ErrorKind::Unauthorized {
@@ -286,18 +315,22 @@ impl Tries<'_> {
         }
     }
 
-    /// Reads want 200 and nothing else: a 204 or 206 would pass for a list that isn't whole.
+    /// Reads want 200 and nothing else: a 204 or 206 would pass for a list that isn't whole. Of a
+    /// write any success will do, also one without a body.
     fn check(&self, mut response: Response, bearer: &Secret) -> Result<Answer, Error> {
         let status = response.status;
         let sent = Sent {
             bearer: bearer.clone(),
             refused: self.refused.clone(),
+            in_body: self.call.secrets.to_vec(),
         };
+        let writes = self.call.operation.writes.is_some();
         log::debug!("{}: {status} (try {})", self.call.name(), self.made);
-        if status != 200 {
+        if status != 200 && !(writes && (201..300).contains(&status)) {
             let body = response.small_body();
-            let error = Error::from_status(status, &body, bearer).with_whole_body(response.whole);
-            let error = error.or_request_id(response.request_id.as_deref(), bearer);
+            let secrets: Vec<&Secret> = sent.secrets().collect();
+            let error = Error::from_status(status, &body, &secrets).with_whole_body(response.whole);
+            let error = error.or_request_id(response.request_id.as_deref(), &secrets);
             response.location_host = response
                 .location_host
                 .filter(|host| !sent.is_shown_by(host));
@@ -309,10 +342,12 @@ impl Tries<'_> {
                 &*self.shared.clock,
             ));
         }
-        if response.body.size() == 0 {
+        if response.body.size() == 0 && !writes {
             return Err(page::empty());
         }
         Ok(Answer {
+            #[cfg(feature = "write")]
+            status,
             // Said in an error, so it must not be what was sent.
             content_type: response.content_type.filter(|kind| !sent.is_shown_by(kind)),
             body: response.body,

@@ -14,11 +14,13 @@ use crate::error::Error;
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 use crate::http::Tls;
 use crate::http::{Http, Proxy, Settings};
-use crate::machines::ListMachines;
+use crate::machines::{self, ListMachines, Machine, OnMachine};
 use crate::paging::{Items, Listing, Walk};
 use crate::rate_limit::{Api, Quota, RateLimiter, RateLimits};
 use crate::retry::RetryPolicy;
 use crate::scan_agents::{self, ScanAgent};
+#[cfg(feature = "write")]
+use crate::scan_definitions::BatchDeletion;
 use crate::scan_definitions::{self, ScanDefinition};
 use crate::scan_history::ListScanHistory;
 use crate::secret::Secret;
@@ -94,6 +96,59 @@ impl Client {
     /// ask for; iterating it does the work.
     pub fn machines(&self) -> ListMachines {
         ListMachines::new(self.clone())
+    }
+
+    /// One machine: «Get machine by ID API», `GET /api/machines/{id}`.
+    ///
+    /// The id is a machine's [`id`](Machine::id); its computer name is accepted too, says the vendor. Of
+    /// several machines with one name the service chooses. For many ids see
+    /// `machines_by_id`, which takes fewer calls.
+    ///
+    /// Application permission `Machine.Read.All` or `Machine.ReadWrite.All`; delegated
+    /// `Machine.Read` or `Machine.ReadWrite` with the role 'View Data'.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for an id that is empty, blank, `.` or
+    /// `..`, or holds control characters, before anything is sent;
+    /// [`NotFound`](crate::ErrorKind::NotFound) when there is no such machine; and those of every
+    /// call, listed at [`ErrorKind`](crate::ErrorKind). It has been reported that the service answers 404 for an
+    /// id out of its own list, where a machine has several records, and also in passing.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # let client = defender_endpoint::Client::from_env()?;
+    /// let machine = client.machine("1e5bc9d7e413ddd7902c2932e418702b84d0cc07")?;
+    /// println!("{:?} {:?}", machine.computer_dns_name, machine.health_status);
+    /// # Ok::<(), defender_endpoint::Error>(())
+    /// ```
+    pub fn machine(&self, id: impl AsRef<str>) -> Result<Machine, Error> {
+        machines::get(&self.0, id.as_ref())
+    }
+
+    /// The machine behind a scan agent, a definition's scanner or a session of the scan history, with one call: that
+    /// of [`machine`](Self::machine).
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) when it names no machine, before anything is sent, and
+    /// those of [`machine`](Self::machine).
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # let client = defender_endpoint::Client::from_env()?;
+    /// for agent in client.scan_agents()? {
+    ///     println!("{} runs on {:?}", agent.id, client.machine_of(&agent)?.os_platform);
+    /// }
+    /// # Ok::<(), defender_endpoint::Error>(())
+    /// ```
+    pub fn machine_of(&self, what: impl OnMachine) -> Result<Machine, Error> {
+        match what.machine_id() {
+            Some(id) => self.machine(id),
+            None => Err(Error::invalid("this names no machine")),
+        }
     }
 
     /// Lists the scan agents: «Get all scan agents», `GET /api/DeviceAuthenticatedScanAgents`.
@@ -173,6 +228,67 @@ impl Client {
         Items::new(self.walk(scan_definitions::list())).collect()
     }
 
+    /// One scan definition: `GET /api/DeviceAuthenticatedScanDefinitions/{id}`.
+    ///
+    /// The vendor documents no such call: the service's own schema has it, and the rights are those of
+    /// «Get scan definitions».
+    ///
+    /// Application permission `Machine.Read.All`; delegated `Machine.Read.All` with the role
+    /// 'ViewData' or 'TvmViewData'. A prerelease API.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for an id that is empty, blank, `.` or
+    /// `..`, or holds control characters, before anything is sent;
+    /// [`NotFound`](crate::ErrorKind::NotFound) when there is no such definition; and those of every
+    /// call, listed at [`ErrorKind`](crate::ErrorKind).
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # let client = defender_endpoint::Client::from_env()?;
+    /// let definition = client.scan_definition("60c4aa57-ioi3-1290-7ff6-09fr14792a92")?;
+    /// println!("{:?}", definition.latest_scan);
+    /// # Ok::<(), defender_endpoint::Error>(())
+    /// ```
+    pub fn scan_definition(&self, id: impl AsRef<str>) -> Result<ScanDefinition, Error> {
+        scan_definitions::get(&self.0, id.as_ref())
+    }
+
+    /// Deletes scan definitions, all in one call: «Add, update, or delete a scan definition»,
+    /// `POST /api/DeviceAuthenticatedScanDefinitions/BatchDelete`.
+    ///
+    /// Takes anything that gives strings. An id that is given twice is sent once. How many ids the
+    /// service takes at a time is not documented.
+    ///
+    /// Application permission `Machine.ReadWrite.All`; delegated `Machine.ReadWrite` or
+    /// `Machine.Read.Write` with the role 'ManageSecurity'. A prerelease API.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for no ids, and for one that is empty, blank, `.` or
+    /// `..`, or holds control characters, before anything is sent;
+    /// [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) when the call was sent and no answer says
+    /// what became of it; and those of every call, listed at [`ErrorKind`](crate::ErrorKind).
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # let client = defender_endpoint::Client::from_env()?;
+    /// let answer = client.delete_scan_definitions(["60c4aa57-ioi3-1290-7ff6-09fr14792a92"])?;
+    /// println!("{} {}", answer.status, answer.body);
+    /// # Ok::<(), defender_endpoint::Error>(())
+    /// ```
+    #[cfg(feature = "write")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "write")))]
+    pub fn delete_scan_definitions<I>(&self, ids: I) -> Result<BatchDeletion, Error>
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        scan_definitions::delete(&self.0, ids)
+    }
+
     /// Lists the scan sessions of some definitions: «Get scan history by definition»,
     /// `POST /api/DeviceAuthenticatedScanDefinitions/GetScanHistoryByScanDefinitionId`.
     ///
@@ -187,6 +303,22 @@ impl Client {
         I::Item: AsRef<str>,
     {
         ListScanHistory::by_definition(self.clone(), definition_ids)
+    }
+
+    /// Lists some scan sessions with the targets that were scanned in them: «Get scan history by session»,
+    /// `POST /api/DeviceAuthenticatedScanDefinitions/GetScanHistoryBySessionId`.
+    ///
+    /// Takes anything that gives strings, as [`scan_history`](Self::scan_history) does. The vendor
+    /// documents no paging for this call: `$top` and `$skip` are sent if they are asked for.
+    ///
+    /// Application permission `Machine.Read.All`; delegated `Machine.Read.All` with the role
+    /// 'ViewData' or 'TvmViewData'. A prerelease API.
+    pub fn scan_history_by_session<I>(&self, session_ids: I) -> ListScanHistory
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        ListScanHistory::by_session(self.clone(), session_ids)
     }
 
     /// What is left of the rate limits now, for each API, and when the next call may go. As far as

@@ -1,5 +1,7 @@
 //! What makes a URL out of any text.
 
+use std::collections::HashSet;
+
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// Everything but RFC 3986's unreserved characters. More than a URL demands, but what is encoded
@@ -18,6 +20,28 @@ pub(crate) fn encode(text: &str) -> String {
 
 /// Ids of this service have about a hundred characters.
 const LONGEST_ID: usize = 1_024;
+
+/// The ids that a body carries, each once, in the order in which they were given; or why they can't be
+/// sent. There must be one at least.
+pub(crate) fn check_ids<I>(what: &str, ids: I) -> Result<Vec<String>, String>
+where
+    I: IntoIterator,
+    I::Item: AsRef<str>,
+{
+    let mut seen = HashSet::new();
+    let mut once = Vec::new();
+    for id in ids {
+        let id = id.as_ref();
+        check_id(id).map_err(|why| format!("a {what} id can't be sent: {why}"))?;
+        if seen.insert(id.to_owned()) {
+            once.push(id.to_owned());
+        }
+    }
+    if once.is_empty() {
+        return Err(format!("the call needs the id of at least one {what}"));
+    }
+    Ok(once)
+}
 
 /// Whether an id can be a path segment; if not, why.
 pub(crate) fn check_id(id: &str) -> Result<(), &'static str> {

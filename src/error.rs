@@ -101,6 +101,10 @@ pub enum ErrorKind {
     Paging,
     /// A wait was broken off by the caller.
     Cancelled,
+    /// A call that writes (feature `write`) was sent, and no answer says what became of it: it was lost
+    /// on its way, or a server failed. It is never tried again by itself, since it may have done its
+    /// work: the [hint](Error::hint) says how to find out.
+    OutcomeUnknown,
 }
 
 #[derive(Clone)]
@@ -117,6 +121,8 @@ struct Inner {
     retry: Retry,
     /// There was no connection: nobody was there to be asked.
     unreached: bool,
+    /// The request was not handed to the service.
+    unsent: bool,
     /// The service spoke, not a gateway before it: the body was empty or its own error JSON.
     from_service: bool,
     hint: Option<String>,
@@ -151,6 +157,7 @@ impl Error {
             attempts: 0,
             retry: Retry::Never,
             unreached: false,
+            unsent: false,
             from_service: false,
             hint: None,
             source: None,
@@ -285,6 +292,35 @@ impl Error {
     /// Whether nobody was there to be asked.
     pub(crate) fn is_unreached(&self) -> bool {
         self.0.unreached
+    }
+
+    pub(crate) fn with_unsent(mut self) -> Self {
+        self.0.unsent = true;
+        self
+    }
+
+    /// Whether the service may have had the request, and have done what it says.
+    pub(crate) fn may_have_acted(&self) -> bool {
+        match self.0.status {
+            // Refused. A gateway's 408 may come after all of it has been passed on.
+            Some(300..=407 | 409..=499) => false,
+            Some(_) => true,
+            None => {
+                let in_exchange = matches!(
+                    self.0.kind,
+                    ErrorKind::Transport | ErrorKind::Timeout | ErrorKind::TooLarge
+                );
+                in_exchange && !self.0.unreached && !self.0.unsent
+            }
+        }
+    }
+
+    /// Nobody knows whether the call did its work, and `find_out` is how to learn it.
+    pub(crate) fn with_outcome_unknown(mut self, find_out: &str) -> Self {
+        self.0.kind = ErrorKind::OutcomeUnknown;
+        self.0.retry = Retry::Never;
+        self.0.retry_after = None;
+        self.behind("the outcome is unknown").with_hint(find_out)
     }
 
     /// What came was not whole, and may be when it is fetched again.

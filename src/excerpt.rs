@@ -9,12 +9,17 @@ const LONGEST: usize = 300;
 /// Stands where a text was cut.
 pub(crate) const CUT: char = '…';
 
-/// Foreign text without the secret, which it may repeat, without control characters, runs of space
+/// Foreign text without the secrets, which it may repeat, without control characters, runs of space
 /// folded, and cut, in this order. Nothing if nothing is left.
-pub(crate) fn excerpt(text: &str, secret: &Secret) -> Option<String> {
-    let line = folded(&without(text, secret));
+pub(crate) fn excerpt(text: &str, secrets: &[&Secret]) -> Option<String> {
+    let clean = |text: Cow<'_, str>, secret: &Secret| without(&text, secret).into_owned();
+    let text = secrets.iter().fold(Cow::Borrowed(text), |text, secret| {
+        Cow::Owned(clean(text, secret))
+    });
     // The spaces of a secret may have come back as others.
-    let line = without(&line, &Secret::from(folded(secret.expose()))).into_owned();
+    let line = secrets.iter().fold(folded(&text), |line, secret| {
+        clean(line.into(), &Secret::from(folded(secret.expose())))
+    });
     Some(cut(line)).filter(|line| !line.is_empty())
 }
 

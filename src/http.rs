@@ -356,7 +356,7 @@ impl Http {
                     }
                     _ => "check the proxy's address, and ask whoever runs it",
                 };
-                transport(text, !refused).with_hint(hint)
+                transport(text, !refused).with_unsent().with_hint(hint)
             }
             ureq::Error::LargeResponseHeader(_, limit) => Error::new(
                 ErrorKind::TooLarge,

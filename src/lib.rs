@@ -31,10 +31,14 @@
 //! | operation | call | vendor's page |
 //! | --- | --- | --- |
 //! | list machines | [`client.machines()`](Client::machines) | «List machines API» |
+//! | one machine | [`client.machine(id)`](Client::machine) | «Get machine by ID API» |
 //! | list scan agents | [`client.scan_agents()`](Client::scan_agents) | «Get all scan agents» |
 //! | one scan agent | [`client.scan_agent(id)`](Client::scan_agent) | «Get scan agent by ID» |
 //! | list scan definitions | [`client.scan_definitions()`](Client::scan_definitions) | «Get scan definitions» |
-//! | scan history | [`client.scan_history(ids)`](Client::scan_history) | «Get scan history by definition» |
+//! | one scan definition | [`client.scan_definition(id)`](Client::scan_definition) | «Get scan definitions», which doesn't tell of it |
+//! | scan history by definition | [`client.scan_history(ids)`](Client::scan_history) | «Get scan history by definition» |
+//! | scan history by session, with targets | [`client.scan_history_by_session(ids)`](Client::scan_history_by_session) | «Get scan history by session» |
+//! | delete scan definitions (feature `write`) | `client.delete_scan_definitions(ids)` | «Add, update, or delete a scan definition» |
 //!
 //! The scan APIs are a prerelease, says the vendor: they may change. They are for tenants with
 //! Defender for Endpoint Plan 2 or Defender Vulnerability Management (definitions: Plan 1 too).
@@ -82,6 +86,7 @@
 //! | --- | --- | --- | --- |
 //! | machines | `Machine.Read.All` or `Machine.ReadWrite.All` | `Machine.Read` or `Machine.ReadWrite` | 'View Data' |
 //! | scan agents, definitions, history | `Machine.Read.All` | `Machine.Read.All` | 'ViewData' or 'TvmViewData' |
+//! | writing (feature `write`) | `Machine.ReadWrite.All` | `Machine.ReadWrite` or `Machine.Read.Write` | 'ManageSecurity' |
 //!
 //! The module [`permissions`] has this as data, and [`Client::token_claims`] says what the token at
 //! hand was granted. A 403 names both in its hint. The example `whoami` shows all of it, and says in
@@ -320,6 +325,7 @@
 //! | `native-tls` | the system's TLS library; chosen with `ClientBuilder::native_tls`, or by being the only one |
 //! | `platform-verifier` | the system's certificate verifier under `rustls`, which it turns on; chosen with `ClientBuilder::platform_verifier` |
 //! | `certificate` | `ClientCertificate`: an app registration with a key |
+//! | `write` | operations that change something in the tenant; without it a program can't |
 //! | `testing` | [testing your own tool][testing]: a fake tenant on loopback and a fake clock |
 //!
 //! Features add, they never choose: turning one on changes nothing for other crates of a build.
@@ -355,6 +361,7 @@ mod cloud;
 pub mod credentials;
 mod decode;
 mod encode;
+mod entity;
 mod environment;
 mod error;
 mod excerpt;

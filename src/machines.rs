@@ -1,7 +1,8 @@
-//! Machines: the page «List machines API».
+//! Machines: the pages «List machines API» and «Get machine by ID API».
 
 pub mod field;
 mod model;
+mod on_machine;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -9,8 +10,10 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
-use crate::call::Operation;
+use crate::call::{Operation, Shared};
 use crate::client::Client;
+use crate::entity::{self, Entity};
+use crate::error::Error;
 use crate::filter::{Filter, IntoFilter};
 use crate::paging::{Items, Listing, PageSizes, Pages};
 use crate::permissions;
@@ -21,10 +24,31 @@ pub use model::{
     Machine, MachineIpAddress, ManagedBy, ManagedByStatus, OnboardingStatus, OperationalStatus,
     RiskScore, VmMetadata,
 };
+pub use on_machine::OnMachine;
 
 static LIST: Operation = Operation::of(&permissions::MACHINES, Api::Machines);
+static ONE: Operation = Operation::of(&permissions::MACHINE, Api::Machines);
 
 const SIZES: PageSizes = PageSizes::ServiceChooses { most: 10_000 };
+
+/// One machine by its id or its name.
+pub(crate) fn get(shared: &Shared, id: &str) -> Result<Machine, Error> {
+    entity::get(shared, &ONE, id)
+}
+
+impl Entity for Machine {
+    const NAME: &'static str = "machine";
+
+    fn is(&self, id: &str) -> bool {
+        let name = self.computer_dns_name.as_deref().unwrap_or_default();
+        self.id.eq_ignore_ascii_case(id) || name.eq_ignore_ascii_case(id)
+    }
+
+    fn unwrapped(mut self) -> Self {
+        self.extra.remove("@odata.context");
+        self
+    }
+}
 
 /// A request for machines: what to ask for. Made by [`Client::machines`].
 ///
@@ -252,7 +276,7 @@ impl<T: DeserializeOwned> ListMachines<T> {
 }
 
 impl<T: DeserializeOwned> IntoIterator for ListMachines<T> {
-    type Item = Result<T, crate::Error>;
+    type Item = Result<T, Error>;
     type IntoIter = Items<T>;
 
     fn into_iter(self) -> Items<T> {
@@ -261,7 +285,7 @@ impl<T: DeserializeOwned> IntoIterator for ListMachines<T> {
 }
 
 impl<T: DeserializeOwned> IntoIterator for &ListMachines<T> {
-    type Item = Result<T, crate::Error>;
+    type Item = Result<T, Error>;
     type IntoIter = Items<T>;
 
     fn into_iter(self) -> Items<T> {

@@ -57,7 +57,7 @@ impl OperationPermissions {
         self.page
     }
 
-    /// `GET` or `POST`.
+    /// `GET`, `POST` or `PATCH`.
     pub const fn method(&self) -> &'static str {
         self.method.as_str()
     }
@@ -115,17 +115,18 @@ impl fmt::Display for OperationPermissions {
     }
 }
 
-/// All operations of this crate.
+/// All operations of this crate; those that write are there with the feature `write`.
 pub fn all() -> &'static [OperationPermissions] {
     ALL
 }
 
 /// A row for each operation makes a constant for it and its place in `ALL`.
 macro_rules! table {
-    ($($name:ident: $page:literal, $method:ident $path:literal,
+    ($($(#[$when:meta])* $name:ident: $page:literal, $method:ident $path:literal,
         $application:expr, $delegated:expr, $roles:expr;)*) => {
         $(
             #[doc = concat!("«", $page, "»")]
+            $(#[$when])*
             pub(crate) const $name: OperationPermissions = OperationPermissions {
                 page: $page,
                 method: Method::$method,
@@ -135,26 +136,43 @@ macro_rules! table {
                 roles: $roles,
             };
         )*
-        const ALL: &[OperationPermissions] = &[$($name),*];
+        const ALL: &[OperationPermissions] = &[$($(#[$when])* $name),*];
     };
 }
 
 /// Of all pages of the scan family.
 const SCANS: &[&str] = &["Machine.Read.All"];
 const SCAN_ROLES: &[&str] = &["ViewData", "TvmViewData"];
+const OF_MACHINES: &[&str] = &["Machine.Read.All", "Machine.ReadWrite.All"];
+const OF_MACHINES_DELEGATED: &[&str] = &["Machine.Read", "Machine.ReadWrite"];
+/// The page says `Machine.Read.Write`, which other pages of the API call `Machine.ReadWrite`.
+#[cfg(feature = "write")]
+const WRITE_DELEGATED: &[&str] = &["Machine.ReadWrite", "Machine.Read.Write"];
 
 table! {
     MACHINES: "List machines API", Get "/api/machines",
-        &["Machine.Read.All", "Machine.ReadWrite.All"], &["Machine.Read", "Machine.ReadWrite"], &["View Data"];
+        OF_MACHINES, OF_MACHINES_DELEGATED, &["View Data"];
+    MACHINE: "Get machine by ID API", Get "/api/machines/{id}",
+        OF_MACHINES, OF_MACHINES_DELEGATED, &["View Data"];
     SCAN_AGENTS: "Get all scan agents", Get "/api/DeviceAuthenticatedScanAgents",
         SCANS, SCANS, SCAN_ROLES;
     SCAN_AGENT: "Get scan agent by ID", Get "/api/DeviceAuthenticatedScanAgents/{id}",
         SCANS, SCANS, SCAN_ROLES;
     SCAN_DEFINITIONS: "Get scan definitions", Get "/api/DeviceAuthenticatedScanDefinitions",
         SCANS, SCANS, SCAN_ROLES;
+    // No page tells of it: that of the list is the nearest.
+    SCAN_DEFINITION: "Get scan definitions", Get "/api/DeviceAuthenticatedScanDefinitions/{id}",
+        SCANS, SCANS, SCAN_ROLES;
     SCAN_HISTORY: "Get scan history by definition",
         Post "/api/DeviceAuthenticatedScanDefinitions/GetScanHistoryByScanDefinitionId",
         SCANS, SCANS, SCAN_ROLES;
+    SCAN_HISTORY_BY_SESSION: "Get scan history by session",
+        Post "/api/DeviceAuthenticatedScanDefinitions/GetScanHistoryBySessionId",
+        SCANS, SCANS, SCAN_ROLES;
+    #[cfg(feature = "write")]
+    DELETE_SCAN_DEFINITIONS: "Add, update, or delete a scan definition",
+        Post "/api/DeviceAuthenticatedScanDefinitions/BatchDelete",
+        &["Machine.ReadWrite.All"], WRITE_DELEGATED, &["ManageSecurity"];
 }
 
 #[cfg(test)]
@@ -226,9 +244,8 @@ mod tests {
             for names in [it.application, it.delegated, it.roles] {
                 assert!(!names.is_empty() && !names.contains(&""), "{it:?}");
             }
-            let same = |other: &&OperationPermissions| {
-                other.page == it.page || (other.method, other.path) == (it.method, it.path)
-            };
+            let same =
+                |other: &&OperationPermissions| (other.method, other.path) == (it.method, it.path);
             assert_eq!(all().iter().filter(same).count(), 1, "{it:?}");
         }
     }
@@ -240,9 +257,11 @@ mod tests {
         assert_each_once(&rows);
         // And each operation is in the table of operations, under its page.
         let operations = table(MANUAL, "# Operations");
-        let pages: Vec<&str> = operations.iter().map(|row| row[2]).collect();
-        let wanted: Vec<String> = all().iter().map(|it| format!("«{}»", it.page)).collect();
-        assert_eq!(pages, wanted);
+        assert_eq!(operations.len(), all().len());
+        for (row, it) in operations.iter().zip(all()) {
+            let page = format!("«{}»", it.page);
+            assert!(row[2].starts_with(&page), "{row:?}: {page}");
+        }
     }
 
     #[test]
@@ -259,14 +278,18 @@ mod tests {
     fn the_documentation_of_each_method_says_what_the_data_says() {
         for it in all() {
             let page = format!("«{}»", it.page);
+            // The documentation of a method stands before its name.
             let mut items = CLIENT.split("\n    pub fn ");
-            let item = items.find(|item| item.contains(&page)).unwrap();
+            let call = format!("`{} {}`", it.method(), it.path);
+            let item = items
+                .find(|item| item.contains(&page) && item.contains(&call))
+                .unwrap();
             let lines = item.lines().map(str::trim);
             let docs: Vec<&str> = lines.filter_map(|line| line.strip_prefix("/// ")).collect();
             let docs = docs.join(" ");
             let [application, delegated, roles] = in_cells(it);
             for text in [
-                format!("`{} {}`", it.method(), it.path),
+                call,
                 format!(
                     "Application permission {application}; delegated {delegated} with the role {roles}."
                 ),

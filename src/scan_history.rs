@@ -1,8 +1,7 @@
-//! Scan history: the page «Get scan history by definition».
+//! Scan history: the pages «Get scan history by definition» and «Get scan history by session».
 
 mod model;
 
-use std::collections::HashSet;
 use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
@@ -12,7 +11,7 @@ use serde_json::json;
 
 use crate::call::Operation;
 use crate::client::Client;
-use crate::encode::check_id;
+use crate::encode::check_ids;
 use crate::paging::{Items, Listing, PageSizes, Pages};
 use crate::permissions;
 use crate::rate_limit::Api;
@@ -20,8 +19,11 @@ use crate::rate_limit::Api;
 pub use model::{ScanHistoryEntry, ScanStatus, ScannedTarget};
 
 static BY_DEFINITION: Operation = Operation::of(&permissions::SCAN_HISTORY, Api::ScanHistory);
+static BY_SESSION: Operation =
+    Operation::of(&permissions::SCAN_HISTORY_BY_SESSION, Api::ScanHistory);
 
-const SIZES: PageSizes = PageSizes::CallerChooses { most: 4_096 };
+/// The most rows of a page.
+const MOST: u32 = 4_096;
 
 /// A request for the scan sessions of some definitions. Made by [`Client::scan_history`].
 ///
@@ -70,23 +72,38 @@ impl ListScanHistory {
         I: IntoIterator,
         I::Item: AsRef<str>,
     {
-        let mut listing = Listing::new(&BY_DEFINITION, SIZES);
-        let mut seen = HashSet::new();
-        let mut once = Vec::new();
-        for id in ids {
-            let id = id.as_ref();
-            if let Err(why) = check_id(id) {
-                listing.refuse(format!("a scan definition id can't be sent: {why}"));
-            }
-            if seen.insert(id.to_owned()) {
-                once.push(id.to_owned());
-            }
+        let sizes = PageSizes::CallerChooses { most: MOST };
+        let ids = check_ids("scan definition", ids);
+        Self::new(
+            client,
+            Listing::new(&BY_DEFINITION, sizes),
+            "ScanDefinitionIds",
+            ids,
+        )
+    }
+
+    pub(crate) fn by_session<I>(client: Client, ids: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        // Its page documents no paging, so that nothing of it is sent unasked.
+        let sizes = PageSizes::ServiceChooses { most: MOST };
+        let ids = check_ids("scan session", ids);
+        Self::new(client, Listing::new(&BY_SESSION, sizes), "SessionIds", ids)
+    }
+
+    /// Names in a body are case-sensitive.
+    fn new(
+        client: Client,
+        mut listing: Listing,
+        key: &str,
+        ids: Result<Vec<String>, String>,
+    ) -> Self {
+        match ids {
+            Ok(ids) => listing.body = Some(json!({ key: ids }).to_string().into_bytes().into()),
+            Err(why) => listing.refuse(why),
         }
-        if once.is_empty() {
-            listing.refuse("scan history needs the id of at least one scan definition");
-        }
-        let body = json!({ "ScanDefinitionIds": once }).to_string();
-        listing.body = Some(body.into_bytes().into());
         Self {
             client,
             listing,

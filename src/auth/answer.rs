@@ -64,7 +64,7 @@ fn granted<T>(
         return Err(Error::credential("the answer is empty").with_retry(Retry::Once));
     }
     let kind = answer.content_type.as_deref();
-    let kind = kind.and_then(|kind| excerpt(kind, secret));
+    let kind = kind.and_then(|kind| excerpt(kind, &[secret]));
     read(body, kind.as_deref()).map_err(|error| {
         // One that is cut here, for its length, is cut the next time too.
         let retryable = error.is_retryable() && answer.whole;
@@ -75,7 +75,7 @@ fn granted<T>(
 /// The error that an answer of another status is.
 fn refusal(answer: &Response, body: &[u8], secret: &Secret, now: OffsetDateTime) -> Error {
     let error = Error::from_token_status(answer.status, body, secret)
-        .or_request_id(answer.request_id.as_deref(), secret)
+        .or_request_id(answer.request_id.as_deref(), &[secret])
         .with_retry_after(answer.asked_wait(now));
     let host = answer.location_host.as_deref();
     match (answer.status, host.filter(|host| !shows(host, secret))) {

@@ -186,7 +186,7 @@ impl AzureCli {
         let errors = output.errors();
         // First the token that is known, since it may hold what ends others.
         let clean = Zeroizing::new(without(&errors, &secret).into_owned());
-        let said = excerpt(&without_tokens(&clean), &secret);
+        let said = excerpt(&without_tokens(&clean), &[&secret]);
         if output.code != Some(0) {
             return Err(self.refusal(scope, output.code, &errors, said.as_deref()));
         }

@@ -16,6 +16,7 @@ static READ: Operation = Operation {
     path: "/api/things",
     api: Api::Machines,
     permissions: &permissions::MACHINES,
+    writes: None,
 };
 
 fn secs(seconds: u64) -> Duration {
@@ -36,6 +37,7 @@ fn send_within(rig: &Rig, deadline: Option<Duration>) -> Result<Answer, Error> {
         path: READ.path,
         query: "$top=5",
         body: None,
+        secrets: &[],
         deadline,
         spares: &Spares::default(),
     };
@@ -200,6 +202,7 @@ fn what_a_call_says_is_sent_and_no_more() {
         path: "/api/things/5",
         query: "",
         body: Some(b"[1]"),
+        secrets: &[],
         deadline: None,
         spares: &spares,
     };

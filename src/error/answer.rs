@@ -9,8 +9,8 @@ use crate::secret::Secret;
 
 impl Error {
     /// An answer that is no success, read leniently: the body may be the service's error JSON,
-    /// a gateway's page or nothing. Should it repeat the secret that it was sent, that is taken out.
-    pub(crate) fn from_status(status: u16, body: &[u8], secret: &Secret) -> Self {
+    /// a gateway's page or nothing. Should it repeat a secret that it was sent, that is taken out.
+    pub(crate) fn from_status(status: u16, body: &[u8], secrets: &[&Secret]) -> Self {
         let kind = match status {
             401 => ErrorKind::Unauthorized,
             403 => ErrorKind::Forbidden,
@@ -27,7 +27,7 @@ impl Error {
             error.0.text.push_str(", where only a 200 is an answer");
             return error;
         }
-        match ServiceError::read(body, secret) {
+        match ServiceError::read(body, secrets) {
             Some(said) => {
                 error.0.from_service = said.is_complete;
                 error.0.code = said.code;
@@ -35,7 +35,7 @@ impl Error {
                 error.0.request_id = said.target;
             }
             None if body.iter().all(u8::is_ascii_whitespace) => error.0.from_service = true,
-            None => error.0.message = excerpt(&String::from_utf8_lossy(body), secret),
+            None => error.0.message = excerpt(&String::from_utf8_lossy(body), secrets),
         }
         error
     }
@@ -50,7 +50,7 @@ impl Error {
         .with_retry(retry_of(status));
         error.0.status = Some(status);
         if let Ok(said) = serde_json::from_slice::<TokenError>(body) {
-            let shown = |member: Value| member.as_str().and_then(|text| excerpt(text, secret));
+            let shown = |member: Value| member.as_str().and_then(|text| excerpt(text, &[secret]));
             error.0.code = said.error.and_then(shown);
             error.0.message =
                 (said.error_description.and_then(shown)).or(said.message.and_then(shown));
@@ -61,8 +61,9 @@ impl Error {
     }
 
     /// The id from a header, unless the body named one.
-    pub(crate) fn or_request_id(mut self, id: Option<&str>, secret: &Secret) -> Self {
-        self.0.request_id = self.0.request_id.or(id.and_then(|id| excerpt(id, secret)));
+    pub(crate) fn or_request_id(mut self, id: Option<&str>, secrets: &[&Secret]) -> Self {
+        let id = id.and_then(|id| excerpt(id, secrets));
+        self.0.request_id = self.0.request_id.or(id);
         self
     }
 }
@@ -77,18 +78,18 @@ struct ServiceError {
 }
 
 impl ServiceError {
-    fn read(body: &[u8], secret: &Secret) -> Option<Self> {
+    fn read(body: &[u8], secrets: &[&Secret]) -> Option<Self> {
         let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
         let mut envelope: Value = serde_json::from_slice(body).ok()?;
         let error = envelope.get_mut("error")?;
         let mut take = |key: &str| match error.get_mut(key).map(Value::take) {
-            Some(Value::String(text)) => excerpt(&text, secret),
+            Some(Value::String(text)) => excerpt(&text, secrets),
             // As long as it likes, where another crate of the build keeps all digits.
-            Some(Value::Number(number)) => excerpt(&number.to_string(), secret),
+            Some(Value::Number(number)) => excerpt(&number.to_string(), secrets),
             _ => None,
         };
         let (code, message, target) = (take("code"), take("message"), take("target"));
-        let bare = error.as_str().and_then(|text| excerpt(text, secret));
+        let bare = error.as_str().and_then(|text| excerpt(text, secrets));
         Some(Self {
             is_complete: code.is_some(),
             code,
@@ -151,7 +152,7 @@ mod tests {
     const ESCAPED: &str = r#"{"error":{"code":"c","message":"it was {}","target":"t"}}"#;
 
     fn error(body: &str, secret: &str) -> Error {
-        Error::from_status(500, body.as_bytes(), &Secret::from(secret))
+        Error::from_status(500, body.as_bytes(), &[&Secret::from(secret)])
     }
 
     #[test]

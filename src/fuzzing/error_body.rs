@@ -40,9 +40,9 @@ pub fn error_body(input: &[u8]) {
     let id = (form & 2 == 0).then_some(id.as_str());
 
     let key = Secret::from(secret);
-    let error = Error::from_status(status, &body, &key)
+    let error = Error::from_status(status, &body, &[&key])
         .with_whole_body(whole)
-        .or_request_id(id, &key);
+        .or_request_id(id, &[&key]);
     check(&error, status, secret);
     assert_eq!(error.kind(), kind_of(status));
     if (200..300).contains(&status) {
@@ -53,7 +53,7 @@ pub fn error_body(input: &[u8]) {
         assert!(body.trim_ascii().is_empty() || has_code(&body), "{body:?}");
     }
 
-    let refusal = Error::from_token_status(status, &body, &key).or_request_id(id, &key);
+    let refusal = Error::from_token_status(status, &body, &key).or_request_id(id, &[&key]);
     check(&refusal, status, secret);
     assert_eq!(refusal.kind(), ErrorKind::Credential);
     assert!(!refusal.is_from_service());

@@ -19,6 +19,7 @@ static LIST: Operation = Operation {
     path: "/",
     api: Api::Machines,
     permissions: &permissions::MACHINES,
+    writes: None,
 };
 
 /// The first byte says where the others are split into two texts.

@@ -23,6 +23,7 @@ static THINGS: Operation = Operation {
     path: "/api/things",
     api: Api::Machines,
     permissions: &permissions::MACHINES,
+    writes: None,
 };
 
 const BY_LINKS: PageSizes = PageSizes::ServiceChooses { most: 100 };
@@ -817,6 +818,7 @@ fn the_deadline_and_the_body_of_a_list_are_those_of_each_call() {
         path: "/api/things",
         api: Api::ScanHistory,
         permissions: &permissions::MACHINES,
+        writes: None,
     };
     let mut listing = Listing::new(&ASK, BY_LINKS);
     listing.body = Some(Arc::from(&b"[7]"[..]));

@@ -137,6 +137,7 @@ impl Walk {
             path: self.listing.operation.path,
             query: &self.query,
             body: self.listing.body.as_deref(),
+            secrets: &[],
             deadline: self.listing.deadline,
             spares: &self.spares,
         }

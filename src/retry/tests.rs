@@ -47,7 +47,7 @@ fn statuses_that_may_pass_are_tried_again_and_no_others() {
             _ => &[],
         };
         assert_eq!(
-            waits(&Error::from_status(status, b"", &none())),
+            waits(&Error::from_status(status, b"", &[&none()])),
             expected,
             "{status}"
         );
@@ -124,7 +124,7 @@ fn a_delay_of_zero_is_refused_and_the_shortest_is_not() {
 
 #[test]
 fn the_doubling_stops_at_the_most_and_never_overflows() {
-    let busy = Error::from_status(503, b"", &none());
+    let busy = Error::from_status(503, b"", &[&none()]);
     let patient = policy().retries(u32::MAX);
     for attempt in [8, 31, 32, 33, 1_000, u32::MAX - 1] {
         assert_eq!(
@@ -140,7 +140,8 @@ fn the_doubling_stops_at_the_most_and_never_overflows() {
 #[test]
 fn the_longer_of_back_off_and_the_services_word_counts() {
     let asked = |seconds| {
-        Error::from_status(429, b"", &none()).with_retry_after(Some(Duration::from_secs(seconds)))
+        Error::from_status(429, b"", &[&none()])
+            .with_retry_after(Some(Duration::from_secs(seconds)))
     };
     let after = |seconds| next(policy(), 1, &asked(seconds), 1.0, LONG);
     assert_eq!(after(0), Decision::After(Duration::from_millis(800)));
@@ -154,7 +155,7 @@ fn the_longer_of_back_off_and_the_services_word_counts() {
 
 #[test]
 fn what_would_take_too_long_is_not_waited_for() {
-    let busy = Error::from_status(503, b"", &none());
+    let busy = Error::from_status(503, b"", &[&none()]);
     let room = Duration::from_millis(800);
     assert_eq!(
         next(policy(), 1, &busy, 1.0, room),
@@ -170,7 +171,7 @@ fn what_would_take_too_long_is_not_waited_for() {
 #[test]
 fn an_hour_is_waited_for_and_no_longer_however_much_room_there_is() {
     let after = |asked| {
-        let busy = Error::from_status(503, b"", &none()).with_retry_after(Some(asked));
+        let busy = Error::from_status(503, b"", &[&none()]).with_retry_after(Some(asked));
         next(policy(), 1, &busy, 1.0, Duration::MAX)
     };
     assert_eq!(after(LONG), Decision::After(LONG));
@@ -268,7 +269,7 @@ proptest! {
         asked in proptest::option::of(any::<u64>()),
     ) {
         let room = Duration::from_millis(room);
-        let error = Error::from_status(503, b"", &none())
+        let error = Error::from_status(503, b"", &[&none()])
             .with_retry_after(asked.map(Duration::from_secs));
         if let Decision::After(wait) = next(policy().retries(99), attempt, &error, chance, room) {
             prop_assert!(wait <= room && wait >= Duration::from_millis(400));

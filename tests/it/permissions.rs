@@ -127,10 +127,15 @@ fn a_row_of_the_data_is_the_call_that_is_made() {
     let server = RawServer::sending(Answer::json(NO_ROWS));
     let client = builder(&server.url()).build().unwrap();
     client.machines().into_iter().for_each(drop);
+    client.machine("an-id").unwrap_err();
     client.scan_agents().unwrap();
     client.scan_agent("an-id").unwrap_err();
     client.scan_definitions().unwrap();
+    client.scan_definition("an-id").unwrap_err();
     client.scan_history(["x"]).into_iter().for_each(drop);
+    let by_session = client.scan_history_by_session(["x"]);
+    by_session.into_iter().for_each(drop);
+    client.delete_scan_definitions(["x"]).unwrap();
     let made: Vec<String> = server
         .requests()
         .iter()
@@ -142,10 +147,14 @@ fn a_row_of_the_data_is_the_call_that_is_made() {
         .collect();
     let expected = [
         "GET /api/machines",
+        "GET /api/machines/an-id",
         "GET /api/DeviceAuthenticatedScanAgents",
         "GET /api/DeviceAuthenticatedScanAgents/an-id",
         "GET /api/DeviceAuthenticatedScanDefinitions",
+        "GET /api/DeviceAuthenticatedScanDefinitions/an-id",
         "POST /api/DeviceAuthenticatedScanDefinitions/GetScanHistoryByScanDefinitionId",
+        "POST /api/DeviceAuthenticatedScanDefinitions/GetScanHistoryBySessionId",
+        "POST /api/DeviceAuthenticatedScanDefinitions/BatchDelete",
     ];
     assert_eq!(made, expected);
     assert_eq!(rows, expected);

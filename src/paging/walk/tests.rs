@@ -16,6 +16,7 @@ static THINGS: Operation = Operation {
     path: "/api/things",
     api: Api::Machines,
     permissions: &permissions::MACHINES,
+    writes: None,
 };
 
 #[test]
