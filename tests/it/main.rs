@@ -178,6 +178,7 @@ mod errors;
 mod faults;
 mod limits;
 mod logs;
+mod lookups;
 #[cfg(feature = "rustls")]
 mod mutual_tls;
 #[cfg(feature = "native-tls")]
