@@ -411,7 +411,7 @@ fn a_call_that_breaks_off_hands_out_nothing() {
 }
 
 #[test]
-fn a_404_of_the_service_is_no_machines_for_the_ids_of_its_call_and_is_told() {
+fn a_404_concerns_the_ids_of_its_call_alone_and_is_told() {
     let ids = ids(3);
     let present: HashSet<String> = ids.iter().cloned().collect();
     let server = RawServer::new(move |request| {
@@ -429,17 +429,6 @@ fn a_404_of_the_service_is_no_machines_for_the_ids_of_its_call_and_is_told() {
     // And the next call is made all the same.
     assert!(items.next().unwrap().unwrap().1.is_some() && items.next().is_none());
     assert!(items.met_not_found());
-}
-
-#[test]
-fn a_404_of_anybody_else_is_an_error() {
-    let server = RawServer::sending(Answer::new(404, &[], "404 page not found"));
-    let mut items = client(&server.url()).machines_by_id(["a"]).into_iter();
-    let (found, failure) = all(&mut items);
-    assert!(found.is_empty());
-    assert_eq!(failure.unwrap().kind(), ErrorKind::NotFound);
-    assert!(!items.met_not_found());
-    assert_eq!(items.remaining(), ["a"]);
 }
 
 #[test]
