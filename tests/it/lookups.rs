@@ -192,7 +192,7 @@ fn ids(count: usize) -> Vec<String> {
 fn all(items: &mut MachinesByIdIter) -> (Vec<(String, Option<String>)>, Option<Error>) {
     let mut found = Vec::new();
     let mut failure = None;
-    while let Some(item) = items.next() {
+    for item in items.by_ref() {
         assert!(failure.is_none(), "an item behind an error");
         match item {
             Ok((id, machine)) => found.push((id, machine.map(|machine| machine.id))),
