@@ -4,24 +4,26 @@
 //! Without an account: `cargo run --example scan_report`. With one, set `AZURE_TENANT_ID`,
 //! `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET` first.
 //!
-//! It takes five calls, however many scans there are: one for the definitions, one for the agents, one
+//! It takes five calls for up to 20 scanners, however many scans there are: one for the definitions, one for the agents, one
 //! for the history of all definitions (its first page, up to 4,096 sessions), one for the targets of
-//! the newest sessions of all definitions, and one for the machines behind the scanners. More than
-//! that only where the service splits a list. The targets are those that these sessions list: what a
-//! range such as `10.0.0.0/24` holds beyond them, nobody knows.
+//! the newest sessions of all definitions, and one for every 20 machines behind the scanners. The
+//! targets are those that these sessions list: what a range such as `10.0.0.0/24` holds beyond them,
+//! nobody knows.
 
 mod shared;
 mod table;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
 use defender_endpoint::Client;
-use defender_endpoint::machines::{HealthStatus, Machine, OnMachine, field};
+use defender_endpoint::machines::{HealthStatus, Machine, OnMachine};
 use defender_endpoint::scan_agents::ScanAgent;
-use defender_endpoint::scan_definitions::{LatestScanStatus, ScanDefinition};
+use defender_endpoint::scan_definitions::{
+    LatestScan, LatestScanStatus, ScanDefinition, ScannerAgent,
+};
 use defender_endpoint::scan_history::{ScanHistoryEntry, ScanStatus, ScannedTarget};
 use defender_endpoint::time::{self, Duration, OffsetDateTime};
 use lexopt::prelude::*;
@@ -35,6 +37,9 @@ Usage: scan_report [--json] [--silent-for HOURS] [--sessions N]
   --silent-for HOURS  a scanner not seen for so long is silent (default: 24)
   --sessions N        judge targets by the newest N sessions of each definition
                       (default: 3)";
+
+/// The most sessions that the service gives in one answer.
+const PAGE: usize = 4_096;
 
 struct Options {
     json: bool,
@@ -120,10 +125,9 @@ pub(crate) fn fetch(client: &Client, sessions: usize) -> Result<Fetched, defende
         let sessions = client.scan_history_by_session(ids).into_iter();
         fetched.sessions = sessions.collect::<Result<_, _>>()?;
     }
-    let ids = scanners_machines(&fetched);
-    if !ids.is_empty() {
-        let machines = client.machines().filter(field::ID.is_in(ids)).into_iter();
-        fetched.machines = machines.collect::<Result<_, _>>()?;
+    for looked_up in client.machines_by_id(scanners_machines(&fetched)) {
+        let (_, machine) = looked_up?;
+        fetched.machines.extend(machine);
     }
     Ok(fetched)
 }
@@ -151,13 +155,11 @@ fn newest_first<'a>(
     sessions.into_iter()
 }
 
-fn scanners_machines(fetched: &Fetched) -> BTreeSet<&str> {
-    let of_agents = fetched.agents.iter().filter_map(OnMachine::machine_id);
-    let scanners = fetched.definitions.iter();
-    let scanners = scanners.filter_map(|definition| definition.scanner_agent.as_ref());
-    of_agents
-        .chain(scanners.filter_map(OnMachine::machine_id))
-        .collect()
+fn scanners_machines(fetched: &Fetched) -> impl Iterator<Item = &str> {
+    let agents = fetched.agents.iter().filter_map(OnMachine::machine_id);
+    let definitions = fetched.definitions.iter();
+    let scanners = definitions.filter_map(|it| it.scanner_agent.as_ref());
+    agents.chain(scanners.filter_map(OnMachine::machine_id))
 }
 
 /// Whether this is the id: the service is not true to its letters' case.
@@ -253,6 +255,8 @@ pub(crate) struct Totals {
     /// Sessions of the history, and those of which the targets are known.
     pub(crate) sessions: usize,
     pub(crate) sessions_read: usize,
+    /// There may be more sessions: of a definition none of which is here, only its own word is known.
+    pub(crate) is_cut: bool,
 }
 
 /// Joins what was fetched. A scanner that was not seen for `silent_for` before `now` is silent.
@@ -263,7 +267,7 @@ pub(crate) fn report(fetched: &Fetched, now: OffsetDateTime, silent_for: Duratio
         .map(|definition| of_definition(fetched, definition))
         .collect();
     let scanners: Vec<_> = scanners(fetched)
-        .into_values()
+        .iter()
         .map(|scanner| of_scanner(scanner, &fetched.machines, now, silent_for))
         .collect();
     let count = |state| definitions.iter().filter(|it| it.state == state).count();
@@ -277,6 +281,7 @@ pub(crate) fn report(fetched: &Fetched, now: OffsetDateTime, silent_for: Duratio
         never_reached: definitions.iter().map(|it| it.never_reached.len()).sum(),
         sessions: fetched.history.len(),
         sessions_read: fetched.sessions.len(),
+        is_cut: fetched.history.len() >= PAGE,
     };
     Report {
         definitions,
@@ -288,19 +293,15 @@ pub(crate) fn report(fetched: &Fetched, now: OffsetDateTime, silent_for: Duratio
 fn of_definition(fetched: &Fetched, definition: &ScanDefinition) -> OfDefinition {
     let newest = newest_first(&fetched.history, definition).next();
     let read: Vec<_> = newest_first(&fetched.sessions, definition).collect();
-    // What is known of the newest session by its id is more than what its definition's history says.
-    let same = |read: &&&ScanHistoryEntry| {
-        newest.is_none_or(|newest| {
-            is(
-                read.session_id.as_deref(),
-                newest.session_id.as_deref().unwrap_or_default(),
-            )
-        })
-    };
-    let latest = read.first().filter(same).copied().or(newest);
-    let targets = read.first().map_or(&[][..], |it| &it.scanned_targets);
+    let id = newest.and_then(|it| it.session_id.as_deref());
+    let read_newest = id.and_then(|id| {
+        let mut read = read.iter();
+        read.find(|it| is(it.session_id.as_deref(), id)).copied()
+    });
+    let latest = Latest::of(definition, read_newest.or(newest));
+    let targets = read_newest.map_or(&[][..], |it| &it.scanned_targets);
     let failed: Vec<_> = targets.iter().filter(|it| is_failure(it)).collect();
-    let state = state(definition, latest, failed.is_empty());
+    let state = latest.state(failed.is_empty());
     let scanner = definition.scanner_agent.as_ref();
     OfDefinition {
         id: definition.id.clone(),
@@ -308,10 +309,10 @@ fn of_definition(fetched: &Fetched, definition: &ScanDefinition) -> OfDefinition
         is_active: definition.is_active,
         scanner_machine_id: scanner.and_then(OnMachine::machine_id).map(str::to_owned),
         state,
-        latest_scan: date_of(definition).max(latest.and_then(|it| it.last_scanned)),
+        latest_scan: latest.date,
         reasons: match state {
-            State::Failed | State::PartialSuccess => reasons(definition, latest, &failed),
-            _ => Vec::new(),
+            State::Failed | State::PartialSuccess => latest.reasons(&failed),
+            State::Success | State::NeverRan | State::Unknown => Vec::new(),
         },
         targets: targets.len(),
         failed_targets: failed.into_iter().map(failed_target).collect(),
@@ -320,61 +321,61 @@ fn of_definition(fetched: &Fetched, definition: &ScanDefinition) -> OfDefinition
     }
 }
 
-fn date_of(definition: &ScanDefinition) -> Option<OffsetDateTime> {
-    definition.latest_scan.as_ref()?.execution_date_time
+/// The latest scan as the definition tells of it and as its history does; where one of them is the
+/// older, without it.
+struct Latest<'a> {
+    scan: Option<&'a LatestScan>,
+    session: Option<&'a ScanHistoryEntry>,
+    date: Option<OffsetDateTime>,
 }
 
-/// How the latest scan went, by the definition and by its history, of which either may be the newer.
-fn state(
-    definition: &ScanDefinition,
-    latest: Option<&ScanHistoryEntry>,
-    all_reached: bool,
-) -> State {
-    let scan = definition.latest_scan.as_ref();
-    let (by_scan, by_session) = (
-        scan.and_then(|it| it.status.as_ref()),
-        latest.and_then(|it| it.scan_status.as_ref()),
-    );
-    if latest.is_none() && by_scan.is_none() && date_of(definition).is_none() {
-        return State::NeverRan;
-    }
-    let dates = (date_of(definition), latest.and_then(|it| it.last_scanned));
-    let (scan_counts, session_counts) = match dates {
-        (Some(scan), Some(session)) => (scan >= session, session >= scan),
-        _ => (true, true),
-    };
-    let by_scan = by_scan.filter(|_| scan_counts);
-    let by_session = by_session.filter(|_| session_counts);
-    match (by_scan, by_session) {
-        (Some(LatestScanStatus::Fail), _) | (_, Some(ScanStatus::Failure)) => State::Failed,
-        (_, Some(ScanStatus::PartialSuccess)) => State::PartialSuccess,
-        (Some(LatestScanStatus::Success), _) | (_, Some(ScanStatus::Success)) if all_reached => {
-            State::Success
+impl<'a> Latest<'a> {
+    fn of(definition: &'a ScanDefinition, session: Option<&'a ScanHistoryEntry>) -> Self {
+        // A definition that never ran has one all the same, of which nothing is known.
+        let ran = |scan: &&LatestScan| scan.status.is_some() || scan.execution_date_time.is_some();
+        let scan = definition.latest_scan.as_ref().filter(ran);
+        let of_scan = scan.and_then(|it| it.execution_date_time);
+        let of_session = session.and_then(|it| it.last_scanned);
+        let older = |one: Option<_>, other| one.is_some() && one < other;
+        Self {
+            scan: scan.filter(|_| !older(of_scan, of_session)),
+            session: session.filter(|_| !older(of_session, of_scan)),
+            date: of_scan.max(of_session),
         }
-        (Some(LatestScanStatus::Success), _) | (_, Some(ScanStatus::Success)) => {
+    }
+
+    fn state(&self, no_target_failed: bool) -> State {
+        let scan = self.scan.and_then(|it| it.status.as_ref());
+        let session = self.session.and_then(|it| it.scan_status.as_ref());
+        if self.scan.is_none() && self.session.is_none() {
+            State::NeverRan
+        } else if scan == Some(&LatestScanStatus::Fail) || session == Some(&ScanStatus::Failure) {
+            State::Failed
+        } else if session == Some(&ScanStatus::PartialSuccess) || !no_target_failed {
             State::PartialSuccess
+        } else if scan == Some(&LatestScanStatus::Success) || session == Some(&ScanStatus::Success)
+        {
+            State::Success
+        } else {
+            State::Unknown
         }
-        _ => State::Unknown,
     }
-}
 
-/// What the definition, its latest session and the targets of that say went wrong.
-fn reasons(
-    definition: &ScanDefinition,
-    latest: Option<&ScanHistoryEntry>,
-    failed: &[&ScannedTarget],
-) -> Vec<String> {
-    let scan = definition.latest_scan.as_ref();
-    let of_scan = scan.and_then(|it| it.failure_reason.as_deref());
-    let of_session = latest.and_then(|it| it.general_error_message.as_deref());
-    let of_targets = failed.iter().filter_map(|it| it.error_message.as_deref());
-    let mut reasons: Vec<String> = Vec::new();
-    for reason in of_scan.into_iter().chain(of_session).chain(of_targets) {
-        if !reason.trim().is_empty() && !reasons.iter().any(|it| it == reason) {
-            reasons.push(reason.to_owned());
+    /// What it and its targets say went wrong, each once.
+    fn reasons(&self, failed: &[&ScannedTarget]) -> Vec<String> {
+        let scan = self.scan.and_then(|it| it.failure_reason.as_deref());
+        let session = self
+            .session
+            .and_then(|it| it.general_error_message.as_deref());
+        let targets = failed.iter().filter_map(|it| it.error_message.as_deref());
+        let mut reasons: Vec<String> = Vec::new();
+        for reason in scan.into_iter().chain(session).chain(targets) {
+            if !reason.trim().is_empty() && !reasons.iter().any(|it| it == reason) {
+                reasons.push(reason.to_owned());
+            }
         }
+        reasons
     }
-    reasons
 }
 
 fn is_failure(target: &ScannedTarget) -> bool {
@@ -423,10 +424,9 @@ fn never_reached(sessions: &[&ScanHistoryEntry]) -> Vec<NeverReached> {
     found.into_values().flatten().collect()
 }
 
-/// A scanner as its agent tells of it, as definitions do, or both.
-#[derive(Default)]
+/// A scanner as its agent tells of it, or else as a definition does.
 struct Scanner<'a> {
-    agent: Option<&'a ScanAgent>,
+    is_listed: bool,
     id: Option<&'a str>,
     machine_id: Option<&'a str>,
     name: Option<&'a str>,
@@ -434,42 +434,48 @@ struct Scanner<'a> {
     definitions: usize,
 }
 
-/// The scanners of the agents and of the definitions, by machine or else by agent.
-fn scanners(fetched: &Fetched) -> BTreeMap<String, Scanner<'_>> {
-    let key =
-        |machine: Option<&str>, id: Option<&str>| machine.or(id).unwrap_or_default().to_lowercase();
-    let mut scanners = BTreeMap::new();
-    for agent in &fetched.agents {
-        let scanner = Scanner {
-            agent: Some(agent),
+impl Scanner<'_> {
+    fn is(&self, named: &ScannerAgent) -> bool {
+        match (self.machine_id, named.machine_id()) {
+            (Some(one), Some(other)) => one.eq_ignore_ascii_case(other),
+            _ => self.id.is_some_and(|id| is(named.id.as_deref(), id)),
+        }
+    }
+}
+
+/// The scanners of the agents, and those that only definitions name.
+fn scanners(fetched: &Fetched) -> Vec<Scanner<'_>> {
+    let agents = fetched.agents.iter();
+    let mut scanners: Vec<_> = agents
+        .map(|agent| Scanner {
+            is_listed: true,
             id: Some(&agent.id),
             machine_id: agent.machine_id(),
             name: agent.machine_name(),
             last_seen: agent.last_seen,
             definitions: 0,
-        };
-        scanners.insert(key(agent.machine_id(), Some(&agent.id)), scanner);
-    }
-    for named in fetched
-        .definitions
-        .iter()
-        .filter_map(|it| it.scanner_agent.as_ref())
-    {
-        let key = key(named.machine_id(), named.id.as_deref());
-        let scanner = scanners.entry(key).or_insert_with(|| Scanner {
-            id: named.id.as_deref(),
-            machine_id: named.machine_id(),
-            name: named.machine_name(),
-            last_seen: named.last_seen,
-            ..Scanner::default()
-        });
-        scanner.definitions += 1;
+        })
+        .collect();
+    let definitions = fetched.definitions.iter();
+    for named in definitions.filter_map(|it| it.scanner_agent.as_ref()) {
+        if let Some(known) = scanners.iter_mut().find(|it| it.is(named)) {
+            known.definitions += 1;
+        } else {
+            scanners.push(Scanner {
+                is_listed: false,
+                id: named.id.as_deref(),
+                machine_id: named.machine_id(),
+                name: named.machine_name(),
+                last_seen: named.last_seen,
+                definitions: 1,
+            });
+        }
     }
     scanners
 }
 
 fn of_scanner(
-    scanner: Scanner<'_>,
+    scanner: &Scanner<'_>,
     machines: &[Machine],
     now: OffsetDateTime,
     silent_for: Duration,
@@ -477,7 +483,7 @@ fn of_scanner(
     let runs_on = |machine: &&Machine| is(scanner.machine_id, &machine.id);
     let machine = machines.iter().find(runs_on);
     let mut reasons = Vec::new();
-    if scanner.agent.is_none() {
+    if !scanner.is_listed {
         reasons.push("it is not in the list of agents".to_owned());
     }
     // The service writes "never" as a date of the year 1.
@@ -523,8 +529,9 @@ pub(crate) fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
         [
             ("SCANNER", 30),
             ("LAST SEEN", 17),
-            ("MACHINE", 20),
-            ("STATE", 8),
+            ("MACHINE", 18),
+            ("SCANS", 5),
+            ("STATE", 6),
         ],
     )?;
     for scanner in &report.scanners {
@@ -536,8 +543,9 @@ pub(crate) fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
             [
                 (scanner.name.as_deref().or(id).unwrap_or("-"), 30),
                 (&date(scanner.last_seen), 17),
-                (&health, 20),
-                (if scanner.is_silent { "silent" } else { "ok" }, 8),
+                (&health, 18),
+                (&scanner.definitions.to_string(), 5),
+                (if scanner.is_silent { "silent" } else { "ok" }, 6),
             ],
         )?;
         for reason in &scanner.reasons {
@@ -597,31 +605,25 @@ fn print_definition(definition: &OfDefinition, out: &mut impl Write) -> io::Resu
     Ok(())
 }
 
-fn print_totals(totals: &Totals, out: &mut impl Write) -> io::Result<()> {
-    let Totals {
-        definitions,
-        failed,
-        partial,
-        never_ran,
-        scanners,
-        silent,
-        never_reached,
-        sessions,
-        sessions_read,
-    } = totals;
-    writeln!(out, "\n{scanners} scanners: {silent} silent")?;
+fn print_totals(it: &Totals, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "\n{} scanners: {} silent", it.scanners, it.silent)?;
     writeln!(
         out,
-        "{definitions} definitions: {failed} failed, {partial} failed in part, {never_ran} never ran"
+        "{} definitions: {} failed, {} failed in part, {} never ran",
+        it.definitions, it.failed, it.partial, it.never_ran
     )?;
     writeln!(
         out,
-        "{sessions} sessions, {sessions_read} with their targets: {never_reached} never reached"
+        "{} sessions, {} read with their targets: {} targets never reached",
+        it.sessions, it.sessions_read, it.never_reached
     )?;
-    if *sessions > 0 && *sessions_read == 0 {
+    if it.is_cut {
+        writeln!(out, "There may be more sessions, which were not asked for.")?;
+    }
+    if it.sessions > 0 && it.sessions_read == 0 {
         writeln!(
             out,
-            "The service names no session by its id, so that targets are not known."
+            "No session came with its targets, so that these are not known."
         )?;
     }
     Ok(())
