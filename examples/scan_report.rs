@@ -8,7 +8,7 @@
 //! for the history of all definitions (its first page, up to 4,096 sessions), one for the targets of
 //! the newest sessions of all definitions, and one for every 20 machines behind the scanners. The
 //! targets are those that these sessions list: what a range such as `10.0.0.0/24` holds beyond them,
-//! nobody knows.
+//! nobody knows. Where the history names no sessions by their ids, no targets are known at all.
 
 mod shared;
 mod table;
@@ -116,7 +116,7 @@ pub(crate) fn fetch(client: &Client, sessions: usize) -> Result<Fetched, defende
     };
     let ids = fetched.definitions.iter().map(|it| &it.id);
     if !fetched.definitions.is_empty() {
-        // One page: a second call would only bring sessions that are older still.
+        // One page: the newest sessions come first, as the documentation's samples have it.
         let page = client.scan_history(ids).pages().next().transpose()?;
         fetched.history = page.map(|page| page.items).unwrap_or_default();
     }
@@ -132,12 +132,13 @@ pub(crate) fn fetch(client: &Client, sessions: usize) -> Result<Fetched, defende
     Ok(fetched)
 }
 
-/// The ids of the newest sessions of each definition. The service may leave them out.
+/// The ids of the newest sessions of each definition, where the service names them.
 fn newest_sessions(fetched: &Fetched, most: usize) -> Vec<&str> {
     let definitions = fetched.definitions.iter();
     definitions
         .flat_map(|definition| newest_first(&fetched.history, definition).take(most))
         .filter_map(|session| session.session_id.as_deref())
+        .filter(|id| !id.trim().is_empty())
         .collect()
 }
 
@@ -162,7 +163,7 @@ fn scanners_machines(fetched: &Fetched) -> impl Iterator<Item = &str> {
     agents.chain(scanners.filter_map(OnMachine::machine_id))
 }
 
-/// Whether this is the id: the service is not true to its letters' case.
+/// Whether this is the id, in whatever case.
 fn is(found: Option<&str>, id: &str) -> bool {
     found.is_some_and(|found| found.eq_ignore_ascii_case(id))
 }

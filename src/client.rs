@@ -328,10 +328,10 @@ impl Client {
     /// `POST /api/DeviceAuthenticatedScanDefinitions/GetScanHistoryBySessionId`.
     ///
     /// Takes anything that gives strings, as [`scan_history`](Self::scan_history) does: the
-    /// [`session_id`](crate::scan_history::ScanHistoryEntry::session_id) of its rows, where they have
-    /// one. The service's schema says so, the documentation's sample shows none. How many ids the
+    /// [`session_id`](crate::scan_history::ScanHistoryEntry::session_id) of rows by definition, where
+    /// they have one (see [`ListScanHistory`]). An id that is given twice is sent once. How many the
     /// service takes at a time is not documented, nor is paging: `$top` and `$skip` are sent only if
-    /// they are asked for, see [`ListScanHistory`].
+    /// they are asked for.
     ///
     /// Application permission `Machine.Read.All`; delegated `Machine.Read.All` with the role
     /// 'ViewData' or 'TvmViewData'. A prerelease API.

@@ -50,16 +50,18 @@ const MOST: u32 = 4_096;
 ///
 /// # From a definition to its targets
 ///
-/// A session's id is what leads from one call to the other. It is in the row of the service's schema;
-/// the documentation's rows by definition have none. Where the service leaves it out, targets can't
-/// be asked for: [`session_id`](ScanHistoryEntry::session_id) is `None`.
+/// A session's id is what leads from one call to the other. The row of the service's schema has it;
+/// the documentation's rows by definition have none, and nobody has confirmed which it is. Where the
+/// service leaves it out, [`session_id`](ScanHistoryEntry::session_id) is `None`, and there is no way
+/// to the targets.
 ///
 /// # Errors
 ///
 /// The iterator's items are results. An error is the last item. Kinds:
 /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for no ids, an empty, blank or dot id or one
-/// with control characters, or a page size outside 1 to 4,096, each before anything is sent; [`Paging`](crate::ErrorKind::Paging), [`Decode`](crate::ErrorKind::Decode), and those of
-/// every call, listed at [`ErrorKind`](crate::ErrorKind).
+/// with control characters, or a page size outside 1 to 4,096, each before anything is sent;
+/// [`Paging`](crate::ErrorKind::Paging), [`Decode`](crate::ErrorKind::Decode), and those of every
+/// call, listed at [`ErrorKind`](crate::ErrorKind).
 ///
 /// # Example
 ///

@@ -5,7 +5,7 @@
 #[path = "../../examples/scan_report.rs"]
 mod example;
 
-use defender_endpoint::testing::Tenant;
+use defender_endpoint::testing::{Exchange, Tenant};
 use defender_endpoint::time::format_description::well_known::Rfc3339;
 use defender_endpoint::time::{Duration, OffsetDateTime};
 use example::{FailedTarget, Fetched, NeverReached, Report, State, Totals};
@@ -62,7 +62,7 @@ fn five_calls_answer_everything() {
     let exchanges = tenant.exchanges();
     let calls: Vec<_> = exchanges
         .iter()
-        .map(|call| call.path())
+        .map(Exchange::path)
         .filter(|path| path.starts_with("/api/"))
         .collect();
     assert_eq!(
@@ -74,6 +74,18 @@ fn five_calls_answer_everything() {
             &format!("{DEFINITIONS}/GetScanHistoryBySessionId"),
             "/api/machines",
         ]
+    );
+    assert!(
+        fetched
+            .history
+            .iter()
+            .all(|it| it.scanned_targets.is_empty())
+    );
+    assert!(
+        fetched
+            .sessions
+            .iter()
+            .all(|it| !it.scanned_targets.is_empty())
     );
     let totals = example::report(&fetched, OffsetDateTime::now_utc(), Duration::hours(24)).totals;
     let expected = Totals {
@@ -103,7 +115,10 @@ fn where_there_is_nothing_nothing_more_is_asked_for() {
 fn sessions_without_ids_are_not_asked_for_and_the_report_says_so() {
     let tenant = Tenant::builder()
         .scan_definitions([json!({ "id": "d", "latestScan": { "status": "Success" } })])
-        .scan_history([json!({ "ScanDefinitionIds": "d", "ScanStatus": "Success" })])
+        .scan_history([
+            json!({ "ScanDefinitionIds": "d", "ScanStatus": "Success" }),
+            json!({ "ScanDefinitionIds": "d", "SessionIds": " " }),
+        ])
         .start()
         .unwrap();
     let report = example::report(&fetched(&tenant), now(), Duration::hours(24));
