@@ -75,6 +75,43 @@ fn scan_agent(scanner: usize, name_key: &str) -> Value {
     agent
 }
 
+/// A target of a scan, and what becomes of it.
+struct Target {
+    ip: &'static str,
+    name: Option<&'static str>,
+    description: Option<&'static str>,
+    fate: Fate,
+}
+
+#[derive(Clone, Copy)]
+enum Fate {
+    Reached,
+    /// Not in the newest session any more.
+    Lost(&'static str),
+    Never(&'static str),
+}
+
+const fn target(
+    ip: &'static str,
+    name: Option<&'static str>,
+    description: Option<&'static str>,
+    fate: Fate,
+) -> Target {
+    Target {
+        ip,
+        name,
+        description,
+        fate,
+    }
+}
+
+const NO_ANSWER: &str = "SNMP: the request timed out";
+const DENIED: &str = "WMI: access is denied";
+const SWITCH: Option<&str> = Some("Switch, 48 ports");
+const PRINTER: Option<&str> = Some("Printer");
+const SERVER: Option<&str> = Some("Windows server");
+const LINUX: Option<&str> = Some("Linux server");
+
 struct Definition {
     scan_type: &'static str,
     name: &'static str,
@@ -86,12 +123,14 @@ struct Definition {
     sessions: usize,
     latest: u64,
     failure: Option<&'static str>,
+    targets: &'static [Target],
 }
 
 const fn definition(
     (scan_type, name, target): (&'static str, &'static str, &'static str),
     (interval, active, scanner): (u64, bool, usize),
     (sessions, latest, failure): (usize, u64, Option<&'static str>),
+    targets: &'static [Target],
 ) -> Definition {
     Definition {
         scan_type,
@@ -103,6 +142,7 @@ const fn definition(
         sessions,
         latest,
         failure,
+        targets,
     }
 }
 
@@ -111,21 +151,41 @@ static DEFINITIONS: [Definition; 8] = [
         ("Network", "Core switches, London", "10.0.0.0/24"),
         (4, true, 0),
         (14, 35, None),
+        &[
+            target("10.0.0.1", Some("core-sw-1"), SWITCH, Fate::Reached),
+            target("10.0.0.2", Some("core-sw-2"), SWITCH, Fate::Reached),
+            target("10.0.0.3", None, SWITCH, Fate::Reached),
+        ],
     ),
     definition(
         ("Network", "Access switches", "10.1.0.0/22, 10.1.8.1"),
         (24, true, 1),
         (11, 400, Some("SNMP: no answer from any target")),
+        &[
+            target("10.1.0.4", Some("acc-sw-1"), SWITCH, Fate::Lost(NO_ANSWER)),
+            target("10.1.2.4", Some("acc-sw-2"), SWITCH, Fate::Lost(NO_ANSWER)),
+            target("10.1.8.1", None, SWITCH, Fate::Lost(NO_ANSWER)),
+        ],
     ),
     definition(
         ("Network", "Printers \"2nd floor\"", "10.2.7.0/24"),
         (12, true, 0),
         (9, 77, None),
+        &[
+            target("10.2.7.20", None, PRINTER, Fate::Reached),
+            // A machine of the fleet, discovered on the network.
+            target(PRINTER_IN_FLEET, Some("printer-22"), PRINTER, Fate::Reached),
+            target("10.2.7.61", None, None, Fate::Never(NO_ANSWER)),
+        ],
     ),
     definition(
         ("Network", "Lab (agent is silent)", "10.3.0.0/24"),
         (24, true, 2),
         (6, 33 * DAY, None),
+        &[
+            target("10.3.0.5", None, SWITCH, Fate::Reached),
+            target("10.3.0.6", None, SWITCH, Fate::Reached),
+        ],
     ),
     definition(
         (
@@ -135,21 +195,40 @@ static DEFINITIONS: [Definition; 8] = [
         ),
         (8, true, 3),
         (12, 130, Some("WMI: access is denied")),
+        &[
+            target("10.4.0.10", Some("srv-10"), SERVER, Fate::Lost(DENIED)),
+            target("10.4.0.11", Some("srv-11"), SERVER, Fate::Lost(DENIED)),
+        ],
     ),
     definition(
         ("Windows", "Jump hosts", "jump1,jump2"),
         (24, false, 3),
         (5, 61 * DAY, None),
+        &[
+            target("10.4.2.1", Some("jump1"), SERVER, Fate::Reached),
+            target("10.4.2.2", Some("jump2"), SERVER, Fate::Reached),
+        ],
     ),
     definition(
         ("Linux", "Database hosts", "10.4.1.0/26"),
         (24, true, 1),
         (3, 900, None),
+        &[
+            target("10.4.1.7", Some("db-7"), LINUX, Fate::Reached),
+            target("10.4.1.8", Some("db-8"), LINUX, Fate::Reached),
+            target(
+                "10.4.1.9",
+                Some("db-9"),
+                LINUX,
+                Fate::Lost("SSH: the password was refused"),
+            ),
+        ],
     ),
     definition(
         ("Network", "New branch office", "10.9.0.0/24"),
         (24, true, 4),
         (0, 0, None),
+        &[],
     ),
 ];
 
@@ -210,86 +289,6 @@ pub(super) fn scan_history() -> Vec<Value> {
     rows.collect()
 }
 
-/// What a scan found at an address: host name, description, and what became of it.
-struct Target {
-    ip: &'static str,
-    name: Option<&'static str>,
-    description: Option<&'static str>,
-    fate: Fate,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Fate {
-    Reached,
-    /// Not in the newest session any more.
-    Lost(&'static str),
-    Never(&'static str),
-}
-
-const fn target(
-    ip: &'static str,
-    name: Option<&'static str>,
-    description: Option<&'static str>,
-    fate: Fate,
-) -> Target {
-    Target {
-        ip,
-        name,
-        description,
-        fate,
-    }
-}
-
-const NO_ANSWER: &str = "SNMP: the request timed out";
-const DENIED: &str = "WMI: access is denied";
-const SWITCH: Option<&str> = Some("Switch, 48 ports");
-const PRINTER: Option<&str> = Some("Printer");
-const SERVER: Option<&str> = Some("Windows server");
-const LINUX: Option<&str> = Some("Linux server");
-
-/// The targets of each definition.
-static TARGETS: [&[Target]; 8] = [
-    &[
-        target("10.0.0.1", Some("core-sw-1"), SWITCH, Fate::Reached),
-        target("10.0.0.2", Some("core-sw-2"), SWITCH, Fate::Reached),
-        target("10.0.0.3", None, SWITCH, Fate::Reached),
-    ],
-    &[
-        target("10.1.0.4", Some("acc-sw-1"), SWITCH, Fate::Lost(NO_ANSWER)),
-        target("10.1.2.4", Some("acc-sw-2"), SWITCH, Fate::Lost(NO_ANSWER)),
-        target("10.1.8.1", None, SWITCH, Fate::Lost(NO_ANSWER)),
-    ],
-    &[
-        target("10.2.7.20", None, PRINTER, Fate::Reached),
-        // A machine of the fleet, discovered on the network.
-        target(PRINTER_IN_FLEET, Some("printer-22"), PRINTER, Fate::Reached),
-        target("10.2.7.61", None, None, Fate::Never(NO_ANSWER)),
-    ],
-    &[
-        target("10.3.0.5", None, SWITCH, Fate::Reached),
-        target("10.3.0.6", None, SWITCH, Fate::Reached),
-    ],
-    &[
-        target("10.4.0.10", Some("srv-10"), SERVER, Fate::Lost(DENIED)),
-        target("10.4.0.11", Some("srv-11"), SERVER, Fate::Lost(DENIED)),
-    ],
-    &[
-        target("10.4.2.1", Some("jump1"), SERVER, Fate::Reached),
-        target("10.4.2.2", Some("jump2"), SERVER, Fate::Reached),
-    ],
-    &[
-        target("10.4.1.7", Some("db-7"), LINUX, Fate::Reached),
-        target("10.4.1.8", Some("db-8"), LINUX, Fate::Reached),
-        target(
-            "10.4.1.9",
-            Some("db-9"),
-            LINUX,
-            Fate::Lost("SSH: the password was refused"),
-        ),
-    ],
-    &[],
-];
-
 /// The newest sessions of a definition have an id and their targets in the documented shape too;
 /// before them it stands as the documentation has it for an answer by definition.
 const WITH_ID: usize = 4;
@@ -299,8 +298,7 @@ fn history_row(n: usize, definition: &Definition, session: usize) -> Value {
     let number = u64::try_from(session).unwrap_or(0);
     let minutes = definition.latest + number * definition.interval * 60;
     let salt = 40 + u64::try_from(n).unwrap_or(0);
-    let listed = TARGETS.get(n).copied().unwrap_or_default();
-    let outcomes = outcomes(listed, session, salt);
+    let outcomes = outcomes(definition.targets, session, salt);
     let targets = outcomes.len();
     let reached = outcomes.iter().filter(|(_, error)| error.is_none()).count();
     let status = match reached {

@@ -47,6 +47,7 @@ struct History {
     ids: &'static str,
     /// The names of the id in a row.
     id: [&'static str; 4],
+    with_targets: bool,
 }
 
 static HISTORY_BY_DEFINITION: History = History {
@@ -58,11 +59,13 @@ static HISTORY_BY_DEFINITION: History = History {
         "ScanDefinitionId",
         "scanDefinitionId",
     ],
+    with_targets: false,
 };
 static HISTORY_BY_SESSION: History = History {
     action: BY_SESSION,
     ids: "SessionIds",
     id: ["SessionIds", "sessionIds", "SessionId", "sessionId"],
+    with_targets: true,
 };
 
 /// Numbers tokens and answers, in all tenants of the process: a token of one is none of another.
@@ -318,14 +321,12 @@ impl Service {
             let found = by.id_of(row);
             found.is_some_and(|found| ids.iter().any(|id| id == found))
         };
-        let with_targets = by.action == BY_SESSION;
-        // Sessions have no documented pages: without `$top` they come all at once.
-        let page = if with_targets {
-            usize::MAX
-        } else {
-            self.page_size.min(MAX_HISTORY)
+        let limit = match options.top {
+            Some(top) => top.min(self.max_top),
+            // No pages are documented for sessions: they come all at once.
+            None if by.with_targets => usize::MAX,
+            None => self.page_size.min(MAX_HISTORY),
         };
-        let limit = options.top.map_or(page, |top| top.min(self.max_top));
         let rows = self
             .history
             .iter()
@@ -334,7 +335,7 @@ impl Service {
             .take(limit);
         let value = rows
             .map(|row| {
-                if with_targets {
+                if by.with_targets {
                     Cow::Borrowed(row)
                 } else {
                     without_targets(row)

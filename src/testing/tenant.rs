@@ -67,8 +67,9 @@ impl Tenant {
     /// The fleet is the same every time, with what real ones hold: stale and merely discovered
     /// devices, a name with two ids, a merged record, names with quotes and umlauts, missing and
     /// null fields, a value that no list documents, a date of the year 1, both spellings of the
-    /// scan family. Dates are relative to the moment the process first made a demo tenant, so that
-    /// "not seen for two weeks" means the same devices on every day.
+    /// scan family, targets of scans that were reached, lost, and never reached. Dates are relative to
+    /// the moment the process first made a demo tenant, so that "not seen for two weeks" means the same
+    /// devices on every day.
     ///
     /// # Errors
     ///
