@@ -549,9 +549,7 @@ pub(crate) fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
                 (if scanner.is_silent { "silent" } else { "ok" }, 6),
             ],
         )?;
-        for reason in &scanner.reasons {
-            note(out, reason)?;
-        }
+        notes(out, &scanner.reasons)?;
     }
     writeln!(out)?;
     row(
@@ -590,20 +588,18 @@ fn print_definition(definition: &OfDefinition, out: &mut impl Write) -> io::Resu
             (&targets, 18),
         ],
     )?;
-    for reason in &definition.reasons {
-        note(out, reason)?;
-    }
-    for target in &definition.never_reached {
-        let error = target.error.as_deref().unwrap_or("no reason given");
-        note(
-            out,
-            &format!(
-                "{} never reached in {} sessions: {error}",
-                target.target, target.sessions
-            ),
-        )?;
-    }
-    Ok(())
+    notes(out, &definition.reasons)?;
+    let never_reached: Vec<_> = definition.never_reached.iter().map(in_a_line).collect();
+    notes(out, &never_reached)
+}
+
+fn in_a_line(it: &NeverReached) -> String {
+    let sessions = match it.sessions {
+        1 => "1 session".to_owned(),
+        sessions => format!("{sessions} sessions"),
+    };
+    let error = it.error.as_deref().unwrap_or("no reason given");
+    format!("{} never reached in {sessions}: {error}", it.target)
 }
 
 fn print_totals(it: &Totals, out: &mut impl Write) -> io::Result<()> {
@@ -630,9 +626,16 @@ fn print_totals(it: &Totals, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// A line that belongs to the row above it.
-fn note(out: &mut impl Write, text: &str) -> io::Result<()> {
-    writeln!(out, "  {}", cell(text, 78).trim_end())
+/// Lines that belong to the row above them. A subnet may have hundreds.
+fn notes(out: &mut impl Write, notes: &[String]) -> io::Result<()> {
+    const MOST: usize = 5;
+    for note in notes.iter().take(MOST) {
+        writeln!(out, "  {}", cell(note, 78).trim_end())?;
+    }
+    match notes.len() {
+        0..=MOST => Ok(()),
+        all => writeln!(out, "  and {} more: --json has them all", all - MOST),
+    }
 }
 
 fn row<const N: usize>(out: &mut impl Write, cells: [(&str, usize); N]) -> io::Result<()> {

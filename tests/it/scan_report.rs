@@ -446,6 +446,24 @@ fn the_tables_fit_a_terminal_whatever_the_service_says() {
 }
 
 #[test]
+fn a_subnet_of_failures_takes_a_few_lines_of_the_table() {
+    let ips = ["1", "2", "3", "4", "5", "6", "7"];
+    let of = |many: usize| {
+        let failed: Vec<_> = ips[..many]
+            .iter()
+            .map(|ip| [*ip, "Failure", "No answer"])
+            .collect();
+        printed(&report(&with_targets(&[&failed])))
+    };
+    let lines = |text: &str| {
+        text.matches(" never reached in 1 session: No answer\n")
+            .count()
+    };
+    assert!(lines(&of(5)) == 5 && !of(5).contains("more"));
+    assert!(lines(&of(7)) == 5 && of(7).contains("\n  and 2 more: --json has them all\n"));
+}
+
+#[test]
 fn the_document_keeps_its_shape() {
     let keys =
         |value: &Value| -> Vec<String> { value.as_object().unwrap().keys().cloned().collect() };
