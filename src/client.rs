@@ -147,7 +147,7 @@ impl Client {
     }
 
     /// The machine behind a scan agent, a definition's scanner or a session of the scan history, with one call: that
-    /// of [`machine`](Self::machine).
+    /// of [`machine`](Self::machine). For those behind many see [`machines_by_id`](Self::machines_by_id).
     ///
     /// # Errors
     ///
@@ -158,9 +158,8 @@ impl Client {
     ///
     /// ```no_run
     /// # let client = defender_endpoint::Client::from_env()?;
-    /// for agent in client.scan_agents()? {
-    ///     println!("{} runs on {:?}", agent.id, client.machine_of(&agent)?.os_platform);
-    /// }
+    /// let agent = client.scan_agent("7f3d76a6976818553e996875dc91f55df6b26625")?;
+    /// println!("{} runs on {:?}", agent.id, client.machine_of(&agent)?.os_platform);
     /// # Ok::<(), defender_endpoint::Error>(())
     /// ```
     pub fn machine_of(&self, what: impl OnMachine) -> Result<Machine, Error> {

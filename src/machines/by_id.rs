@@ -133,7 +133,7 @@ impl IntoIterator for MachinesById {
             handed_out: 0,
             batch: Vec::new().into_iter(),
             met_not_found: false,
-            done: false,
+            failed: false,
         }
     }
 }
@@ -185,7 +185,7 @@ pub struct MachinesByIdIter {
     /// Of the ids behind those.
     batch: vec::IntoIter<Option<Machine>>,
     met_not_found: bool,
-    done: bool,
+    failed: bool,
 }
 
 impl MachinesByIdIter {
@@ -254,21 +254,20 @@ impl Iterator for MachinesByIdIter {
     type Item = Result<(String, Option<Machine>), Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.done {
+        if self.failed {
             return None;
         }
         if self.batch.len() == 0 {
             match self.fetch() {
                 Ok(machines) => self.batch = machines.into_iter(),
                 Err(error) => {
-                    self.done = true;
+                    self.failed = true;
                     return Some(Err(error));
                 }
             }
         }
-        let next = self.batch.next().zip(self.remaining().first().cloned());
-        self.done = next.is_none();
-        let (machine, id) = next?;
+        let machine = self.batch.next()?;
+        let id = self.remaining().first()?.clone();
         self.handed_out += 1;
         Some(Ok((id, machine)))
     }
@@ -281,7 +280,7 @@ impl fmt::Debug for MachinesByIdIter {
         f.debug_struct("MachinesByIdIter")
             .field("handed_out", &self.handed_out)
             .field("remaining", &self.remaining().len())
-            .field("done", &self.done)
+            .field("failed", &self.failed)
             .finish_non_exhaustive()
     }
 }

@@ -192,7 +192,7 @@ fn ids(count: usize) -> Vec<String> {
 fn all(items: &mut MachinesByIdIter) -> (Vec<(String, Option<String>)>, Option<Error>) {
     let mut found = Vec::new();
     let mut failure = None;
-    while let Some(item) = items.next() {
+    for item in items.by_ref() {
         assert!(failure.is_none(), "an item behind an error");
         match item {
             Ok((id, machine)) => found.push((id, machine.map(|machine| machine.id))),
@@ -324,12 +324,13 @@ fn how_many_ids_a_call_has_can_be_set() {
 #[test]
 fn a_request_that_cannot_be_sent_is_the_first_error_and_costs_no_call() {
     type Change = fn(MachinesById) -> MachinesById;
-    let cases: [(&[&str], Change, &str); 9] = [
+    let cases: [(&[&str], Change, &str); 10] = [
         (&["a"], |it| it.ids_per_call(0), "from 1 to 20"),
         (&["a"], |it| it.ids_per_call(21), "from 1 to 20"),
         (&["a"], |it| it.ids_per_call(u32::MAX), "from 1 to 20"),
         (&[], |it| it.ids_per_call(0), "from 1 to 20"),
         (&["a"], |it| it.deadline(Duration::ZERO), "deadline"),
+        (&[], |it| it.deadline(Duration::ZERO), "deadline"),
         (&["a", "", "b"], |it| it, "the id is empty or blank"),
         (&["a", "b", ".."], |it| it, "the id is a dot segment"),
         (&["a\n"], |it| it, "control character"),
