@@ -326,11 +326,39 @@ impl Client {
     /// Lists some scan sessions with the targets that were scanned in them: «Get scan history by session»,
     /// `POST /api/DeviceAuthenticatedScanDefinitions/GetScanHistoryBySessionId`.
     ///
-    /// Takes anything that gives strings, as [`scan_history`](Self::scan_history) does. The vendor
-    /// documents no paging for this call: `$top` and `$skip` are sent if they are asked for.
+    /// Takes anything that gives strings, as [`scan_history`](Self::scan_history) does: the
+    /// [`session_id`](crate::scan_history::ScanHistoryEntry::session_id) of rows by definition, where
+    /// they have one (see [`ListScanHistory`]). An id that is given twice is sent once. How many the
+    /// service takes at a time is not documented, nor is paging: `$top` and `$skip` are sent only if
+    /// they are asked for.
     ///
     /// Application permission `Machine.Read.All`; delegated `Machine.Read.All` with the role
     /// 'ViewData' or 'TvmViewData'. A prerelease API.
+    ///
+    /// # Example
+    ///
+    /// The targets that the latest session of a definition didn't get into, and why:
+    ///
+    /// ```no_run
+    /// use defender_endpoint::scan_history::ScanStatus;
+    ///
+    /// # let client = defender_endpoint::Client::from_env()?;
+    /// let mut latest = None;
+    /// for session in client.scan_history(["60c4aa57-c573-4488-8d18-230914792a92"]) {
+    ///     let session = session?;
+    ///     latest = latest.max(Some((session.last_scanned, session.session_id)));
+    /// }
+    /// if let Some((_, Some(id))) = latest {
+    ///     for session in client.scan_history_by_session([id]) {
+    ///         for target in session?.scanned_targets {
+    ///             if target.scan_status == Some(ScanStatus::Failure) {
+    ///                 println!("{:?}: {:?}", target.ip, target.error_message);
+    ///             }
+    ///         }
+    ///     }
+    /// }
+    /// # Ok::<(), defender_endpoint::Error>(())
+    /// ```
     pub fn scan_history_by_session<I>(&self, session_ids: I) -> ListScanHistory
     where
         I: IntoIterator,

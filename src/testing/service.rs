@@ -30,6 +30,43 @@ const MAX_HISTORY: usize = 4_096;
 const AGENTS: &str = "DeviceAuthenticatedScanAgents";
 const DEFINITIONS: &str = "DeviceAuthenticatedScanDefinitions";
 const HISTORY: &str = "GetScanHistoryByScanDefinitionId";
+const BY_SESSION: &str = "GetScanHistoryBySessionId";
+
+/// The names of a history row's targets; the documentation has them in answers by session alone.
+const TARGETS: [&str; 4] = [
+    "ListScannedTargets",
+    "listScannedTargets",
+    "ScannedTargets",
+    "scannedTargets",
+];
+
+/// By what scan history is asked for.
+struct History {
+    action: &'static str,
+    /// The name of the ids in a body, where case matters.
+    ids: &'static str,
+    /// The names of the id in a row.
+    id: [&'static str; 4],
+    with_targets: bool,
+}
+
+static HISTORY_BY_DEFINITION: History = History {
+    action: HISTORY,
+    ids: "ScanDefinitionIds",
+    id: [
+        "ScanDefinitionIds",
+        "scanDefinitionIds",
+        "ScanDefinitionId",
+        "scanDefinitionId",
+    ],
+    with_targets: false,
+};
+static HISTORY_BY_SESSION: History = History {
+    action: BY_SESSION,
+    ids: "SessionIds",
+    id: ["SessionIds", "sessionIds", "SessionId", "sessionId"],
+    with_targets: true,
+};
 
 /// Numbers tokens and answers, in all tenants of the process: a token of one is none of another.
 static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -163,7 +200,7 @@ impl Service {
         let method = match operation {
             ["machines" | AGENTS | DEFINITIONS] => "GET",
             [AGENTS, id] if !id.is_empty() => "GET",
-            [DEFINITIONS, HISTORY] => "POST",
+            [DEFINITIONS, HISTORY | BY_SESSION] => "POST",
             _ => return not_found("There is nothing at this path."),
         };
         if request.method != method {
@@ -178,7 +215,8 @@ impl Service {
             [AGENTS, id] => self.agent(request, id),
             [AGENTS] => self.whole_list(request, AGENTS, &self.agents),
             [DEFINITIONS] => self.whole_list(request, DEFINITIONS, &self.definitions),
-            _ => self.scan_history(request),
+            [DEFINITIONS, BY_SESSION] => self.scan_history(request, &HISTORY_BY_SESSION),
+            _ => self.scan_history(request, &HISTORY_BY_DEFINITION),
         };
         reply.unwrap_or_else(|BadQuery { code, message }| error(400, code, &message))
     }
@@ -266,8 +304,8 @@ impl Service {
         }))
     }
 
-    /// «Get scan history by definition».
-    fn scan_history(&self, request: &Request) -> Result<Reply, BadQuery> {
+    /// «Get scan history by definition» and «Get scan history by session».
+    fn scan_history(&self, request: &Request, by: &History) -> Result<Reply, BadQuery> {
         let content_type = request.header("content-type").unwrap_or_default();
         let media_type = content_type.split(';').next().unwrap_or_default().trim();
         if !media_type.eq_ignore_ascii_case("application/json") {
@@ -275,25 +313,37 @@ impl Service {
             return Ok(error(415, "UnsupportedMediaType", message));
         }
         let options = Options::read(request.query.as_deref(), Accepts::Pages(MAX_HISTORY))?;
-        let Some(ids) = definition_ids(&request.body) else {
-            let message = r#"The body must be {"ScanDefinitionIds": ["..."]}."#;
-            return Ok(error(400, "InvalidRequestBody", message));
+        let Some(ids) = by.asked_for(&request.body) else {
+            let message = format!(r#"The body must be {{"{}": ["..."]}}."#, by.ids);
+            return Ok(error(400, "InvalidRequestBody", &message));
         };
         let wanted = |row: &&Row| {
-            let found = definition_of(row);
+            let found = by.id_of(row);
             found.is_some_and(|found| ids.iter().any(|id| id == found))
         };
-        let page = self.page_size.min(MAX_HISTORY);
-        let limit = options.top.map_or(page, |top| top.min(self.max_top));
+        let limit = match options.top {
+            Some(top) => top.min(self.max_top),
+            // No pages are documented for sessions: they come all at once.
+            None if by.with_targets => usize::MAX,
+            None => self.page_size.min(MAX_HISTORY),
+        };
         let rows = self
             .history
             .iter()
             .filter(wanted)
             .skip(options.skip)
             .take(limit);
-        let value = rows.map(Cow::Borrowed).collect();
+        let value = rows
+            .map(|row| {
+                if by.with_targets {
+                    Cow::Borrowed(row)
+                } else {
+                    without_targets(row)
+                }
+            })
+            .collect();
         // This answer's context has no `$metadata`.
-        let context = format!("{}/api/{DEFINITIONS}/{HISTORY}", self.url);
+        let context = format!("{}/api/{DEFINITIONS}/{}", self.url, by.action);
         Ok(list(&List {
             context,
             value,
@@ -306,28 +356,31 @@ impl Service {
     }
 }
 
-/// The ids of a history request; names in a body are case-sensitive.
-fn definition_ids(body: &[u8]) -> Option<Vec<String>> {
-    let mut body: Row = serde_json::from_slice(body).ok()?;
-    let ids = body
-        .remove("ScanDefinitionIds")
-        .filter(|_| body.is_empty())?;
-    let ids: Vec<String> = serde_json::from_value(ids).ok()?;
-    (!ids.is_empty()).then_some(ids)
+impl History {
+    /// The ids of a request.
+    fn asked_for(&self, body: &[u8]) -> Option<Vec<String>> {
+        let mut body: Row = serde_json::from_slice(body).ok()?;
+        let ids = body.remove(self.ids).filter(|_| body.is_empty())?;
+        let ids: Vec<String> = serde_json::from_value(ids).ok()?;
+        (!ids.is_empty()).then_some(ids)
+    }
+
+    /// The id of a row, in every spelling.
+    fn id_of<'a>(&self, row: &'a Row) -> Option<&'a str> {
+        match self.id.iter().find_map(|key| row.get(*key))? {
+            Value::Array(ids) => ids.first()?.as_str(),
+            id => id.as_str(),
+        }
+    }
 }
 
-/// The definition that a history row belongs to, in every spelling.
-fn definition_of(row: &Row) -> Option<&str> {
-    let keys = [
-        "ScanDefinitionIds",
-        "scanDefinitionIds",
-        "ScanDefinitionId",
-        "scanDefinitionId",
-    ];
-    match keys.iter().find_map(|key| row.get(*key))? {
-        Value::Array(ids) => ids.first()?.as_str(),
-        id => id.as_str(),
+fn without_targets(row: &Row) -> Cow<'_, Row> {
+    if !TARGETS.iter().any(|key| row.contains_key(*key)) {
+        return Cow::Borrowed(row);
     }
+    let mut row = row.clone();
+    row.retain(|key, _| !TARGETS.contains(&key.as_str()));
+    Cow::Owned(row)
 }
 
 /// Puts history rows into the service's order: newest first, those without a date last.

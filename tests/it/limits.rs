@@ -297,6 +297,11 @@ fn each_api_has_its_own_windows_and_the_agent_by_id_counts_with_the_agents() {
         assert!(error.to_string().contains(name), "{error}");
     }
     assert_eq!(kind(client.scan_agent("an-agent")), REFUSED);
+    let session = client
+        .scan_history_by_session(["a-session"])
+        .into_iter()
+        .next();
+    assert_eq!(kind(session.unwrap()), REFUSED);
 
     // The other way round.
     let client = service.client(RateLimits::new(1, 1)).build().unwrap();

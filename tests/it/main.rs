@@ -191,4 +191,5 @@ mod pipeline;
 mod proxies;
 mod requests;
 mod retries;
+mod scan_report;
 mod support;

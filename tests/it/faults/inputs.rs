@@ -82,16 +82,20 @@ fn an_id_that_is_empty_blank_or_a_dot_segment_costs_no_call_no_permit_and_no_tok
     ] {
         for client in [&client, &without_token] {
             let entities = ENTITIES.map(|(_, get)| get(client, id).unwrap_err());
+            let mut errors = Vec::from(entities);
             let mut by_id = client.machines_by_id(["good", id, "better"]).into_iter();
-            let of_several = by_id.next().unwrap().unwrap_err();
+            errors.push(by_id.next().unwrap().unwrap_err());
             assert!(by_id.next().is_none() && by_id.next().is_none());
-            let history = client.scan_history(["good", id, "better"]);
-            let mut items = history.iter();
-            let of_history = items.next().unwrap().unwrap_err();
-            assert!(items.next().is_none() && items.next().is_none());
-            let of_pages = history.pages().next().unwrap().unwrap_err();
-            let others = [of_several, of_history, of_pages];
-            for error in entities.into_iter().chain(others) {
+            for history in [
+                client.scan_history(["good", id, "better"]),
+                client.scan_history_by_session(["good", id, "better"]),
+            ] {
+                let mut items = history.iter();
+                errors.push(items.next().unwrap().unwrap_err());
+                assert!(items.next().is_none() && items.next().is_none());
+                errors.push(history.pages().next().unwrap().unwrap_err());
+            }
+            for error in errors {
                 assert_eq!(error.kind(), ErrorKind::InvalidInput, "{id:?}: {error}");
                 assert_eq!((error.attempts(), error.is_retryable()), (0, false));
                 assert!(error.to_string().contains("the id is"), "{error}");
@@ -173,7 +177,7 @@ fn an_id_that_makes_the_url_too_long_is_refused() {
     refused(|client| first(client.machines_by_id([&long])));
 }
 
-/// F90: an id of a definition is one string of the JSON body.
+/// F90: an id of a definition or of a session is one string of the JSON body.
 #[test]
 fn a_definitions_id_is_one_string_of_the_body_whatever_it_holds() {
     let ids = [
@@ -186,6 +190,9 @@ fn a_definitions_id_is_one_string_of_the_body_whatever_it_holds() {
     let seen = sent(|client| walk(client.scan_history(ids)));
     let body: Value = serde_json::from_slice(&seen.body).unwrap();
     assert_eq!(body, serde_json::json!({ "ScanDefinitionIds": ids }));
+    let seen = sent(|client| walk(client.scan_history_by_session(ids)));
+    let body: Value = serde_json::from_slice(&seen.body).unwrap();
+    assert_eq!(body, serde_json::json!({ "SessionIds": ids }));
 }
 
 /// Strings that a careless hand would let out of their place, and all others.
@@ -420,6 +427,7 @@ fn a_top_of_nothing_sends_nothing_and_one_beyond_a_page_asks_for_a_page() {
     let nowhere = client(&format!("http://{}", server.host()));
     walk(nowhere.machines().top(0));
     walk(nowhere.scan_history(["a"]).top(0));
+    walk(nowhere.scan_history_by_session(["a"]).top(0));
     assert_eq!(nowhere.machines().top(0).pages().count(), 0);
     server.assert_untouched();
     for (top, machines, history) in [
@@ -433,6 +441,8 @@ fn a_top_of_nothing_sends_nothing_and_one_beyond_a_page_asks_for_a_page() {
         let seen = sent(|client| walk(client.machines().top(top)));
         assert_eq!(seen.query(), machines);
         let seen = sent(|client| walk(client.scan_history(["a"]).top(top)));
+        assert_eq!(seen.query(), history);
+        let seen = sent(|client| walk(client.scan_history_by_session(["a"]).top(top)));
         assert_eq!(seen.query(), history);
     }
 }
@@ -452,16 +462,22 @@ fn history_page_size_out_of_range_is_refused_with_the_range() {
     for rows in [0, 4_097] {
         let text = refused(|client| first(client.scan_history(["a"]).page_size(rows)));
         assert!(text.contains("from 1 to 4096"), "{text}");
+        let text = refused(|client| first(client.scan_history_by_session(["a"]).page_size(rows)));
+        assert!(text.contains("from 1 to 4096"), "{text}");
     }
 }
 
-/// F93: a history of no definitions is refused; the empty list must never mean all of them.
+/// F93: a history of no definitions or no sessions is refused; the empty list must never mean all of
+/// them.
 #[test]
 fn history_without_ids_is_refused() {
     let text = refused(|client| first(client.scan_history([""; 0])));
-    assert!(text.contains("at least one"), "{text}");
+    assert!(text.contains("at least one scan definition"), "{text}");
+    let text = refused(|client| first(client.scan_history_by_session([""; 0])));
+    assert!(text.contains("at least one scan session"), "{text}");
     for id in ["", " ", "a\nb", "\0", ".", ".."] {
         refused(|client| first(client.scan_history(["good", id])));
+        refused(|client| first(client.scan_history_by_session(["good", id])));
     }
 }
 
@@ -470,6 +486,8 @@ fn history_without_ids_is_refused() {
 fn history_sends_an_id_once_and_keeps_the_order() {
     let seen = sent(|client| walk(client.scan_history(["b", "a", "b", "A", "a"])));
     assert_eq!(seen.text(), r#"{"ScanDefinitionIds":["b","a","A"]}"#);
+    let seen = sent(|client| walk(client.scan_history_by_session(["b", "a", "b", "A", "a"])));
+    assert_eq!(seen.text(), r#"{"SessionIds":["b","a","A"]}"#);
 }
 
 /// F93: the documentation names no largest number of ids, so none is made up here.
@@ -479,6 +497,9 @@ fn history_takes_ten_thousand_ids() {
     let seen = sent(|client| walk(client.scan_history(&ids)));
     let body: Value = serde_json::from_slice(&seen.body).unwrap();
     assert_eq!(body["ScanDefinitionIds"].as_array().unwrap().len(), 10_000);
+    let seen = sent(|client| walk(client.scan_history_by_session(&ids)));
+    let body: Value = serde_json::from_slice(&seen.body).unwrap();
+    assert_eq!(body["SessionIds"].as_array().unwrap().len(), 10_000);
 }
 
 /// F92, F93: what can't be asked for is the first error and the last item, in rows and in pages, and

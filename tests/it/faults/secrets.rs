@@ -64,12 +64,16 @@ fn calls(planted: &Planted, builder: ClientBuilder, rows: bool) {
             planted.look_at(&pages);
         }
     }
-    let history = client.scan_history(["an-id"]).top(1);
-    planted.look_at(&history);
-    let mut items = history.into_iter();
-    while let Some(session) = items.next() {
-        look(planted, &session, rows);
-        planted.look_at(&items);
+    for history in [
+        client.scan_history(["an-id"]).top(1),
+        client.scan_history_by_session(["an-id"]).top(1),
+    ] {
+        planted.look_at(&history);
+        let mut items = history.into_iter();
+        while let Some(session) = items.next() {
+            look(planted, &session, rows);
+            planted.look_at(&items);
+        }
     }
     look(planted, &client.scan_agents(), rows);
     look(planted, &client.scan_agent("an-id"), rows);

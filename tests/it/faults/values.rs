@@ -320,7 +320,7 @@ fn count<T: DeserializeOwned>(mut items: Items<T>) -> Result<usize, Error> {
 }
 
 /// The lists, each with a row that has every key that it knows.
-fn full_rows() -> [(List, Value); 4] {
+fn full_rows() -> [(List, Value); 5] {
     let mut machine = Machine::new("a");
     machine.ip_addresses = vec![MachineIpAddress::default()];
     machine.vm_metadata = Some(VmMetadata::default());
@@ -355,6 +355,10 @@ fn full_rows() -> [(List, Value); 4] {
         ),
         (
             |client| count(client.scan_history(["a"]).top(1).into_iter()),
+            json!(session),
+        ),
+        (
+            |client| count(client.scan_history_by_session(["a"]).into_iter()),
             json!(session),
         ),
     ]
