@@ -262,6 +262,7 @@ impl Tries<'_> {
             .map_err(Failure::Tried)?;
         permit.start();
         self.made += 1;
+        let writes = call.operation.writes.is_some();
         let response = shared.http.send(&Request {
             method: call.operation.method,
             url: &shared.url(call.path, call.query),
@@ -271,7 +272,8 @@ impl Tries<'_> {
             body: call.body.unwrap_or_default(),
             time_left: self.deadline.left(&*shared.clock),
             // A kept-alive connection that dies under a call leaves it open whether it arrived.
-            anew: self.died || call.operation.writes.is_some(),
+            anew: self.died || writes,
+            writes,
             small: false,
             nearby: None,
             spares: call.spares,

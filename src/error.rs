@@ -102,9 +102,14 @@ pub enum ErrorKind {
     Paging,
     /// A wait was broken off by the caller.
     Cancelled,
-    /// A call that writes (feature `write`) was sent, and no answer says what became of it: it was lost
-    /// on its way, or a server failed. It is never tried again by itself, since it may have done its
-    /// work: the [hint](Error::hint) says how to find out.
+    /// A call that writes (feature `write`) was sent, and no answer says what became of it: the
+    /// connection broke off, the time was over, what came was no HTTP, a server failed (408, 500 to
+    /// 599), the answer is elsewhere (303), or that of an accepted call could not be read.
+    ///
+    /// It may have done its work, so it is never tried again by itself and is not
+    /// [retryable](Error::is_retryable): the [hint](Error::hint) says how to find out. Status, code,
+    /// message and request id are there as far as they came. With any other kind of error a call that
+    /// writes did nothing.
     OutcomeUnknown,
 }
 
@@ -120,14 +125,24 @@ struct Inner {
     retry_after: Option<Duration>,
     attempts: u32,
     retry: Retry,
-    /// There was no connection: nobody was there to be asked.
-    unreached: bool,
-    /// The request was not handed to the service.
-    unsent: bool,
+    way: Way,
     /// The service spoke, not a gateway before it: the body was empty or its own error JSON.
     from_service: bool,
     hint: Option<String>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+/// How far a request came, where no answer tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// Not to the service; or nobody cares, since it changes nothing.
+    Unsent,
+    /// There was no connection: nobody was there to be asked.
+    Unreached,
+    /// The certificate of this side was refused, or missed, which comes before any look at a request.
+    TurnedAway,
+    /// Some of its body was handed over.
+    Sent,
 }
 
 /// Whether and how a try that ended like this may be followed by another.
@@ -157,8 +172,7 @@ impl Error {
             retry_after: None,
             attempts: 0,
             retry: Retry::Never,
-            unreached: false,
-            unsent: false,
+            way: Way::Unsent,
             from_service: false,
             hint: None,
             source: None,
@@ -261,7 +275,8 @@ impl Error {
         self.0.attempts
     }
 
-    /// Whether the same call could succeed later, unchanged.
+    /// Whether the same call could succeed later, unchanged. A call that writes did nothing then, so
+    /// that making it again does not do it twice.
     pub fn is_retryable(&self) -> bool {
         self.0.retry != Retry::Never
     }
@@ -286,33 +301,47 @@ impl Error {
     }
 
     pub(crate) fn with_unreached(mut self, unreached: bool) -> Self {
-        self.0.unreached = unreached;
+        if unreached {
+            self.0.way = Way::Unreached;
+        }
         self
     }
 
     /// Whether nobody was there to be asked.
     pub(crate) fn is_unreached(&self) -> bool {
-        self.0.unreached
+        self.0.way == Way::Unreached
     }
 
-    pub(crate) fn with_unsent(mut self) -> Self {
-        self.0.unsent = true;
+    pub(crate) fn with_turned_away(mut self) -> Self {
+        self.0.way = Way::TurnedAway;
         self
+    }
+
+    /// Some of the body of a call that writes was handed over, whatever the error looks like.
+    pub(crate) fn with_sent(mut self) -> Self {
+        if self.0.way != Way::TurnedAway {
+            self.0.way = Way::Sent;
+        }
+        self
+    }
+
+    /// The head of an answer had come, with this status, which is a success.
+    pub(crate) fn of_accepted(mut self, status: u16) -> Self {
+        self.0.status = Some(status);
+        self.behind(&format!(
+            "the service accepted it with {status}, but its answer could not be read"
+        ))
     }
 
     /// Whether the service may have had the request, and have done what it says.
     pub(crate) fn may_have_acted(&self) -> bool {
         match self.0.status {
+            // What has been done is to be seen elsewhere.
+            Some(303) => true,
             // Refused. A gateway's 408 may come after all of it has been passed on.
             Some(300..=407 | 409..=499) => false,
             Some(_) => true,
-            None => {
-                let in_exchange = matches!(
-                    self.0.kind,
-                    ErrorKind::Transport | ErrorKind::Timeout | ErrorKind::TooLarge
-                );
-                in_exchange && !self.0.unreached && !self.0.unsent
-            }
+            None => self.0.way == Way::Sent,
         }
     }
 

@@ -1,11 +1,11 @@
 //! One HTTP exchange. Nothing but this module names ureq.
 
-use std::io::{self, Read as _};
+use std::io::{self, Read};
 use std::time::Duration;
 
 use time::OffsetDateTime;
 use ureq::http::{HeaderMap, HeaderValue, header};
-use ureq::{Agent, Timeout};
+use ureq::{Agent, SendBody, Timeout};
 
 use crate::body::{self, Body, Spares};
 use crate::cloud::Origin;
@@ -85,6 +85,9 @@ pub(crate) struct Request<'a> {
     pub(crate) time_left: Option<Duration>,
     /// Not on a connection that was kept alive: one of those has just turned out to be dead.
     pub(crate) anew: bool,
+    /// Whether it changes something. Any success is an answer then, and an error knows whether the
+    /// service may have had the request.
+    pub(crate) writes: bool,
     /// Whether the answer is small by its nature, and no body limit of the client's concerns it.
     pub(crate) small: bool,
     /// To a place on this machine or next to it: through no proxy.
@@ -198,28 +201,45 @@ impl Http {
     /// Sends and reads the whole body. Any status is an answer; an error means there was none.
     pub(crate) fn send(&self, request: &Request<'_>) -> Result<Response, Error> {
         let time = request.time(self.try_timeout);
+        let mut upload = Upload::new(request.body);
         let answer = match request.method {
             Method::Get => self
                 .prepare(self.agent.get(request.url), request, time)?
                 .call(),
-            Method::Post => self
-                .prepare(self.agent.post(request.url), request, time)?
-                .send(request.body),
+            Method::Post => {
+                let post = self.prepare(self.agent.post(request.url), request, time)?;
+                upload.send(post, request)
+            }
         };
-        let mut answer = answer.map_err(|error| self.failure(error, request, time))?;
+        let mut answer = answer.map_err(|error| {
+            let error = self.failure(error, request, time);
+            if request.writes && upload.begun {
+                error.with_sent()
+            } else {
+                error
+            }
+        })?;
         let status = answer.status().as_u16();
         let body = Body::new(request.spares);
         let mut response = read_headers(status, answer.headers(), body);
-        let small = status != 200 || request.small;
+        let good = status == 200 || request.writes && (200..300).contains(&status);
+        let lost = |error: Error| {
+            if request.writes {
+                error.of_accepted(status)
+            } else {
+                error
+            }
+        };
+        let small = !good || request.small;
         let limit = if small { SMALL_BODY } else { self.body_limit };
         let mut reader = answer.body_mut().as_reader().take(limit.saturating_add(1));
         match response.body.fill(&mut reader) {
             Ok(()) if !small && response.body.size() > limit => {
-                return Err(too_large(limit));
+                return Err(lost(too_large(limit)));
             }
             Ok(()) => {}
             // The status says more than the rest of an error page that didn't arrive.
-            Err(_) if status != 200 => response.whole = false,
+            Err(_) if !good => response.whole = false,
             Err(error) => {
                 // The peer was known by then: what TLS finds wrong now was damaged on its way.
                 let error = match error.kind() {
@@ -231,11 +251,11 @@ impl Http {
                 let error = self.failure(error.into(), request, time);
                 // The answer had begun: this was no dead connection that a new one would mend.
                 let begun = error.retry() == Retry::AtOnce;
-                return Err(if begun {
+                return Err(lost(if begun {
                     error.with_retry(Retry::BackOff)
                 } else {
                     error
-                });
+                }));
             }
         }
         Ok(response)
@@ -356,7 +376,7 @@ impl Http {
                     }
                     _ => "check the proxy's address, and ask whoever runs it",
                 };
-                transport(text, !refused).with_unsent().with_hint(hint)
+                transport(text, !refused).with_hint(hint)
             }
             ureq::Error::LargeResponseHeader(_, limit) => Error::new(
                 ErrorKind::TooLarge,
@@ -409,6 +429,48 @@ impl Http {
         Error::new(ErrorKind::Timeout, text)
             .with_retryable(true)
             .with_unreached(unreached)
+    }
+}
+
+/// The body of a request on its way out. Whoever was not given any of it can't have acted on it.
+struct Upload<'a> {
+    rest: &'a [u8],
+    /// Whether some of it may have been handed over: till it is known better, and where there is none,
+    /// so that the head is all.
+    begun: bool,
+}
+
+impl<'a> Upload<'a> {
+    fn new(body: &'a [u8]) -> Self {
+        Self {
+            rest: body,
+            begun: true,
+        }
+    }
+
+    fn send(
+        &mut self,
+        builder: ureq::RequestBuilder<ureq::typestate::WithBody>,
+        request: &Request<'_>,
+    ) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
+        if !request.writes {
+            return builder.send(request.body);
+        }
+        self.begun = self.rest.is_empty();
+        // A reader has no length of its own, and would be sent in chunks.
+        let length = HeaderValue::from(request.body.len());
+        let builder = builder.header(header::CONTENT_LENGTH, length);
+        builder.send(SendBody::from_reader(self))
+    }
+}
+
+/// ureq asks for the body when there is a connection, which is secure where it has to be, and the
+/// head has been sent.
+impl Read for Upload<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.rest.read(into)?;
+        self.begun |= read > 0;
+        Ok(read)
     }
 }
 

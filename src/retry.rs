@@ -27,6 +27,14 @@ pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
 /// [`max_wait`](crate::ClientBuilder::max_wait), or beyond the deadline, is not waited for: the
 /// call fails at once with the last real error.
 ///
+/// A call that writes (feature `write`) is tried again only where it surely did nothing: where the
+/// connection could not be made or broke before any of the request's body was on its way, and after a
+/// 429. Where it may have done its work it ends with
+/// [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) after that one try. It never takes a
+/// connection that was kept alive.
+///
+/// Beside all this, an answer of 401 gets one more try with a new token, with no retries as well.
+///
 /// # Example
 ///
 /// ```

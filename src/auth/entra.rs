@@ -51,6 +51,7 @@ pub(super) fn post(
         time_left: request.time_left(),
         // The last one was an hour ago, as a rule: a connection that was kept since is dead.
         anew: true,
+        writes: false,
         small: true,
         nearby: None,
         spares: &Spares::default(),

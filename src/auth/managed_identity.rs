@@ -318,6 +318,7 @@ fn send(
         body: &[],
         time_left: request.time_left(),
         anew: true,
+        writes: false,
         small: true,
         nearby: Some(NEARBY),
         spares: &Spares::default(),

@@ -776,3 +776,6 @@ fn a_403_says_what_the_token_was_granted_if_the_token_does() {
     let hint = hint.hint().unwrap();
     assert!(!hint.contains("the token has"), "{hint}");
 }
+
+#[cfg(feature = "write")]
+mod writes;

@@ -63,9 +63,15 @@ pub(super) fn unresolved(host: &str) -> Error {
 }
 
 pub(super) fn tls_failure(host: &str, source: Box<dyn std::error::Error + Send + Sync>) -> Error {
-    let hint = tls_hint(&source.to_string());
+    let why = source.to_string();
+    let hint = tls_hint(&why);
     let error = Error::new(ErrorKind::Tls, format!("no secure connection to {host}"));
     let error = error.with_source(source);
+    let error = if is_about_ours(&squeezed(&why)) {
+        error.with_turned_away()
+    } else {
+        error
+    };
     match hint {
         Some(hint) => error.with_hint(hint),
         None => error,

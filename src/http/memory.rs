@@ -57,6 +57,8 @@ pub(crate) enum Failure {
     ReadTimeout,
     /// The whole try took too long.
     TryTimeout,
+    /// TLS says this.
+    Alert(&'static str),
 }
 
 impl Failure {
@@ -70,6 +72,7 @@ impl Failure {
             Self::ConnectTimeout => ureq::Error::Timeout(Timeout::Connect),
             Self::ReadTimeout => ureq::Error::Timeout(Timeout::PerRead),
             Self::TryTimeout => ureq::Error::Timeout(Timeout::Global),
+            Self::Alert(why) => ureq::Error::Io(io::Error::new(io::ErrorKind::InvalidData, why)),
         }
     }
 }

@@ -1,5 +1,8 @@
 //! The system's TLS library: what works with TLS in Rust works with this one.
 
+use std::net::TcpListener;
+use std::thread;
+
 use defender_endpoint::testing::Tenant;
 use defender_endpoint::{Client, ClientBuilder, Cloud, Error, ErrorKind, RetryPolicy};
 use rustls::version::{TLS12, TLS13};
@@ -7,7 +10,7 @@ use rustls::version::{TLS12, TLS13};
 use crate::config::{refused, works};
 use crate::errors::assert_well_formed;
 use crate::support::raw::{Answer, Forbidden, RawServer};
-use crate::support::tls_server::Authority;
+use crate::support::tls_server::{Authority, End};
 use crate::support::{self, TOKEN, sec1};
 
 /// A client that trusts this authority alone and would try again.
@@ -206,4 +209,46 @@ fn proxies_work() {
         assert!(builder.build().unwrap().scan_agents().unwrap().is_empty());
     }
     assert_eq!((proxy.handshakes(), far_end.handshakes()), (1, 2));
+}
+
+/// What the library says of a broken connection is the same before the request and behind it.
+#[test]
+fn a_write_is_tried_again_where_the_request_was_not_on_its_way_and_only_there() {
+    let (servers, clients) = (Authority::new("Servers"), Authority::new("Clients"));
+    let failure = |url: &str| {
+        let client = trusting(url, &servers).build().unwrap();
+        client.delete_scan_definitions(["an-id"]).unwrap_err()
+    };
+
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    let tries = thread::spawn(move || {
+        for _ in 0..4 {
+            let (stream, _) = listener.accept().unwrap();
+            stream.peek(&mut [0; 1]).unwrap();
+        }
+    });
+    let error = failure(&url);
+    assert_eq!(error.kind(), ErrorKind::Transport, "{error:?}");
+    assert_eq!((error.attempts(), error.is_retryable()), (4, true));
+    tries.join().unwrap();
+
+    for version in [&TLS12, &TLS13] {
+        let api = Forbidden::new();
+        let plan = servers.valid().plan(&api.host()).only(version);
+        let server = plan.for_clients_of(&clients).start();
+        let error = failure(&server.url());
+        assert_refused(&error, &server.host(), "`client_certificate`");
+        api.assert_untouched();
+
+        for end in [End::InOrder, End::Cut, End::Garbage, End::Alert] {
+            let api = RawServer::sending(Answer::nothing());
+            let plan = servers.valid().plan(&api.host()).only(version);
+            let server = plan.ending(end).start();
+            let error = failure(&server.url());
+            assert_eq!(error.kind(), ErrorKind::OutcomeUnknown, "{error:?}");
+            assert!(!error.is_retryable());
+            assert_eq!((api.calls(), server.connections()), (1, 1), "{end:?}");
+        }
+    }
 }

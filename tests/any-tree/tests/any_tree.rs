@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use defender_endpoint::machines::Machine;
 use defender_endpoint::testing::{Clock, FakeClock, Fault, Tenant};
-use defender_endpoint::{Client, ClientBuilder, ErrorKind, RetryPolicy, StaticToken};
+use defender_endpoint::{Client, ClientBuilder, ErrorKind, RetryPolicy, StaticToken, permissions};
 use serde_json::{Value, json};
 
 use raw::{Answer, RawServer, gzip};
@@ -37,6 +37,25 @@ fn written<T: serde::Serialize, E: Debug>(
     rows.into_iter()
         .map(|row| serde_json::to_string(&row.unwrap()).unwrap())
         .collect()
+}
+
+/// This build has the feature `write` from nobody.
+#[test]
+fn no_operation_writes_unless_somebody_asks_for_it() {
+    let mut posts = Vec::new();
+    for operation in permissions::all() {
+        match operation.method() {
+            "GET" => {}
+            "POST" => posts.push(operation.path()),
+            other => panic!("{other} {}", operation.path()),
+        }
+    }
+    let definitions = "/api/DeviceAuthenticatedScanDefinitions";
+    let reads = ["ByScanDefinitionId", "BySessionId"];
+    assert_eq!(
+        posts,
+        reads.map(|by| format!("{definitions}/GetScanHistory{by}"))
+    );
 }
 
 #[test]

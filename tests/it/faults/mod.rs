@@ -13,3 +13,4 @@ mod throttling;
 mod tls;
 mod tokens;
 mod values;
+mod writes;

@@ -18,9 +18,10 @@ const GROUPS: [(&str, &str, RangeInclusive<u32>); 10] = [
     ("threads", include_str!("threads.rs"), 96..=97),
     ("secrets", include_str!("secrets.rs"), 98..=104),
 ];
-/// Elsewhere: what the environment decides, what memory is taken, what belongs to one credential, and
-/// unit tests of what no other test can reach.
-const BESIDE: [(&str, &str); 9] = [
+/// Elsewhere: what is otherwise with calls that write, what the environment decides, what memory is
+/// taken, what belongs to one credential, and unit tests of what no other test can reach.
+const BESIDE: [(&str, &str); 10] = [
+    ("writes", include_str!("writes.rs")),
     ("environment", include_str!("../../environment/main.rs")),
     ("allocations", include_str!("../../allocations.rs")),
     (

@@ -36,7 +36,8 @@ impl Source {
             "rig.rs",
             "under_fire.rs",
         ];
-        names.contains(&name) || self.path.contains("/fuzzing")
+        let folders = ["/fuzzing", "/tests/"];
+        names.contains(&name) || folders.iter().any(|folder| self.path.contains(folder))
     }
 
     /// The lines that a program gets: without comments, and without each item that is there for
