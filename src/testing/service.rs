@@ -69,7 +69,7 @@ struct List<'a> {
 
 impl Handler for Service {
     fn answer(&self, request: &Request) -> Reply {
-        let struck = fault::strike(&mut self.state().faults, &request.path);
+        let struck = fault::strike(&mut self.state().faults, &request.method, &request.path);
         let reply = match struck {
             Some(Effect::Answer(answer)) => Self::fault(request, answer),
             Some(Effect::Deliver(delivery)) => Reply {
