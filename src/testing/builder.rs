@@ -300,6 +300,7 @@ impl TenantBuilder {
         service::sort_history(&mut history);
         let state = State {
             machines: Arc::new(checked(self.machines)?),
+            definitions: Arc::new(checked(self.scan_definitions)?),
             ..State::default()
         };
 
@@ -318,7 +319,6 @@ impl TenantBuilder {
             gzip: self.gzip,
             clock: self.clock,
             agents: checked(self.scan_agents)?,
-            definitions: checked(self.scan_definitions)?,
             history,
             state: Mutex::new(state),
         });

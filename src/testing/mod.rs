@@ -67,9 +67,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod answer;
 mod builder;
 mod clock;
 mod condition;
+mod definitions;
 mod demo;
 mod demo_scans;
 mod exchange;

@@ -2,15 +2,15 @@
 
 use std::borrow::Cow;
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::answer::{List, entity, error, list, new_id, next_number, not_found, not_json};
+use super::definitions::{self, DEFINITIONS};
 use super::exchange::Exchange;
 use super::fault::{self, Effect, Fault};
 use super::odata::{self, Accepts, BadQuery, Options};
@@ -28,11 +28,7 @@ const MAX_MACHINES: usize = 10_000;
 const MAX_HISTORY: usize = 4_096;
 
 const AGENTS: &str = "DeviceAuthenticatedScanAgents";
-const DEFINITIONS: &str = "DeviceAuthenticatedScanDefinitions";
 const HISTORY: &str = "GetScanHistoryByScanDefinitionId";
-
-/// Numbers tokens and answers, in all tenants of the process: a token of one is none of another.
-static NEXT: AtomicU64 = AtomicU64::new(1);
 
 pub(super) struct Service {
     pub(super) url: String,
@@ -42,7 +38,6 @@ pub(super) struct Service {
     pub(super) gzip: bool,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) agents: Vec<Row>,
-    pub(super) definitions: Vec<Row>,
     /// Newest first.
     pub(super) history: Vec<Row>,
     pub(super) state: Mutex<State>,
@@ -52,19 +47,11 @@ pub(super) struct Service {
 #[derive(Default)]
 pub(super) struct State {
     pub(super) machines: Arc<Vec<Row>>,
+    pub(super) definitions: Arc<Vec<Row>>,
     /// Tokens that are good, with the time until which they are.
     pub(super) tokens: Vec<(String, Duration)>,
     pub(super) faults: Vec<Fault>,
     pub(super) exchanges: Vec<Exchange>,
-}
-
-#[derive(Serialize)]
-struct List<'a> {
-    #[serde(rename = "@odata.context")]
-    context: String,
-    value: Vec<Cow<'a, Row>>,
-    #[serde(rename = "@odata.nextLink", skip_serializing_if = "Option::is_none")]
-    next_link: Option<String>,
 }
 
 impl Handler for Service {
@@ -106,7 +93,7 @@ impl Service {
             };
         }
         let reply = self.api(request).header("Vary", "Accept-Encoding");
-        if self.gzip && request.accepts_gzip() {
+        if self.gzip && request.accepts_gzip() && !reply.body.is_empty() {
             gzipped(reply)
         } else {
             reply
@@ -135,7 +122,7 @@ impl Service {
     }
 
     fn new_token(&self, audience: &str) -> String {
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let number = next_number();
         let token = self.app.token(audience, self.clock.utc(), number);
         let now = self.clock.now();
         let until = now.saturating_add(self.app.token_lifetime);
@@ -160,25 +147,31 @@ impl Service {
             let message = "Unauthorized request - reason of failure: Invalid access token";
             return error(401, "Unauthorized", message).header("WWW-Authenticate", "Bearer");
         }
-        let method = match operation {
-            ["machines" | AGENTS | DEFINITIONS] => "GET",
-            [AGENTS, id] if !id.is_empty() => "GET",
-            [DEFINITIONS, HISTORY] => "POST",
-            _ => return not_found("There is nothing at this path."),
+        let allowed = match operation {
+            ["machines" | AGENTS] => Some("GET"),
+            ["machines" | AGENTS, id] if !id.is_empty() => Some("GET"),
+            [DEFINITIONS, HISTORY] => Some("POST"),
+            [DEFINITIONS, ..] => definitions::methods(operation),
+            _ => None,
         };
-        if request.method != method {
-            let message = format!("The resource does not support '{}'.", request.method);
-            return error(405, "MethodNotAllowed", &message).header("Allow", method);
+        let Some(allowed) = allowed else {
+            return not_found("There is nothing at this path.");
+        };
+        let method = request.method.as_str();
+        if !allowed.split(", ").any(|allowed| allowed == method) {
+            let message = format!("The resource does not support '{method}'.");
+            return error(405, "MethodNotAllowed", &message).header("Allow", allowed);
         }
         if let Some(missing) = self.missing_roles(method, operation) {
             return error(403, "Forbidden", &missing);
         }
         let reply = match operation {
             ["machines"] => self.machines(request),
+            ["machines", id] => self.machine(request, id),
             [AGENTS, id] => self.agent(request, id),
             [AGENTS] => self.whole_list(request, AGENTS, &self.agents),
-            [DEFINITIONS] => self.whole_list(request, DEFINITIONS, &self.definitions),
-            _ => self.scan_history(request),
+            [DEFINITIONS, HISTORY] => self.scan_history(request),
+            _ => self.definitions(request, operation),
         };
         reply.unwrap_or_else(|BadQuery { code, message }| error(400, code, &message))
     }
@@ -239,8 +232,28 @@ impl Service {
         }))
     }
 
+    /// «Get machine by ID API», which finds a machine by its name, too.
+    fn machine(&self, request: &Request, id: &str) -> Result<Reply, BadQuery> {
+        Options::read(request.query.as_deref(), Accepts::Nothing)?;
+        let machines = Arc::clone(&self.state().machines);
+        let has = |row: &&Row, key| {
+            let text = row.get(key).and_then(Value::as_str);
+            text.is_some_and(|text| text.eq_ignore_ascii_case(id))
+        };
+        let by = |key| machines.iter().find(|row| has(row, key));
+        let Some(machine) = by("id").or_else(|| by("computerDnsName")) else {
+            return Ok(not_found(&format!("Machine {id} was not found")));
+        };
+        Ok(entity(self.context("Machines/$entity"), machine))
+    }
+
     /// «Get all scan agents» and «Get scan definitions».
-    fn whole_list(&self, request: &Request, set: &str, rows: &[Row]) -> Result<Reply, BadQuery> {
+    pub(super) fn whole_list(
+        &self,
+        request: &Request,
+        set: &str,
+        rows: &[Row],
+    ) -> Result<Reply, BadQuery> {
         Options::read(request.query.as_deref(), Accepts::Nothing)?;
         let value = rows.iter().map(Cow::Borrowed).collect();
         Ok(list(&List {
@@ -268,11 +281,8 @@ impl Service {
 
     /// «Get scan history by definition».
     fn scan_history(&self, request: &Request) -> Result<Reply, BadQuery> {
-        let content_type = request.header("content-type").unwrap_or_default();
-        let media_type = content_type.split(';').next().unwrap_or_default().trim();
-        if !media_type.eq_ignore_ascii_case("application/json") {
-            let message = "The Content-Type must be application/json.";
-            return Ok(error(415, "UnsupportedMediaType", message));
+        if !request.is_json() {
+            return Ok(not_json());
         }
         let options = Options::read(request.query.as_deref(), Accepts::Pages(MAX_HISTORY))?;
         let Some(ids) = definition_ids(&request.body) else {
@@ -301,13 +311,13 @@ impl Service {
         }))
     }
 
-    fn context(&self, fragment: &str) -> String {
+    pub(super) fn context(&self, fragment: &str) -> String {
         format!("{}/api/$metadata#{fragment}", self.url)
     }
 }
 
-/// The ids of a history request; names in a body are case-sensitive.
-fn definition_ids(body: &[u8]) -> Option<Vec<String>> {
+/// The ids of a request that names definitions; names in a body are case-sensitive.
+pub(super) fn definition_ids(body: &[u8]) -> Option<Vec<String>> {
     let mut body: Row = serde_json::from_slice(body).ok()?;
     let ids = body
         .remove("ScanDefinitionIds")
@@ -340,32 +350,6 @@ pub(super) fn sort_history(rows: &mut [Row]) {
     rows.sort_by(|left, right| odata::nulls_first(date(right), date(left)));
 }
 
-fn list(list: &List<'_>) -> Reply {
-    match serde_json::to_vec(list) {
-        Ok(body) => Reply {
-            chunked: true,
-            ..json_reply(200, body)
-        },
-        Err(_) => error(500, "InternalServerError", "The list can't be written."),
-    }
-}
-
-fn not_found(message: &str) -> Reply {
-    error(404, "ResourceNotFound", message)
-}
-
-/// The service's error JSON («Common REST API error codes»).
-fn error(status: u16, code: &str, message: &str) -> Reply {
-    let target = new_id();
-    let body = json!({ "error": { "code": code, "message": message, "target": target } });
-    json_reply(status, body.to_string().into_bytes()).header("mise-correlation-id", &target)
-}
-
-fn json_reply(status: u16, body: Vec<u8>) -> Reply {
-    let content_type = "application/json; odata.metadata=minimal; odata.streaming=true";
-    Reply::new(status, content_type, body).header("OData-Version", "4.0")
-}
-
 fn gzipped(reply: Reply) -> Reply {
     let compress = |body: &[u8]| -> io::Result<Vec<u8>> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
@@ -376,14 +360,6 @@ fn gzipped(reply: Reply) -> Reply {
         Ok(body) => Reply { body, ..reply }.header("Content-Encoding", "gzip"),
         Err(_) => reply,
     }
-}
-
-/// A new id in the form of a GUID.
-fn new_id() -> String {
-    format!(
-        "5ca1ab1e-0000-4000-8000-{:012x}",
-        NEXT.fetch_add(1, Ordering::Relaxed)
-    )
 }
 
 #[cfg(test)]

@@ -24,9 +24,11 @@ use super::{demo, demo_scans};
 /// - `GET /api/machines` («List machines API») with `$top`, `$skip`, `$filter` over the documented
 ///   properties, `$orderby` and `$select`; without `$top` in pages with `@odata.nextLink`, with
 ///   `$top` without a link,
+/// - `GET /api/machines/{id}` («Get machine by ID API»), by id or computer name,
 /// - `GET /api/DeviceAuthenticatedScanAgents` («Get all scan agents») and
 ///   `GET /api/DeviceAuthenticatedScanAgents/{id}` («Get scan agent by ID»), by id or machine id,
-/// - `GET /api/DeviceAuthenticatedScanDefinitions` («Get scan definitions»),
+/// - `GET /api/DeviceAuthenticatedScanDefinitions` («Get scan definitions») and
+///   `GET /api/DeviceAuthenticatedScanDefinitions/{id}` (from the service's schema),
 /// - `POST /api/DeviceAuthenticatedScanDefinitions/GetScanHistoryByScanDefinitionId` («Get scan
 ///   history by definition») with `$top` and `$skip`, newest rows first,
 ///
