@@ -218,7 +218,8 @@ impl TenantBuilder {
     }
 
     /// Sets the application permissions that an administrator has granted. By default
-    /// `Machine.Read.All`, which is enough for all operations here. A token says which there are
+    /// `Machine.Read.All`, which is enough for all operations here that read; those that write, which are
+    /// there with the feature `write`, need `Machine.ReadWrite.All`. A token says which there are
     /// ([`TokenClaims::roles`](crate::TokenClaims::roles)), and a call for which none will do is
     /// answered with 403.
     ///

@@ -1,4 +1,9 @@
-//! Scan definitions: what reads them.
+//! Scan definitions: what reads them, and with the feature `write` what changes them.
+
+#[cfg(feature = "write")]
+mod contract;
+#[cfg(feature = "write")]
+mod write;
 
 use std::sync::Arc;
 
@@ -12,12 +17,22 @@ use super::schema::Row;
 use super::service::Service;
 
 pub(super) const DEFINITIONS: &str = "DeviceAuthenticatedScanDefinitions";
+#[cfg(feature = "write")]
+const BATCH_DELETE: &str = "BatchDelete";
 
 /// The methods of an operation on definitions, as an `Allow` header has them; `None` if there is
 /// nothing at its path.
 pub(super) fn methods(operation: &[&str]) -> Option<&'static str> {
     match operation {
+        #[cfg(feature = "write")]
+        [_] => Some("GET, POST"),
+        #[cfg(feature = "write")]
+        [_, BATCH_DELETE] => Some("POST"),
+        #[cfg(feature = "write")]
+        [_, id] if !id.is_empty() => Some("GET, PATCH"),
+        #[cfg(not(feature = "write"))]
         [_] => Some("GET"),
+        #[cfg(not(feature = "write"))]
         [_, id] if !id.is_empty() => Some("GET"),
         _ => None,
     }
@@ -30,8 +45,14 @@ impl Service {
         request: &Request,
         operation: &[&str],
     ) -> Result<Reply, BadQuery> {
-        match operation {
-            [_, id] => self.definition(request, id),
+        match (request.method.as_str(), operation) {
+            #[cfg(feature = "write")]
+            ("POST", [_, BATCH_DELETE]) => write::with_body(request, |body| self.delete(body)),
+            #[cfg(feature = "write")]
+            ("POST", _) => write::with_body(request, |body| self.add(body)),
+            #[cfg(feature = "write")]
+            ("PATCH", [_, id]) => write::with_body(request, |body| self.update(id, body)),
+            (_, [_, id]) => self.definition(request, id),
             _ => {
                 let definitions = Arc::clone(&self.state().definitions);
                 self.whole_list(request, DEFINITIONS, &definitions)

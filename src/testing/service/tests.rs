@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::*;
 use crate::auth::TokenClaims;
+use crate::permissions::OperationPermissions;
 use crate::testing::server::raw::{ask, code, encoded, get, ids, numbered, post, send, token};
 use crate::testing::{FakeClock, Tenant};
 
@@ -278,6 +279,22 @@ fn a_machine_is_found_by_its_id_or_its_name_in_any_case() {
     );
 }
 
+#[test]
+fn each_operation_wants_a_permission_of_its_row() {
+    // The tenant has no history by session yet.
+    let served = |row: &&OperationPermissions| !row.path().ends_with("BySessionId");
+    for row in permissions::all().iter().filter(served) {
+        let line = format!("{} {}", row.method(), row.path().replace("{id}", "x"));
+        for role in row.application().iter().chain(&["Machine.Scan"]) {
+            let tenant = Tenant::builder().roles([*role]).start().unwrap();
+            let answer = send(&tenant, &token(&tenant), &line, "{}").unwrap();
+            let refused = !row.application().contains(role);
+            assert_eq!(answer.status == 403, refused, "{line} with {role}");
+            assert_ne!(answer.status, 405, "{line}");
+        }
+    }
+}
+
 fn history() -> Tenant {
     let rows = [
         json!({ "id": "1", "ScanDefinitionIds": "a", "LastScanned": "2026-11-01T00:00:00Z" }),
@@ -383,8 +400,9 @@ fn unknown_paths_are_404_and_wrong_methods_405() {
         ("machines/x".to_owned(), "GET"),
         (AGENTS.to_owned(), "GET"),
         (format!("{AGENTS}/x"), "GET"),
-        (DEFINITIONS.to_owned(), "GET"),
-        (format!("{DEFINITIONS}/x"), "GET"),
+        (DEFINITIONS.to_owned(), "GET, POST"),
+        (format!("{DEFINITIONS}/x"), "GET, PATCH"),
+        (format!("{DEFINITIONS}/BatchDelete"), "POST"),
         (format!("{DEFINITIONS}/{HISTORY}"), "POST"),
     ] {
         for method in ["GET", "POST", "PATCH", "PUT", "DELETE", "get"] {
