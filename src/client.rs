@@ -14,7 +14,7 @@ use crate::error::Error;
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 use crate::http::Tls;
 use crate::http::{Http, Proxy, Settings};
-use crate::machines::{self, ListMachines, Machine, OnMachine};
+use crate::machines::{self, ListMachines, Machine, MachinesById, OnMachine};
 use crate::paging::{Items, Listing, Walk};
 use crate::rate_limit::{Api, Quota, RateLimiter, RateLimits};
 use crate::retry::RetryPolicy;
@@ -102,7 +102,7 @@ impl Client {
     ///
     /// The id is a machine's [`id`](Machine::id); its computer name is accepted too, says the vendor. Of
     /// several machines with one name the service chooses. For many ids see
-    /// `machines_by_id`, which takes fewer calls.
+    /// [`machines_by_id`](Self::machines_by_id), which takes fewer calls.
     ///
     /// Application permission `Machine.Read.All` or `Machine.ReadWrite.All`; delegated
     /// `Machine.Read` or `Machine.ReadWrite` with the role 'View Data'.
@@ -125,6 +125,25 @@ impl Client {
     /// ```
     pub fn machine(&self, id: impl AsRef<str>) -> Result<Machine, Error> {
         machines::get(&self.0, id.as_ref())
+    }
+
+    /// The machines with these ids, up to 20 with one call: «List machines API»,
+    /// `GET /api/machines?$filter=id eq '..' or id eq '..'`.
+    ///
+    /// Takes anything that gives strings: `["an-id"]`, `&ids`, or
+    /// `agents.iter().filter_map(OnMachine::machine_id)` for the machines that agents run on. Ids
+    /// only: a computer's name finds nothing here. Each id comes back once, with its machine or none;
+    /// no ids at all are no call.
+    ///
+    /// Application permission `Machine.Read.All` or `Machine.ReadWrite.All`; delegated
+    /// `Machine.Read` or `Machine.ReadWrite` with the role 'View Data'. The request says what to
+    /// ask for; iterating it does the work.
+    pub fn machines_by_id<I>(&self, ids: I) -> MachinesById
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        MachinesById::new(self.clone(), ids)
     }
 
     /// The machine behind a scan agent, a definition's scanner or a session of the scan history, with one call: that
@@ -308,11 +327,39 @@ impl Client {
     /// Lists some scan sessions with the targets that were scanned in them: «Get scan history by session»,
     /// `POST /api/DeviceAuthenticatedScanDefinitions/GetScanHistoryBySessionId`.
     ///
-    /// Takes anything that gives strings, as [`scan_history`](Self::scan_history) does. The vendor
-    /// documents no paging for this call: `$top` and `$skip` are sent if they are asked for.
+    /// Takes anything that gives strings, as [`scan_history`](Self::scan_history) does: the
+    /// [`session_id`](crate::scan_history::ScanHistoryEntry::session_id) of rows by definition, where
+    /// they have one (see [`ListScanHistory`]). An id that is given twice is sent once. How many the
+    /// service takes at a time is not documented, nor is paging: `$top` and `$skip` are sent only if
+    /// they are asked for.
     ///
     /// Application permission `Machine.Read.All`; delegated `Machine.Read.All` with the role
     /// 'ViewData' or 'TvmViewData'. A prerelease API.
+    ///
+    /// # Example
+    ///
+    /// The targets that the latest session of a definition didn't get into, and why:
+    ///
+    /// ```no_run
+    /// use defender_endpoint::scan_history::ScanStatus;
+    ///
+    /// # let client = defender_endpoint::Client::from_env()?;
+    /// let mut latest = None;
+    /// for session in client.scan_history(["60c4aa57-c573-4488-8d18-230914792a92"]) {
+    ///     let session = session?;
+    ///     latest = latest.max(Some((session.last_scanned, session.session_id)));
+    /// }
+    /// if let Some((_, Some(id))) = latest {
+    ///     for session in client.scan_history_by_session([id]) {
+    ///         for target in session?.scanned_targets {
+    ///             if target.scan_status == Some(ScanStatus::Failure) {
+    ///                 println!("{:?}: {:?}", target.ip, target.error_message);
+    ///             }
+    ///         }
+    ///     }
+    /// }
+    /// # Ok::<(), defender_endpoint::Error>(())
+    /// ```
     pub fn scan_history_by_session<I>(&self, session_ids: I) -> ListScanHistory
     where
         I: IntoIterator,

@@ -25,26 +25,43 @@ static BY_SESSION: Operation =
 /// The most rows of a page.
 const MOST: u32 = 4_096;
 
-/// A request for the scan sessions of some definitions. Made by [`Client::scan_history`].
+/// A request for scan sessions: all those of some definitions, made by [`Client::scan_history`], or
+/// some by their own ids, with their targets, made by [`Client::scan_history_by_session`].
 ///
 /// A plain value: nothing is sent until it is iterated. It can be cloned, kept and iterated again.
 /// `T` is the type of a row, [`ScanHistoryEntry`] unless [`deserialize`](Self::deserialize) says
 /// otherwise. Although the service wants a `POST`, this only reads.
 ///
-/// The pages are asked for with `$top` and `$skip`, over the sessions of all definitions together.
-/// The walk ends at an empty page, or at a short page after a full one. Pages are offsets into a list
-/// that changes: a session that is added or removed during a walk may make it see another twice or
-/// miss one, and rows are handed out as they come.
+/// These APIs are a prerelease: the vendor may change them.
 ///
-/// This API is a prerelease: the vendor may change it.
+/// # Pages
+///
+/// The sessions of definitions are asked for with `$top` and `$skip`, as «Get scan history by
+/// definition» has it, over the sessions of all definitions together. The walk ends at an empty page,
+/// or at a short page after a full one. Pages are offsets into a list that changes: a session that is
+/// added or removed during a walk may make it see another twice or miss one, and rows are handed out
+/// as they come.
+///
+/// «Get scan history by session» has neither option, so that sessions by their ids are asked for
+/// without them, and one call should bring them all; a link to a next page is followed if one comes.
+/// [`top`](Self::top), [`skip`](Self::skip) and [`page_size`](Self::page_size) send the options all
+/// the same. Nobody has confirmed that the service heeds them there. If it doesn't heed `$skip`, the
+/// walk ends with [`Paging`](crate::ErrorKind::Paging) where a page comes twice.
+///
+/// # From a definition to its targets
+///
+/// A session's id is what leads from one call to the other. The row of the service's schema has it;
+/// the documentation's rows by definition have none, and nobody has confirmed which it is. Where the
+/// service leaves it out, [`session_id`](ScanHistoryEntry::session_id) is `None`, and there is no way
+/// to the targets.
 ///
 /// # Errors
 ///
 /// The iterator's items are results. An error is the last item. Kinds:
-/// [`InvalidInput`](crate::ErrorKind::InvalidInput) for no definition ids, an empty, blank or dot
-/// id or one with control characters, or a page size outside 1 to 4,096, each before anything is
-/// sent; [`Paging`](crate::ErrorKind::Paging), [`Decode`](crate::ErrorKind::Decode), and those of
-/// every call, listed at [`ErrorKind`](crate::ErrorKind).
+/// [`InvalidInput`](crate::ErrorKind::InvalidInput) for no ids, an empty, blank or dot id or one
+/// with control characters, or a page size outside 1 to 4,096, each before anything is sent;
+/// [`Paging`](crate::ErrorKind::Paging), [`Decode`](crate::ErrorKind::Decode), and those of every
+/// call, listed at [`ErrorKind`](crate::ErrorKind).
 ///
 /// # Example
 ///
@@ -53,9 +70,16 @@ const MOST: u32 = 4_096;
 ///
 /// let client = Client::from_env()?;
 /// let definitions = client.scan_definitions()?;
+/// let mut ids = Vec::new();
 /// for session in client.scan_history(definitions.iter().map(|definition| &definition.id)).top(50) {
 ///     let session = session?;
 ///     println!("{:?} {:?}", session.last_scanned, session.scan_status);
+///     ids.extend(session.session_id);
+/// }
+/// if !ids.is_empty() {
+///     for session in client.scan_history_by_session(ids) {
+///         println!("{} targets", session?.scanned_targets.len());
+///     }
 /// }
 /// # Ok::<(), defender_endpoint::Error>(())
 /// ```
@@ -127,7 +151,8 @@ impl<T> ListScanHistory<T> {
         self
     }
 
-    /// Sessions a call, 1 to 4,096. Defaults to 4,096.
+    /// Sessions a call, 1 to 4,096. Defaults to 4,096 for those of definitions. For those by their own
+    /// ids nothing is asked for by default, and [`top`](Self::top) is asked for in pages of 4,096.
     #[doc(alias = "$top")]
     pub fn page_size(mut self, sessions: u32) -> Self {
         self.listing.page_size = Some(sessions);
@@ -162,6 +187,7 @@ impl<T> ListScanHistory<T> {
     /// ```
     /// # let client = defender_endpoint::Client::builder(defender_endpoint::StaticToken::new("t")?).build()?;
     /// assert!(client.scan_history(["an-id"]).top(1).url().ends_with("ByScanDefinitionId?$top=1"));
+    /// assert!(client.scan_history_by_session(["an-id"]).url().ends_with("/GetScanHistoryBySessionId"));
     /// # Ok::<(), defender_endpoint::Error>(())
     /// ```
     pub fn url(&self) -> String {

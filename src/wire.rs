@@ -206,7 +206,7 @@ impl<'de> Visitor<'de> for TextVisitor {
 
 /// Lists of this API are short: one address or two, a tag or none. `Vec` makes room for four at
 /// the first push, which for addresses is half of what a machine costs in memory.
-struct ListVisitor<T>(PhantomData<T>);
+pub(crate) struct ListVisitor<T>(pub(crate) PhantomData<T>);
 
 impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
     type Value = Vec<T>;

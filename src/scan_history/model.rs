@@ -3,27 +3,41 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::marker::PhantomData;
 use std::time::Duration;
 
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use time::OffsetDateTime;
 
-use crate::wire::{self, Nullable, TextVisitor, open_enum};
+use crate::wire::{self, ListVisitor, Nullable, TextVisitor, open_enum};
 
-/// One session of a scan («Get scan history by definition»).
+/// One session of a scan («Get scan history by definition», «Get scan history by session»).
 ///
-/// The documentation and the service's schema describe this row differently: this type is the union
-/// of both and of «Get scan history by session», and every field may be absent. Keys are read in
-/// `camelCase` and in `PascalCase`, with the documentation's plural names for single ids
+/// The documentation and the service's schema describe this row differently, and so do the two pages
+/// of the documentation: this type is the union of all three, and every field may be absent. Keys are
+/// read in `camelCase` and in `PascalCase`, with the documentation's plural names for single ids
 /// (`ScanDefinitionIds`, `SessionIds`) and its `ListScannedTargets`. They are written in
 /// `camelCase`, always with every key and in the same order.
+///
+/// | field | by definition | by session | schema |
+/// | --- | --- | --- | --- |
+/// | [`scan_definition_id`](Self::scan_definition_id), [`scan_status`](Self::scan_status) | yes | yes | yes |
+/// | [`last_scanned`](Self::last_scanned) | yes | yes | |
+/// | [`scanner_id`](Self::scanner_id) | yes | | yes |
+/// | [`session_id`](Self::session_id), [`org_id`](Self::org_id), the numbers of targets, [`scanned_targets`](Self::scanned_targets) | | yes | yes |
+/// | [`general_error_message`](Self::general_error_message) | | | yes |
+///
+/// The schema ties its row to neither call, and no published answer shows which of these keys the
+/// service really sends.
 ///
 /// # Errors
 ///
 /// Deserialising fails if a known key occurs twice (in one spelling or several), if a list of ids
-/// holds more than one, and if a value's type doesn't fit its field.
+/// holds more than one, and if a value's type doesn't fit its field. A single target where a list of
+/// them should be is taken for a list of one.
 ///
 /// # Example
 ///
@@ -57,7 +71,8 @@ pub struct ScanHistoryEntry {
         deserialize_with = "scan_definition_id"
     )]
     pub scan_definition_id: Option<String>,
-    /// The id of this run.
+    /// The id of this run, by which
+    /// [`scan_history_by_session`](crate::Client::scan_history_by_session) asks for it.
     #[serde(
         default,
         alias = "SessionId",
@@ -88,13 +103,13 @@ pub struct ScanHistoryEntry {
     /// What went wrong with the run as a whole, in the service's words.
     #[serde(alias = "GeneralErrorMessage")]
     pub general_error_message: Option<String>,
-    /// The targets of this run, where the service lists them.
+    /// The targets of this run, where the service lists them: documented for an answer by session.
     #[serde(
         default,
         alias = "ScannedTargets",
         alias = "ListScannedTargets",
         alias = "listScannedTargets",
-        deserialize_with = "wire::list"
+        deserialize_with = "targets"
     )]
     pub scanned_targets: Vec<ScannedTarget>,
     /// Keys that this version of the crate doesn't know, as they came.
@@ -115,6 +130,24 @@ pub struct ScanHistoryEntry {
 /// assert_eq!(target.scan_duration, Some(Duration::from_secs(8 * 60 + 30)));
 /// assert_eq!(target.scan_status, Some(ScanStatus::Success));
 /// # Ok::<(), serde_json::Error>(())
+/// ```
+///
+/// # Example: the machines at a target's address
+///
+/// A target has no id. Its address leads to the machines that had it last, as far as they are in the
+/// tenant: an address wanders from machine to machine, so there may be several.
+///
+/// ```no_run
+/// use defender_endpoint::machines::field;
+///
+/// # let client = defender_endpoint::Client::from_env()?;
+/// # let target = defender_endpoint::scan_history::ScannedTarget::default();
+/// if let Some(ip) = &target.ip {
+///     for machine in client.machines().filter(field::LAST_IP_ADDRESS.eq(ip)) {
+///         println!("{ip} was last seen at {:?}", machine?.computer_dns_name);
+///     }
+/// }
+/// # Ok::<(), defender_endpoint::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -213,6 +246,31 @@ impl<'de> Visitor<'de> for OneId {
             None => Ok(id.map(Cow::into_owned)),
             Some(_) => Err(A::Error::invalid_length(2, &self)),
         }
+    }
+}
+
+fn targets<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<ScannedTarget>, D::Error> {
+    let targets = d.deserialize_option(Nullable(Targets))?;
+    Ok(targets.unwrap_or_default())
+}
+
+/// A list of targets, or a single one: the documentation's sample leaves the brackets out.
+struct Targets;
+
+impl<'de> Visitor<'de> for Targets {
+    type Value = Vec<ScannedTarget>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of targets")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+        ListVisitor(PhantomData).visit_seq(list)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, target: A) -> Result<Self::Value, A::Error> {
+        let target = ScannedTarget::deserialize(MapAccessDeserializer::new(target))?;
+        Ok(vec![target])
     }
 }
 

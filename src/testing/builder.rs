@@ -134,7 +134,9 @@ impl TenantBuilder {
 
     /// Sets the rows of the scan history, in any order: the service lists them newest first. By
     /// default there are none. A row belongs to the definition that its `ScanDefinitionIds` (a
-    /// string or an array) or `scanDefinitionId` names.
+    /// string or an array) or `scanDefinitionId` names, and is the session of its `SessionIds` or
+    /// `sessionId`. Its `ListScannedTargets` or `scannedTargets` come only where it is asked for by
+    /// session.
     ///
     /// # Example
     ///
@@ -158,7 +160,7 @@ impl TenantBuilder {
     }
 
     /// Sets how many rows a page has when the request doesn't say `$top`, 1 or more. By default
-    /// 10,000, as the service has it.
+    /// 10,000, as the service has it. Scan history by session then comes all at once.
     ///
     /// # Example
     ///

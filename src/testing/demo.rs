@@ -36,6 +36,8 @@ pub(super) fn ago(minutes: u64, digits: usize) -> String {
 }
 
 pub(super) const DAY: u64 = 24 * 60;
+/// Where a discovered machine was seen that is the target of a scan, too.
+pub(super) const PRINTER_IN_FLEET: &str = "10.2.7.22";
 
 /// A number that looks random and is not: the finaliser of `SplitMix64` over the machine's number.
 fn mixed(n: usize, salt: u64) -> u64 {
@@ -356,6 +358,7 @@ fn oddity(n: usize) -> Value {
                      "version": "18.3", "osBuild": null }),
         12 => json!({ "computerDnsName": "Zoë’s \"Surface\"", "osPlatform": "Windows11",
                       "machineTags": ["büro", "東京"] }),
+        22 => json!({ "lastIpAddress": PRINTER_IN_FLEET }),
         41 => json!({ "computerDnsName": "東京-端末-01" }),
         // One device, two ids: it was reinstalled, and both records are still listed.
         58 | 214 => json!({ "computerDnsName": "lon-ws-0058.contoso.com",
@@ -511,5 +514,64 @@ mod tests {
                 .iter()
                 .any(|row| row["scanStatus"] == "PartialSuccess")
         );
+    }
+
+    #[test]
+    fn sessions_tell_which_targets_were_reached_and_why_others_were_not() {
+        let targets_of = |row: &Value| {
+            let targets = row
+                .get("ListScannedTargets")
+                .or_else(|| row.get("scannedTargets"));
+            targets.and_then(Value::as_array).cloned()
+        };
+        let id_of = |row: &Value| {
+            row.get("SessionIds")
+                .or_else(|| row.get("sessionId"))
+                .cloned()
+        };
+        let history = scan_history();
+        let ids: Vec<String> = history
+            .iter()
+            .filter_map(id_of)
+            .map(|id| id.to_string().replace(['[', ']'], ""))
+            .collect();
+        assert_eq!(ids.iter().collect::<HashSet<_>>().len(), ids.len());
+        assert!((30..60).contains(&ids.len()), "{}", ids.len());
+        // For each address its failures and its sessions.
+        let mut seen: HashMap<String, (usize, usize)> = HashMap::new();
+        let mut said: HashSet<String> = HashSet::new();
+        for row in &history {
+            assert_eq!(id_of(row).is_some(), targets_of(row).is_some());
+            for target in targets_of(row).unwrap_or_default() {
+                let is =
+                    |key: &str, lower: &str| target.get(key).or_else(|| target.get(lower)).cloned();
+                let ip = is("Ip", "ip").unwrap().as_str().unwrap().to_owned();
+                let failed = is("ScanStatus", "scanStatus").unwrap() == "Failure";
+                let error = is("ErrorMessage", "errorMessage").unwrap();
+                let error = error.as_str().unwrap_or_default();
+                assert_eq!(failed, !error.is_empty());
+                let (failures, sessions) = seen.entry(ip).or_default();
+                *failures += usize::from(failed);
+                *sessions += 1;
+                said.insert(error.to_owned());
+            }
+        }
+        let never: Vec<_> = seen.iter().filter(|(_, (bad, all))| bad == all).collect();
+        assert_eq!(never.len(), 1, "{never:?}");
+        assert!(said.len() >= 5, "{said:?}");
+        let in_fleet = count(|row| {
+            let ip = row["lastIpAddress"].as_str().unwrap_or_default();
+            seen.contains_key(ip)
+        });
+        assert_eq!(in_fleet, 1);
+        for id in scan_definitions()
+            .iter()
+            .map(|definition| &definition["id"])
+        {
+            let newest = history
+                .iter()
+                .find(|row| row.get("ScanDefinitionIds") == Some(id));
+            assert!(newest.is_none_or(|row| id_of(row).is_some()));
+        }
     }
 }

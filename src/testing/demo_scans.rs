@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::demo::{DAY, NEVER, ago, below, guid, host_name, machine_id};
+use super::demo::{DAY, NEVER, PRINTER_IN_FLEET, ago, below, guid, host_name, machine_id};
 
 pub(super) const ORG: &str = "47d41a0c-1dfd-46d3-bbea-a93dbc0bfcaa";
 
@@ -75,6 +75,43 @@ fn scan_agent(scanner: usize, name_key: &str) -> Value {
     agent
 }
 
+/// A target of a scan, and what becomes of it.
+struct Target {
+    ip: &'static str,
+    name: Option<&'static str>,
+    description: Option<&'static str>,
+    fate: Fate,
+}
+
+#[derive(Clone, Copy)]
+enum Fate {
+    Reached,
+    /// Not in the newest session any more.
+    Lost(&'static str),
+    Never(&'static str),
+}
+
+const fn target(
+    ip: &'static str,
+    name: Option<&'static str>,
+    description: Option<&'static str>,
+    fate: Fate,
+) -> Target {
+    Target {
+        ip,
+        name,
+        description,
+        fate,
+    }
+}
+
+const NO_ANSWER: &str = "SNMP: the request timed out";
+const DENIED: &str = "WMI: access is denied";
+const SWITCH: Option<&str> = Some("Switch, 48 ports");
+const PRINTER: Option<&str> = Some("Printer");
+const SERVER: Option<&str> = Some("Windows server");
+const LINUX: Option<&str> = Some("Linux server");
+
 struct Definition {
     scan_type: &'static str,
     name: &'static str,
@@ -86,12 +123,14 @@ struct Definition {
     sessions: usize,
     latest: u64,
     failure: Option<&'static str>,
+    targets: &'static [Target],
 }
 
 const fn definition(
     (scan_type, name, target): (&'static str, &'static str, &'static str),
     (interval, active, scanner): (u64, bool, usize),
     (sessions, latest, failure): (usize, u64, Option<&'static str>),
+    targets: &'static [Target],
 ) -> Definition {
     Definition {
         scan_type,
@@ -103,6 +142,7 @@ const fn definition(
         sessions,
         latest,
         failure,
+        targets,
     }
 }
 
@@ -111,21 +151,41 @@ static DEFINITIONS: [Definition; 8] = [
         ("Network", "Core switches, London", "10.0.0.0/24"),
         (4, true, 0),
         (14, 35, None),
+        &[
+            target("10.0.0.1", Some("core-sw-1"), SWITCH, Fate::Reached),
+            target("10.0.0.2", Some("core-sw-2"), SWITCH, Fate::Reached),
+            target("10.0.0.3", None, SWITCH, Fate::Reached),
+        ],
     ),
     definition(
         ("Network", "Access switches", "10.1.0.0/22, 10.1.8.1"),
         (24, true, 1),
         (11, 400, Some("SNMP: no answer from any target")),
+        &[
+            target("10.1.0.4", Some("acc-sw-1"), SWITCH, Fate::Lost(NO_ANSWER)),
+            target("10.1.2.4", Some("acc-sw-2"), SWITCH, Fate::Lost(NO_ANSWER)),
+            target("10.1.8.1", None, SWITCH, Fate::Lost(NO_ANSWER)),
+        ],
     ),
     definition(
         ("Network", "Printers \"2nd floor\"", "10.2.7.0/24"),
         (12, true, 0),
         (9, 77, None),
+        &[
+            target("10.2.7.20", None, PRINTER, Fate::Reached),
+            // A machine of the fleet, discovered on the network.
+            target(PRINTER_IN_FLEET, Some("printer-22"), PRINTER, Fate::Reached),
+            target("10.2.7.61", None, None, Fate::Never(NO_ANSWER)),
+        ],
     ),
     definition(
         ("Network", "Lab (agent is silent)", "10.3.0.0/24"),
         (24, true, 2),
         (6, 33 * DAY, None),
+        &[
+            target("10.3.0.5", None, SWITCH, Fate::Reached),
+            target("10.3.0.6", None, SWITCH, Fate::Reached),
+        ],
     ),
     definition(
         (
@@ -135,21 +195,40 @@ static DEFINITIONS: [Definition; 8] = [
         ),
         (8, true, 3),
         (12, 130, Some("WMI: access is denied")),
+        &[
+            target("10.4.0.10", Some("srv-10"), SERVER, Fate::Lost(DENIED)),
+            target("10.4.0.11", Some("srv-11"), SERVER, Fate::Lost(DENIED)),
+        ],
     ),
     definition(
         ("Windows", "Jump hosts", "jump1,jump2"),
         (24, false, 3),
         (5, 61 * DAY, None),
+        &[
+            target("10.4.2.1", Some("jump1"), SERVER, Fate::Reached),
+            target("10.4.2.2", Some("jump2"), SERVER, Fate::Reached),
+        ],
     ),
     definition(
         ("Linux", "Database hosts", "10.4.1.0/26"),
         (24, true, 1),
         (3, 900, None),
+        &[
+            target("10.4.1.7", Some("db-7"), LINUX, Fate::Reached),
+            target("10.4.1.8", Some("db-8"), LINUX, Fate::Reached),
+            target(
+                "10.4.1.9",
+                Some("db-9"),
+                LINUX,
+                Fate::Lost("SSH: the password was refused"),
+            ),
+        ],
     ),
     definition(
         ("Network", "New branch office", "10.9.0.0/24"),
         (24, true, 4),
         (0, 0, None),
+        &[],
     ),
 ];
 
@@ -210,50 +289,113 @@ pub(super) fn scan_history() -> Vec<Value> {
     rows.collect()
 }
 
+/// The newest sessions of a definition have an id and their targets in the documented shape too;
+/// before them it stands as the documentation has it for an answer by definition.
+const WITH_ID: usize = 4;
+
 /// One session of a definition, 0 being the newest.
 fn history_row(n: usize, definition: &Definition, session: usize) -> Value {
     let number = u64::try_from(session).unwrap_or(0);
     let minutes = definition.latest + number * definition.interval * 60;
     let salt = 40 + u64::try_from(n).unwrap_or(0);
-    let failed = session == 0 && definition.failure.is_some();
-    let status = if failed {
-        "Failure"
-    } else if session > 0 && below(session, salt, 3) == 0 {
-        "Partial Success"
-    } else {
-        "Success"
+    let outcomes = outcomes(definition.targets, session, salt);
+    let targets = outcomes.len();
+    let reached = outcomes.iter().filter(|(_, error)| error.is_none()).count();
+    let status = match reached {
+        0 => "Failure",
+        _ if reached < targets => "Partial Success",
+        _ => "Success",
     };
     let id = definition_id(n);
+    let session_id = guid(session, salt).replace('-', "");
     let scanner = machine_id(scanner_machine(definition.scanner));
-    match session % 3 {
-        // As documented, and the same with the id as the array that the key's plural promises.
+    // As documented, the same with the ids as the arrays that their plurals promise, and as the
+    // service's own model has it, but with the date that only the documentation has.
+    let mut row = match session % 3 {
         0 => json!({ "ScanDefinitionIds": id, "LastScanned": ago(minutes, 7),
                      "ScanStatus": status, "ScannerId": scanner }),
         1 => json!({ "ScanDefinitionIds": [id], "LastScanned": ago(minutes, 6),
                      "ScanStatus": status, "ScannerId": scanner }),
-        // As the service's own model has it, but with the date that only the documentation has.
-        _ => {
-            let targets = 2 + below(session, salt, 5);
-            let missed = u64::from(status != "Success");
+        _ => json!({
+            "orgId": ORG,
+            "scanDefinitionId": id,
+            "sessionId": session_id,
+            "scannerId": scanner,
+            "lastScanned": ago(minutes, 7),
+            "numberOfTargets": targets,
+            "numberOfSuccessfullyScannedTargets": reached,
+            "scanStatus": status.replace(' ', ""),
+            "generalErrorMessage": null,
+            "scannedTargets": scanned_targets(&outcomes, false),
+        }),
+    };
+    let in_documented_shape = session % 3 < 2 && session < WITH_ID;
+    if let Some(row) = row.as_object_mut().filter(|_| in_documented_shape) {
+        let session_id = if session % 3 == 0 {
+            json!(session_id)
+        } else {
+            json!([session_id])
+        };
+        let more = [
+            ("orgId", json!(ORG)),
+            ("SessionIds", session_id),
+            ("NumberOfTargets", json!(targets)),
+            ("NumberOfSuccessfullyScannedTargets", json!(reached)),
+            ("ListScannedTargets", scanned_targets(&outcomes, true)),
+        ];
+        row.extend(more.map(|(key, value)| (key.to_owned(), value)));
+    }
+    row
+}
+
+/// What became of each target in a session: what went wrong, if anything did.
+fn outcomes(
+    targets: &'static [Target],
+    session: usize,
+    salt: u64,
+) -> Vec<(&'static Target, Option<&'static str>)> {
+    // Now and then one of them is switched off.
+    let count = u64::try_from(targets.len()).unwrap_or(0);
+    let off =
+        (session > 0 && below(session, salt, 3) == 0).then(|| below(session, salt + 9, count));
+    let outcome = |(at, target): (u64, &'static Target)| {
+        let error = match target.fate {
+            Fate::Never(error) => Some(error),
+            Fate::Lost(error) if session == 0 => Some(error),
+            _ if off == Some(at) => Some("The host does not answer"),
+            _ => None,
+        };
+        (target, error)
+    };
+    (0..).zip(targets).map(outcome).collect()
+}
+
+/// The targets, with the names of the documentation or with those of the service's own model.
+fn scanned_targets(outcomes: &[(&Target, Option<&str>)], documented: bool) -> Value {
+    let targets = outcomes.iter().map(|(target, error)| {
+        let (status, duration) = match error {
+            Some(_) => ("Failure", "00:00:30"),
+            None => ("Success", "00:08:30.1234567"),
+        };
+        if documented {
             json!({
-                "orgId": ORG,
-                "scanDefinitionId": id,
-                "sessionId": guid(session, salt),
-                "scannerId": scanner,
-                "lastScanned": ago(minutes, 7),
-                "numberOfTargets": targets,
-                "numberOfSuccessfullyScannedTargets": targets - missed,
-                "scanStatus": status.replace(' ', ""),
-                "generalErrorMessage": null,
-                "scannedTargets": [{
-                    "scanDuration": "00:08:30",
-                    "ip": format!("10.{n}.0.{}", 10 + session),
-                    "hostname": null,
-                    "scannedDeviceDescription": "Switch, 48 ports",
-                    "errorMessage": null,
-                    "scanStatus": "Success",
-                }],
+                "Ip": target.ip,
+                "Hostname": target.name.unwrap_or_default(),
+                "ScannedDeviceDescription": target.description.unwrap_or_default(),
+                "ErrorMessage": error.unwrap_or_default(),
+                "ScanStatus": status,
+                "ScanDuration": duration.split('.').next(),
+            })
+        } else {
+            json!({
+                "ip": target.ip,
+                "hostname": target.name,
+                "scannedDeviceDescription": target.description,
+                "errorMessage": error,
+                "scanStatus": status,
+                "scanDuration": duration,
             })
         }
-    }
+    });
+    targets.collect()
 }

@@ -29,6 +29,40 @@ const MAX_HISTORY: usize = 4_096;
 
 const AGENTS: &str = "DeviceAuthenticatedScanAgents";
 const HISTORY: &str = "GetScanHistoryByScanDefinitionId";
+const BY_SESSION: &str = "GetScanHistoryBySessionId";
+
+/// The names of a history row's targets; the documentation has them in answers by session alone.
+const TARGETS: [&str; 4] = [
+    "ListScannedTargets",
+    "listScannedTargets",
+    "ScannedTargets",
+    "scannedTargets",
+];
+
+/// By what scan history is asked for.
+struct History {
+    action: &'static str,
+    /// The name of the ids in a body, where case matters.
+    ids: &'static str,
+    /// The names of the id in a row.
+    id: [&'static str; 4],
+}
+
+static HISTORY_BY_DEFINITION: History = History {
+    action: HISTORY,
+    ids: "ScanDefinitionIds",
+    id: [
+        "ScanDefinitionIds",
+        "scanDefinitionIds",
+        "ScanDefinitionId",
+        "scanDefinitionId",
+    ],
+};
+static HISTORY_BY_SESSION: History = History {
+    action: BY_SESSION,
+    ids: "SessionIds",
+    id: ["SessionIds", "sessionIds", "SessionId", "sessionId"],
+};
 
 pub(super) struct Service {
     pub(super) url: String,
@@ -150,7 +184,7 @@ impl Service {
         let allowed = match operation {
             ["machines" | AGENTS] => Some("GET"),
             ["machines" | AGENTS, id] if !id.is_empty() => Some("GET"),
-            [DEFINITIONS, HISTORY] => Some("POST"),
+            [DEFINITIONS, HISTORY | BY_SESSION] => Some("POST"),
             [DEFINITIONS, ..] => definitions::methods(operation),
             _ => None,
         };
@@ -170,7 +204,8 @@ impl Service {
             ["machines", id] => self.machine(request, id),
             [AGENTS, id] => self.agent(request, id),
             [AGENTS] => self.whole_list(request, AGENTS, &self.agents),
-            [DEFINITIONS, HISTORY] => self.scan_history(request),
+            [DEFINITIONS, HISTORY] => self.scan_history(request, &HISTORY_BY_DEFINITION),
+            [DEFINITIONS, BY_SESSION] => self.scan_history(request, &HISTORY_BY_SESSION),
             _ => self.definitions(request, operation),
         };
         reply.unwrap_or_else(|BadQuery { code, message }| error(400, code, &message))
@@ -279,21 +314,27 @@ impl Service {
         }))
     }
 
-    /// «Get scan history by definition».
-    fn scan_history(&self, request: &Request) -> Result<Reply, BadQuery> {
+    /// «Get scan history by definition» and «Get scan history by session».
+    fn scan_history(&self, request: &Request, by: &History) -> Result<Reply, BadQuery> {
         if !request.is_json() {
             return Ok(not_json());
         }
         let options = Options::read(request.query.as_deref(), Accepts::Pages(MAX_HISTORY))?;
-        let Some(ids) = definition_ids(&request.body) else {
-            let message = r#"The body must be {"ScanDefinitionIds": ["..."]}."#;
-            return Ok(error(400, "InvalidRequestBody", message));
+        let Some(ids) = ids_in(&request.body, by.ids) else {
+            let message = format!(r#"The body must be {{"{}": ["..."]}}."#, by.ids);
+            return Ok(error(400, "InvalidRequestBody", &message));
         };
         let wanted = |row: &&Row| {
-            let found = definition_of(row);
+            let found = by.id_of(row);
             found.is_some_and(|found| ids.iter().any(|id| id == found))
         };
-        let page = self.page_size.min(MAX_HISTORY);
+        let with_targets = by.action == BY_SESSION;
+        // Sessions have no documented pages: without `$top` they come all at once.
+        let page = if with_targets {
+            usize::MAX
+        } else {
+            self.page_size.min(MAX_HISTORY)
+        };
         let limit = options.top.map_or(page, |top| top.min(self.max_top));
         let rows = self
             .history
@@ -301,9 +342,17 @@ impl Service {
             .filter(wanted)
             .skip(options.skip)
             .take(limit);
-        let value = rows.map(Cow::Borrowed).collect();
+        let value = rows
+            .map(|row| {
+                if with_targets {
+                    Cow::Borrowed(row)
+                } else {
+                    without_targets(row)
+                }
+            })
+            .collect();
         // This answer's context has no `$metadata`.
-        let context = format!("{}/api/{DEFINITIONS}/{HISTORY}", self.url);
+        let context = format!("{}/api/{DEFINITIONS}/{}", self.url, by.action);
         Ok(list(&List {
             context,
             value,
@@ -316,28 +365,31 @@ impl Service {
     }
 }
 
-/// The ids of a request that names definitions; names in a body are case-sensitive.
-pub(super) fn definition_ids(body: &[u8]) -> Option<Vec<String>> {
+/// The ids of a body that holds nothing else; its name is case-sensitive.
+pub(super) fn ids_in(body: &[u8], name: &str) -> Option<Vec<String>> {
     let mut body: Row = serde_json::from_slice(body).ok()?;
-    let ids = body
-        .remove("ScanDefinitionIds")
-        .filter(|_| body.is_empty())?;
+    let ids = body.remove(name).filter(|_| body.is_empty())?;
     let ids: Vec<String> = serde_json::from_value(ids).ok()?;
     (!ids.is_empty()).then_some(ids)
 }
 
-/// The definition that a history row belongs to, in every spelling.
-fn definition_of(row: &Row) -> Option<&str> {
-    let keys = [
-        "ScanDefinitionIds",
-        "scanDefinitionIds",
-        "ScanDefinitionId",
-        "scanDefinitionId",
-    ];
-    match keys.iter().find_map(|key| row.get(*key))? {
-        Value::Array(ids) => ids.first()?.as_str(),
-        id => id.as_str(),
+impl History {
+    /// The id of a row, in every spelling.
+    fn id_of<'a>(&self, row: &'a Row) -> Option<&'a str> {
+        match self.id.iter().find_map(|key| row.get(*key))? {
+            Value::Array(ids) => ids.first()?.as_str(),
+            id => id.as_str(),
+        }
     }
+}
+
+fn without_targets(row: &Row) -> Cow<'_, Row> {
+    if !TARGETS.iter().any(|key| row.contains_key(*key)) {
+        return Cow::Borrowed(row);
+    }
+    let mut row = row.clone();
+    row.retain(|key, _| !TARGETS.contains(&key.as_str()));
+    Cow::Owned(row)
 }
 
 /// Puts history rows into the service's order: newest first, those without a date last.

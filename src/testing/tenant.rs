@@ -30,7 +30,9 @@ use super::{demo, demo_scans};
 /// - `GET /api/DeviceAuthenticatedScanDefinitions` («Get scan definitions») and
 ///   `GET /api/DeviceAuthenticatedScanDefinitions/{id}` (from the service's schema),
 /// - `POST /api/DeviceAuthenticatedScanDefinitions/GetScanHistoryByScanDefinitionId` («Get scan
-///   history by definition») with `$top` and `$skip`, newest rows first,
+///   history by definition») with `$top` and `$skip`, newest rows first, without their targets,
+/// - `POST /api/DeviceAuthenticatedScanDefinitions/GetScanHistoryBySessionId` («Get scan history by
+///   session»), the same rows with their targets, all at once where `$top` and `$skip` are left out,
 ///
 /// also under `/api/v1.0/`, and is strict: what the documentation doesn't allow is refused with
 /// the service's error JSON and a message that says what was wrong. Filters know `eq`, `ne`, `lt`,
@@ -89,8 +91,9 @@ impl Tenant {
     /// The fleet is the same every time, with what real ones hold: stale and merely discovered
     /// devices, a name with two ids, a merged record, names with quotes and umlauts, missing and
     /// null fields, a value that no list documents, a date of the year 1, both spellings of the
-    /// scan family. Dates are relative to the moment the process first made a demo tenant, so that
-    /// "not seen for two weeks" means the same devices on every day.
+    /// scan family, targets of scans that were reached, lost, and never reached. Dates are relative to
+    /// the moment the process first made a demo tenant, so that "not seen for two weeks" means the same
+    /// devices on every day.
     ///
     /// # Errors
     ///

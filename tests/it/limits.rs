@@ -265,7 +265,7 @@ fn the_later_of_limits_and_limiter_holds() {
 }
 
 #[test]
-fn each_api_has_its_own_windows_and_the_agent_by_id_counts_with_the_agents() {
+fn each_api_has_its_own_windows_and_one_entity_counts_with_its_list() {
     type Api = (&'static str, fn(&Client) -> Result<(), Error>);
     const APIS: [Api; 4] = [
         ("machines", |client| {
@@ -297,6 +297,15 @@ fn each_api_has_its_own_windows_and_the_agent_by_id_counts_with_the_agents() {
         assert!(error.to_string().contains(name), "{error}");
     }
     assert_eq!(kind(client.scan_agent("an-agent")), REFUSED);
+    assert_eq!(kind(client.machine("a-machine")), REFUSED);
+    assert_eq!(kind(client.scan_definition("a-definition")), REFUSED);
+    let by_id = client.machines_by_id(["a-machine"]).into_iter().next();
+    assert_eq!(kind(by_id.unwrap()), REFUSED);
+    let session = client
+        .scan_history_by_session(["a-session"])
+        .into_iter()
+        .next();
+    assert_eq!(kind(session.unwrap()), REFUSED);
 
     // The other way round.
     let client = service.client(RateLimits::new(1, 1)).build().unwrap();

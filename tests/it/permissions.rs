@@ -101,6 +101,8 @@ fn what_the_data_says_is_missing_is_what_is_refused() {
         let claims = client.token_claims().unwrap();
         let machine = client.machines().top(1).into_iter().next().unwrap();
         let session = client.scan_history(["x"]).into_iter().next().transpose();
+        let targets = client.scan_history_by_session(["x"]).into_iter().next();
+        let targets = targets.transpose();
         for (page, error, allowed) in [
             ("List machines API", machine.err(), machines),
             ("Get all scan agents", client.scan_agents().err(), scans),
@@ -111,6 +113,7 @@ fn what_the_data_says_is_missing_is_what_is_refused() {
                 scans,
             ),
             ("Get scan history by definition", session.err(), scans),
+            ("Get scan history by session", targets.err(), scans),
         ] {
             let case = format!("{page} with {roles:?}");
             let refused = error.is_some_and(|it| it.kind() == ErrorKind::Forbidden);

@@ -13,6 +13,7 @@ use crate::support::{TOKEN, builder, client, fixture};
 const OWN_NAME: &str = concat!("defender-endpoint/", env!("CARGO_PKG_VERSION"));
 const NOTHING: &str = r#"{"value":[]}"#;
 const HISTORY: &str = "/api/DeviceAuthenticatedScanDefinitions/GetScanHistoryByScanDefinitionId";
+const BY_SESSION: &str = "/api/DeviceAuthenticatedScanDefinitions/GetScanHistoryBySessionId";
 
 /// The only request that this sends to a server that has no rows.
 pub(crate) fn sent(act: impl FnOnce(&Client)) -> Request {
@@ -51,8 +52,15 @@ pub(crate) fn first<T>(
 #[test]
 fn every_read_sends_these_headers_and_no_others() {
     type Act = fn(&Client);
-    let acts: [(&str, Act); 4] = [
+    let acts: [(&str, Act); 7] = [
         ("/api/machines", |client| walk(client.machines())),
+        ("/api/machines/an-id", |client| {
+            client.machine("an-id").unwrap_err();
+        }),
+        ("/api/machines?$filter=id%20eq%20%27an-id%27", |client| {
+            let found = first(client.machines_by_id(["an-id"])).unwrap();
+            assert_eq!(found, ("an-id".to_owned(), None));
+        }),
         ("/api/DeviceAuthenticatedScanAgents", |client| {
             client.scan_agents().unwrap();
         }),
@@ -61,6 +69,9 @@ fn every_read_sends_these_headers_and_no_others() {
         }),
         ("/api/DeviceAuthenticatedScanDefinitions", |client| {
             client.scan_definitions().unwrap();
+        }),
+        ("/api/DeviceAuthenticatedScanDefinitions/an-id", |client| {
+            client.scan_definition("an-id").unwrap_err();
         }),
     ];
     for (path, act) in acts {
@@ -100,6 +111,27 @@ fn history_posts_the_ids_and_a_page_size() {
             "accept: application/json".to_owned(),
             format!("authorization: Bearer {TOKEN}"),
             "content-length: 35".to_owned(),
+            "content-type: application/json".to_owned(),
+            format!("host: {}", server.host()),
+            format!("user-agent: {OWN_NAME}"),
+        ],
+    );
+}
+
+#[test]
+fn history_by_session_posts_the_ids_and_asks_for_no_pages() {
+    let server = RawServer::sending(Answer::json(NOTHING));
+    walk(client(&server.url()).scan_history_by_session(["a", "b", "a"]));
+    let seen = server.only();
+    assert_eq!(seen.request_line(), format!("POST {BY_SESSION} HTTP/1.1"));
+    assert_eq!(seen.text(), r#"{"SessionIds":["a","b"]}"#);
+    assert_eq!(
+        seen.headers(),
+        [
+            "accept-encoding: gzip".to_owned(),
+            "accept: application/json".to_owned(),
+            format!("authorization: Bearer {TOKEN}"),
+            "content-length: 24".to_owned(),
             "content-type: application/json".to_owned(),
             format!("host: {}", server.host()),
             format!("user-agent: {OWN_NAME}"),
@@ -243,12 +275,17 @@ fn the_url_of_a_request_is_what_is_sent() {
     walk(&machines);
     let history = client.scan_history(["a"]).skip(1).top(2).page_size(3);
     walk(&history);
+    let sessions = client.scan_history_by_session(["a"]);
+    walk(&sessions);
+    let some = client.scan_history_by_session(["a"]).skip(1).page_size(3);
+    walk(&some);
     let targets: Vec<_> = server
         .requests()
         .iter()
         .map(|seen| format!("{}{}", server.url(), seen.target()))
         .collect();
-    assert_eq!(targets, [machines.url(), history.url()]);
+    let urls = [machines.url(), history.url(), sessions.url(), some.url()];
+    assert_eq!(targets, urls);
 }
 
 // --- scan history: one test for each option
@@ -290,7 +327,82 @@ fn history_sends_every_page_as_the_same_post() {
     assert_eq!(seen[0].headers(), seen[1].headers());
 }
 
-// --- the scan agent's id
+// --- scan history by session: one test for each option
+
+#[test]
+fn history_by_session_top_is_sent_as_dollar_top() {
+    for (top, query) in [(1, "$top=1"), (4_096, "$top=4096"), (5_000, "$top=4096")] {
+        let seen = sent(|client| walk(client.scan_history_by_session(["a"]).top(top)));
+        assert_eq!(seen.query(), query);
+    }
+}
+
+#[test]
+fn history_by_session_skip_is_sent_as_dollar_skip_alone() {
+    let seen = sent(|client| walk(client.scan_history_by_session(["a"]).skip(7)));
+    assert_eq!(seen.query(), "$skip=7");
+    let seen = sent(|client| walk(client.scan_history_by_session(["a"]).skip(0)));
+    assert_eq!(seen.target(), BY_SESSION);
+}
+
+#[test]
+fn history_by_session_page_size_is_sent_as_dollar_top() {
+    for rows in [1, 4_096] {
+        let seen = sent(|client| walk(client.scan_history_by_session(["a"]).page_size(rows)));
+        assert_eq!(seen.query(), format!("$top={rows}"));
+    }
+}
+
+#[test]
+fn history_by_session_in_pages_and_in_other_types_is_asked_for_alike() {
+    let plain = sent(|client| walk(client.scan_history_by_session(["a"]).skip(1)));
+    let pages = sent(|client| walk(client.scan_history_by_session(["a"]).skip(1).pages()));
+    let values = sent(|client| {
+        let request = client.scan_history_by_session(["a"]).skip(1);
+        walk(request.deserialize::<Value>());
+    });
+    for seen in [pages, values] {
+        assert_eq!(plain.request_line(), seen.request_line());
+        assert_eq!(plain.text(), seen.text());
+    }
+}
+
+#[test]
+fn history_by_session_sends_every_page_as_the_same_post() {
+    let next =
+        format!(r#"{{"value":[{{"SessionIds":"a"}}],"@odata.nextLink":"{BY_SESSION}?$skip=1"}}"#);
+    // With links where no pages are asked for, and by offsets where they are.
+    for (page_size, first) in [
+        (None, next.as_str()),
+        (Some(1), r#"{"value":[{"sessionId":"a"}]}"#),
+    ] {
+        let first = first.to_owned();
+        let server = RawServer::new(move |seen| {
+            Answer::json(if seen.query().contains("$skip") {
+                NOTHING
+            } else {
+                &first
+            })
+        });
+        let mut request = client(&server.url()).scan_history_by_session(["a", "b"]);
+        if let Some(rows) = page_size {
+            request = request.page_size(rows);
+        }
+        assert_eq!(request.iter().map(Result::unwrap).count(), 1);
+        let seen = server.requests();
+        let queries: Vec<_> = seen.iter().map(Request::query).collect();
+        assert_eq!(
+            queries,
+            if page_size.is_some() {
+                ["$top=1", "$top=1&$skip=1"]
+            } else {
+                ["", "$skip=1"]
+            }
+        );
+        assert_eq!(seen[0].text(), seen[1].text());
+        assert_eq!(seen[0].headers(), seen[1].headers());
+    }
+}
 
 // --- who says hello
 

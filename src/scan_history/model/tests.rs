@@ -198,6 +198,35 @@ fn more_than_one_id_is_an_error() {
 }
 
 #[test]
+fn a_single_target_is_a_list_of_one() {
+    let target = json!({ "Ip": "10.0.0.1", "ScanStatus": "Failure", "ErrorMessage": "No answer",
+                         "ScanDuration": "00:00:12" });
+    for key in [
+        "scannedTargets",
+        "ScannedTargets",
+        "ListScannedTargets",
+        "listScannedTargets",
+    ] {
+        let alone = json!({ "sessionId": "s", key: target });
+        let read = entry(&alone.to_string());
+        assert_eq!(
+            read,
+            entry(&json!({ "sessionId": "s", key: [target] }).to_string())
+        );
+        assert_eq!(read.scanned_targets.len(), 1);
+        assert_eq!(read.scanned_targets[0].ip, text("10.0.0.1"));
+        assert_eq!(
+            serde_json::from_value::<ScanHistoryEntry>(alone).unwrap(),
+            read
+        );
+    }
+    for no_list in ["5", "\"x\"", "true"] {
+        let json = format!("{{\"scannedTargets\": {no_list}}}");
+        assert_eq!(expected::<ScanHistoryEntry>(&json), "a list of targets");
+    }
+}
+
+#[test]
 fn every_key_is_written_in_a_fixed_order() {
     let empty = concat!(
         r#"{"orgId":null,"scanDefinitionId":null,"sessionId":null,"scannerId":null,"#,

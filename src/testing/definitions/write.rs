@@ -12,7 +12,7 @@ use crate::testing::odata::{Accepts, BadQuery, Options};
 use crate::testing::reply::Reply;
 use crate::testing::request::Request;
 use crate::testing::schema::Row;
-use crate::testing::service::{Service, definition_ids};
+use crate::testing::service::{Service, ids_in};
 
 /// What a definition tells of its scanner.
 const SCANNER: [&str; 8] = [
@@ -76,7 +76,7 @@ impl Service {
 
     /// Nobody has documented the answer: it is the one without a body.
     pub(super) fn delete(&self, body: &[u8]) -> Result<Reply, BadBody> {
-        let Some(ids) = definition_ids(body) else {
+        let Some(ids) = ids_in(body, "ScanDefinitionIds") else {
             let message = r#"The body must be {"ScanDefinitionIds": ["..."]}."#;
             return Err(BadBody::malformed(message));
         };

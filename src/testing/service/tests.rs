@@ -6,7 +6,6 @@ use serde_json::json;
 
 use super::*;
 use crate::auth::TokenClaims;
-use crate::permissions::OperationPermissions;
 use crate::testing::server::raw::{ask, code, encoded, get, ids, numbered, post, send, token};
 use crate::testing::{FakeClock, Tenant};
 
@@ -281,9 +280,7 @@ fn a_machine_is_found_by_its_id_or_its_name_in_any_case() {
 
 #[test]
 fn each_operation_wants_a_permission_of_its_row() {
-    // The tenant has no history by session yet.
-    let served = |row: &&OperationPermissions| !row.path().ends_with("BySessionId");
-    for row in permissions::all().iter().filter(served) {
+    for row in permissions::all() {
         let line = format!("{} {}", row.method(), row.path().replace("{id}", "x"));
         for role in row.application().iter().chain(&["Machine.Scan"]) {
             let tenant = Tenant::builder().roles([*role]).start().unwrap();
@@ -336,28 +333,100 @@ fn history_is_of_the_definitions_asked_for_newest_first() {
     assert_eq!(ask("?$filter=1+eq+1", both).status, 400);
 }
 
+/// Sessions in every spelling, and two without an id; those of the second half with targets.
+fn sessions() -> Tenant {
+    let day = |day| format!("2026-11-0{day}T00:00:00Z");
+    let rows = [
+        json!({ "id": "1", "SessionIds": "s1", "LastScanned": day(1) }),
+        json!({ "id": "2", "sessionIds": ["s2"], "LastScanned": day(2) }),
+        json!({ "id": "3", "ScanDefinitionIds": "a", "LastScanned": day(3) }),
+        json!({ "id": "4", "ScanDefinitionIds": "a", "SessionId": null, "LastScanned": day(4) }),
+        json!({ "id": "5", "ScanDefinitionIds": "a", "SessionId": "s3", "LastScanned": day(5),
+                "ListScannedTargets": [{ "Ip": "t" }], "listScannedTargets": [] }),
+        json!({ "id": "6", "scanDefinitionId": "a", "sessionId": "s4", "LastScanned": day(6),
+                "ScannedTargets": [], "scannedTargets": [{ "ip": "t" }] }),
+    ];
+    Tenant::builder()
+        .scan_history(rows)
+        .page_size(1)
+        .start()
+        .unwrap()
+}
+
+#[test]
+fn sessions_are_asked_for_by_their_ids_newest_first_all_at_once() {
+    let tenant = sessions();
+    let token = token(&tenant);
+    let path = format!("/api/{DEFINITIONS}/{BY_SESSION}");
+    let ask =
+        |query: &str, body: &str| post(&tenant, &token, &format!("{path}{query}"), body).unwrap();
+    let all = r#"{"SessionIds":["s1","s2","s3","s4","s1","x"]}"#;
+    assert_eq!(ids(&ask("", all)), ["6", "5", "2", "1"]);
+    assert_eq!(ids(&ask("?$top=2&$skip=1", all)), ["5", "2"]);
+    assert_eq!(ids(&ask("", r#"{"SessionIds":["s2"]}"#)), ["2"]);
+    assert!(ids(&ask("", r#"{"SessionIds":["a"]}"#)).is_empty());
+    let context = format!("{}{path}", tenant.url());
+    assert_eq!(ask("", all).json()["@odata.context"], context);
+    assert_eq!(ask("?$top=4097", all).status, 400);
+    assert_eq!(ask("?$filter=1+eq+1", all).status, 400);
+    assert_eq!(get(&tenant, &token, &path).unwrap().status, 405);
+}
+
+#[test]
+fn targets_come_by_session_and_not_by_definition() {
+    let tenant = sessions();
+    let token = token(&tenant);
+    let path = |action: &str| format!("/api/{DEFINITIONS}/{action}?$top=10");
+    let body = r#"{"SessionIds":["s3","s4"]}"#;
+    let by_session = post(&tenant, &token, &path(BY_SESSION), body).unwrap();
+    let rows = by_session.json()["value"].clone();
+    assert_eq!(rows[1]["ListScannedTargets"], json!([{ "Ip": "t" }]));
+    assert_eq!(rows[0]["scannedTargets"], json!([{ "ip": "t" }]));
+    let body = r#"{"ScanDefinitionIds":["a"]}"#;
+    let by_definition = post(&tenant, &token, &path(HISTORY), body).unwrap();
+    let rows = by_definition.json()["value"].clone();
+    assert_eq!(ids(&by_definition), ["6", "5", "4", "3"]);
+    assert_eq!(rows[0]["sessionId"], "s4");
+    for key in TARGETS {
+        assert!(rows[0].get(key).is_none() && rows[1].get(key).is_none());
+    }
+}
+
 #[test]
 fn a_history_request_needs_its_content_type_and_its_exact_body() {
     let tenant = history();
     let token = token(&tenant);
     let path = format!("/api/{DEFINITIONS}/{HISTORY}");
-    for body in [
-        "",
-        "{}",
-        "[]",
-        r#"{"scanDefinitionIds":["a"]}"#,
-        r#"{"ScanDefinitionIds":"a"}"#,
-        r#"{"ScanDefinitionIds":[]}"#,
-        r#"{"ScanDefinitionIds":[1]}"#,
-        r#"{"ScanDefinitionIds":["a"],"top":1}"#,
-        r#"{"ScanDefinitionIds":["a"]}x"#,
+    for (path, key, other) in [
+        (path.clone(), "ScanDefinitionIds", "SessionIds"),
+        (
+            format!("/api/{DEFINITIONS}/{BY_SESSION}"),
+            "SessionIds",
+            "ScanDefinitionIds",
+        ),
     ] {
-        let answer = post(&tenant, &token, &path, body).unwrap();
-        assert_eq!(
-            code(&answer),
-            (400, "InvalidRequestBody".to_owned()),
-            "{body}"
-        );
+        let lower = format!("s{}", &key[1..]);
+        for body in [
+            String::new(),
+            "{}".to_owned(),
+            "[]".to_owned(),
+            format!(r#"{{"{lower}":["a"]}}"#),
+            format!(r#"{{"{other}":["a"]}}"#),
+            format!(r#"{{"{key}":"a"}}"#),
+            format!(r#"{{"{key}":[]}}"#),
+            format!(r#"{{"{key}":[1]}}"#),
+            format!(r#"{{"{key}":["a"],"top":1}}"#),
+            format!(r#"{{"{key}":["a"]}}x"#),
+        ] {
+            let answer = post(&tenant, &token, &path, &body).unwrap();
+            assert_eq!(
+                code(&answer),
+                (400, "InvalidRequestBody".to_owned()),
+                "{body}"
+            );
+            let message = answer.json()["error"]["message"].to_string();
+            assert!(message.contains(key), "{message}");
+        }
     }
     for header in [
         "X: y",
@@ -404,6 +473,7 @@ fn unknown_paths_are_404_and_wrong_methods_405() {
         (format!("{DEFINITIONS}/x"), "GET, PATCH"),
         (format!("{DEFINITIONS}/BatchDelete"), "POST"),
         (format!("{DEFINITIONS}/{HISTORY}"), "POST"),
+        (format!("{DEFINITIONS}/{BY_SESSION}"), "POST"),
     ] {
         for method in ["GET", "POST", "PATCH", "PUT", "DELETE", "get"] {
             let answer = send(&tenant, &token, &format!("{method} /api/{path}"), "{}").unwrap();

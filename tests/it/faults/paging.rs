@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use defender_endpoint::machines::ListMachines;
+use defender_endpoint::scan_history::ListScanHistory;
 use defender_endpoint::{Client, Error, ErrorKind, Page, RateLimits, RetryPolicy};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -273,15 +274,35 @@ fn a_link_to_another_path_is_refused() {
 /// The ids of a list that is fetched whole.
 type Ids = fn(&Client) -> Result<Vec<String>, Error>;
 
-const LISTS: [(&str, Ids); 2] = [
-    ("/api/DeviceAuthenticatedScanAgents", |client| {
+/// What a row of scan history has in these tests.
+#[derive(Deserialize)]
+struct Session {
+    id: String,
+}
+
+fn sessions(history: ListScanHistory) -> Result<Vec<String>, Error> {
+    let sessions = history.deserialize::<Session>().into_iter();
+    sessions.map(|session| Ok(session?.id)).collect()
+}
+
+/// The lists but that of the machines, each with its first request.
+const LISTS: [(&str, Ids); 4] = [
+    ("GET /api/DeviceAuthenticatedScanAgents", |client| {
         let agents = client.scan_agents()?;
         Ok(agents.into_iter().map(|agent| agent.id).collect())
     }),
-    ("/api/DeviceAuthenticatedScanDefinitions", |client| {
+    ("GET /api/DeviceAuthenticatedScanDefinitions", |client| {
         let definitions = client.scan_definitions()?;
         Ok(definitions.into_iter().map(|it| it.id).collect())
     }),
+    (
+        "POST /api/DeviceAuthenticatedScanDefinitions/GetScanHistoryByScanDefinitionId?$top=2",
+        |client| sessions(client.scan_history(["an-id"]).top(2)),
+    ),
+    (
+        "POST /api/DeviceAuthenticatedScanDefinitions/GetScanHistoryBySessionId",
+        |client| sessions(client.scan_history_by_session(["an-id"])),
+    ),
 ];
 
 /// F63: the links of every list are followed on its own path only, not on another list's.
@@ -290,16 +311,18 @@ fn links_of_every_list_are_followed_on_its_own_path_only() {
     let entity = |id: &str, link: &str| {
         format!("{{\"value\":[{{\"id\":\"{id}\"}}],\"@odata.nextLink\":\"{link}\"}}")
     };
-    for ((path, list), (foreign, _)) in LISTS.into_iter().zip(LISTS.into_iter().rev()) {
-        let server = RawServer::pages([entity("a", &format!("{path}?$skip=1")), entity("b", "")]);
+    // The request for the rows behind the first, and the link to them.
+    let next = |line: &str| format!("{}?$skip=1", line.split('?').next().unwrap());
+    let link = |line: &str| next(line).split_once(' ').unwrap().1.to_owned();
+    for (line, list) in LISTS {
+        let server = RawServer::pages([entity("a", &link(line)), entity("b", "")]);
         assert_eq!(list(&client(&server.url())).unwrap(), ["a", "b"]);
-        assert_eq!(
-            server.lines(),
-            [format!("GET {path}"), format!("GET {path}?$skip=1")]
-        );
-        let server = RawServer::pages([entity("a", &format!("{foreign}?$skip=1"))]);
-        let error = list(&client(&server.url())).unwrap_err();
-        assert_eq!((error.kind(), server.calls()), (ErrorKind::Paging, 1));
+        assert_eq!(server.lines(), [line.to_owned(), next(line)]);
+        for (foreign, _) in LISTS.into_iter().filter(|(other, _)| *other != line) {
+            let server = RawServer::pages([entity("a", &link(foreign))]);
+            let error = list(&client(&server.url())).unwrap_err();
+            assert_eq!((error.kind(), server.calls()), (ErrorKind::Paging, 1));
+        }
     }
 }
 

@@ -1,0 +1,526 @@
+//! The report on a tenant's scans, by the functions that the example hands out for copying.
+
+// The example as it is, with a `main` that nobody calls here, and what all examples have in common.
+#[allow(dead_code, clippy::duplicate_mod, reason = "only its report is tested")]
+#[path = "../../examples/scan_report.rs"]
+mod example;
+
+use defender_endpoint::testing::{Exchange, Tenant};
+use defender_endpoint::time::format_description::well_known::Rfc3339;
+use defender_endpoint::time::{Duration, OffsetDateTime};
+use example::{FailedTarget, Fetched, NeverReached, Report, State, Totals};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+const NOW: &str = "2026-11-22T12:00:00Z";
+const DEFINITIONS: &str = "/api/DeviceAuthenticatedScanDefinitions";
+
+fn rows<T: DeserializeOwned>(rows: Value) -> Vec<T> {
+    serde_json::from_value(rows).unwrap()
+}
+
+fn now() -> OffsetDateTime {
+    OffsetDateTime::parse(NOW, &Rfc3339).unwrap()
+}
+
+/// The report of what the service knows under these keys, where a day of silence is enough.
+fn report(known: &Value) -> Report {
+    let list = |key: &str| known.get(key).cloned().unwrap_or_else(|| json!([]));
+    let fetched = Fetched {
+        definitions: rows(list("definitions")),
+        agents: rows(list("agents")),
+        history: rows(list("history")),
+        sessions: rows(list("sessions")),
+        machines: rows(list("machines")),
+    };
+    example::report(&fetched, now(), Duration::hours(24))
+}
+
+/// What the report says of the only definition of these.
+fn only(known: &Value) -> example::OfDefinition {
+    let mut definitions = report(known).definitions;
+    assert_eq!(definitions.len(), 1);
+    definitions.remove(0)
+}
+
+fn printed(report: &Report) -> String {
+    let mut out = Vec::new();
+    example::print(report, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+fn fetched(tenant: &Tenant) -> Fetched {
+    example::fetch(&tenant.client().unwrap(), 3).unwrap()
+}
+
+// ---- The calls ----
+
+#[test]
+fn five_calls_answer_everything() {
+    let tenant = Tenant::demo().unwrap();
+    let fetched = fetched(&tenant);
+    let exchanges = tenant.exchanges();
+    let calls: Vec<_> = exchanges
+        .iter()
+        .map(Exchange::path)
+        .filter(|path| path.starts_with("/api/"))
+        .collect();
+    assert_eq!(
+        calls,
+        [
+            DEFINITIONS,
+            "/api/DeviceAuthenticatedScanAgents",
+            &format!("{DEFINITIONS}/GetScanHistoryByScanDefinitionId"),
+            &format!("{DEFINITIONS}/GetScanHistoryBySessionId"),
+            "/api/machines",
+        ]
+    );
+    assert!(
+        fetched
+            .history
+            .iter()
+            .all(|it| it.scanned_targets.is_empty())
+    );
+    assert!(
+        fetched
+            .sessions
+            .iter()
+            .all(|it| !it.scanned_targets.is_empty())
+    );
+    let totals = example::report(&fetched, OffsetDateTime::now_utc(), Duration::hours(24)).totals;
+    let expected = Totals {
+        definitions: 8,
+        failed: 2,
+        partial: 2,
+        never_ran: 1,
+        scanners: 5,
+        silent: 1,
+        never_reached: 1,
+        sessions: 60,
+        sessions_read: 21,
+        is_cut: false,
+    };
+    assert_eq!(totals, expected);
+}
+
+#[test]
+fn where_there_is_nothing_nothing_more_is_asked_for() {
+    let tenant = Tenant::builder().start().unwrap();
+    let report = example::report(&fetched(&tenant), now(), Duration::hours(24));
+    assert_eq!(tenant.calls(""), 3, "a token, definitions and agents");
+    assert!(report.definitions.is_empty() && report.scanners.is_empty());
+}
+
+#[test]
+fn sessions_without_ids_are_not_asked_for_and_the_report_says_so() {
+    let tenant = Tenant::builder()
+        .scan_definitions([json!({ "id": "d", "latestScan": { "status": "Success" } })])
+        .scan_history([
+            json!({ "ScanDefinitionIds": "d", "ScanStatus": "Success" }),
+            json!({ "ScanDefinitionIds": "d", "SessionIds": " " }),
+        ])
+        .start()
+        .unwrap();
+    let report = example::report(&fetched(&tenant), now(), Duration::hours(24));
+    assert_eq!(tenant.calls("GetScanHistoryBySessionId"), 0);
+    assert_eq!(report.definitions[0].state, State::Success);
+    assert!(printed(&report).contains("No session came with its targets"));
+}
+
+#[test]
+fn the_targets_asked_for_are_those_of_each_definitions_newest_sessions() {
+    let session = |definition: &str, id: &str, day: u8| {
+        json!({ "scanDefinitionId": definition, "sessionId": id,
+                "lastScanned": format!("2026-11-{day:02}T00:00:00Z") })
+    };
+    let tenant = Tenant::builder()
+        .scan_definitions([json!({ "id": "d" }), json!({ "id": "e" })])
+        .scan_history([
+            session("d", "d1", 1),
+            session("d", "d4", 4),
+            session("d", "d3", 3),
+            session("e", "e2", 2),
+        ])
+        .start()
+        .unwrap();
+    let client = tenant.client().unwrap();
+    example::fetch(&client, 2).unwrap();
+    let exchanges = tenant.exchanges();
+    let by_session = exchanges.last().unwrap();
+    assert_eq!(by_session.body(), r#"{"SessionIds":["d4","d3","e2"]}"#);
+    example::fetch(&client, 0).unwrap();
+    assert_eq!(tenant.calls("GetScanHistoryBySessionId"), 1);
+}
+
+// ---- Scanners ----
+
+#[test]
+fn a_scanner_is_silent_for_each_reason_there_is() {
+    let active = json!([{ "id": "m", "healthStatus": "Active" }]);
+    let impaired = json!([{ "id": "m", "healthStatus": "ImpairedCommunication" }]);
+    let inactive = json!([{ "id": "M", "healthStatus": "Inactive" }]);
+    let agent = |seen: Value| json!([{ "id": "a", "machineId": "m", "lastSeen": seen }]);
+    for (agents, machines, reasons) in [
+        (agent(json!("2026-11-22T11:00:00Z")), &active, &[][..]),
+        (agent(json!("2026-11-21T12:00:01Z")), &impaired, &[]),
+        (
+            agent(json!("2026-11-21T12:00:00Z")),
+            &active,
+            &["it was not seen for 24 h"],
+        ),
+        (
+            agent(json!("2026-11-12T12:00:00Z")),
+            &active,
+            &["it was not seen for 10 days"],
+        ),
+        (agent(Value::Null), &active, &["it was never seen"]),
+        (
+            agent(json!("0001-01-01T00:00:00Z")),
+            &active,
+            &["it was never seen"],
+        ),
+        (
+            agent(json!(NOW)),
+            &json!([]),
+            &["its machine is not in the tenant"],
+        ),
+        (agent(json!(NOW)), &inactive, &["its machine is inactive"]),
+        (
+            agent(json!("2026-11-20T12:00:00Z")),
+            &inactive,
+            &["it was not seen for 48 h", "its machine is inactive"],
+        ),
+    ] {
+        let report = report(&json!({ "agents": agents, "machines": machines }));
+        let scanner = &report.scanners[0];
+        assert_eq!(scanner.reasons, reasons, "{agents} {machines}");
+        assert_eq!(scanner.is_silent, !reasons.is_empty());
+        assert_eq!(report.totals.silent, usize::from(!reasons.is_empty()));
+    }
+}
+
+#[test]
+fn a_scanner_is_one_whether_its_agent_or_definitions_name_it() {
+    let scanner = |id: &str, machine: Value| {
+        json!({ "id": format!("d{id}"), "scannerAgent": {
+            "id": id, "machineId": machine, "machineName": "S", "lastSeen": NOW } })
+    };
+    let known = json!({
+        "agents": [{ "id": "org_aa", "machineId": "aa", "lastSeen": NOW }],
+        "definitions": [
+            scanner("org_aa", json!("AA")),
+            scanner("org_aa", Value::Null),
+            scanner("org_bb", json!("bb")),
+            scanner("ORG_BB", json!("bb")),
+            { "id": "without" },
+        ],
+        "machines": [{ "id": "aa" }, { "id": "bb" }],
+    });
+    let scanners = report(&known).scanners;
+    let found: Vec<_> = scanners
+        .iter()
+        .map(|it| (it.machine_id.as_deref(), it.definitions, it.is_silent))
+        .collect();
+    assert_eq!(found, [(Some("aa"), 2, false), (Some("bb"), 2, true)]);
+    assert_eq!(scanners[1].reasons, ["it is not in the list of agents"]);
+}
+
+// ---- Definitions ----
+
+#[test]
+fn the_newer_of_definition_and_history_says_how_the_latest_scan_went() {
+    let scan = |status: &str, day: u8| {
+        json!({ "status": status, "failureReason": "a reason",
+                "executionDateTime": format!("2026-11-{day:02}T00:00:00Z") })
+    };
+    let session = |status: &str, day: u8| {
+        json!([{ "scanDefinitionId": "D", "scanStatus": status, "generalErrorMessage": "an error",
+                 "lastScanned": format!("2026-11-{day:02}T00:00:00Z") }])
+    };
+    let none = || json!([]);
+    let empty = json!({ "status": null, "failureReason": null, "executionDateTime": null });
+    for (scan, history, state, reasons) in [
+        (empty.clone(), none(), State::NeverRan, &[][..]),
+        (Value::Null, none(), State::NeverRan, &[]),
+        (scan("Success", 2), none(), State::Success, &[]),
+        (scan("Fail", 2), none(), State::Failed, &["a reason"]),
+        (
+            scan("Success", 2),
+            session("Success", 2),
+            State::Success,
+            &[],
+        ),
+        // Of one and the same run: the definition knows no success in part.
+        (
+            scan("Success", 2),
+            session("Partial Success", 2),
+            State::PartialSuccess,
+            &["a reason", "an error"],
+        ),
+        (
+            scan("Success", 2),
+            session("Failure", 2),
+            State::Failed,
+            &["a reason", "an error"],
+        ),
+        // Of two runs.
+        (
+            scan("Success", 3),
+            session("Failure", 2),
+            State::Success,
+            &[],
+        ),
+        (scan("Fail", 2), session("Success", 3), State::Success, &[]),
+        (
+            scan("Fail", 3),
+            session("Success", 2),
+            State::Failed,
+            &["a reason"],
+        ),
+        (
+            scan("Success", 2),
+            session("Failure", 3),
+            State::Failed,
+            &["an error"],
+        ),
+        (empty, session("Success", 2), State::Success, &[]),
+        (Value::Null, session("Running", 2), State::Unknown, &[]),
+    ] {
+        let case = format!("{scan} {history}");
+        let definitions = json!([{ "id": "d", "latestScan": scan }]);
+        let found = only(&json!({ "definitions": definitions, "history": history }));
+        assert_eq!(found.state, state, "{case}");
+        assert_eq!(found.reasons, reasons, "{case}");
+    }
+}
+
+#[test]
+fn without_dates_the_services_order_says_which_session_is_the_newest() {
+    let session = |status: &str| json!({ "ScanDefinitionIds": "d", "ScanStatus": status });
+    let found = only(&json!({
+        "definitions": [{ "id": "d" }],
+        "history": [session("Failure"), session("Success")],
+    }));
+    assert_eq!(found.state, State::Failed);
+    assert_eq!(found.latest_scan, None);
+}
+
+/// A definition whose sessions are these, newest first, each with address, status and error of its
+/// targets.
+fn with_targets(sessions: &[&[[&str; 3]]]) -> Value {
+    let date = |at: usize| format!("2026-11-{:02}T00:00:00Z", 20 - at);
+    let row = |at: usize| {
+        json!({ "scanDefinitionId": "d", "sessionId": format!("s{at}"), "lastScanned": date(at),
+                "scanStatus": "Success" })
+    };
+    let target = |[ip, status, error]: &[&str; 3]| json!({ "ip": ip, "scanStatus": status, "errorMessage": error });
+    let read: Vec<_> = sessions
+        .iter()
+        .enumerate()
+        .map(|(at, targets)| {
+            let mut row = row(at);
+            row["scannedTargets"] = targets.iter().map(target).collect();
+            row
+        })
+        .collect();
+    let history: Vec<_> = (0..sessions.len()).map(row).collect();
+    json!({ "definitions": [{ "id": "d" }], "history": history, "sessions": read })
+}
+
+#[test]
+fn the_errors_of_the_newest_sessions_targets_are_told_each_once() {
+    let found = only(&with_targets(&[
+        &[
+            ["a", "Failure", "SNMP: timeout"],
+            ["b", "Failure", "SNMP: timeout"],
+            ["c", "Failure", " "],
+            ["e", "Success", ""],
+        ],
+        &[["e", "Failure", "of an older session"]],
+    ]));
+    assert_eq!(found.state, State::PartialSuccess);
+    assert_eq!(found.reasons, ["SNMP: timeout"]);
+    assert_eq!((found.targets, found.sessions_read), (4, 2));
+    let failed = |target: &str, error: Option<&str>| FailedTarget {
+        target: target.to_owned(),
+        error: error.map(str::to_owned),
+    };
+    let timeout = Some("SNMP: timeout");
+    assert_eq!(
+        found.failed_targets,
+        [
+            failed("a", timeout),
+            failed("b", timeout),
+            failed("c", None)
+        ]
+    );
+}
+
+#[test]
+fn the_targets_of_an_older_session_say_nothing_of_the_latest_scan() {
+    let mut known = with_targets(&[&[["a", "Failure", "No answer"]]]);
+    let newest = json!({ "scanDefinitionId": "d", "lastScanned": NOW, "scanStatus": "Success" });
+    known["history"].as_array_mut().unwrap().insert(0, newest);
+    let found = only(&known);
+    assert_eq!((found.state, found.targets), (State::Success, 0));
+    assert_eq!(found.never_reached.len(), 1);
+}
+
+#[test]
+fn a_target_was_never_reached_if_every_session_that_lists_it_failed_to() {
+    let found = only(&with_targets(&[
+        &[
+            ["never", "Failure", "the newest error"],
+            ["NOW", "Success", ""],
+            ["lost", "Failure", "No answer"],
+            ["new", "Failure", ""],
+            ["running", "Running", ""],
+        ],
+        &[
+            ["never", "Failure", "an older error"],
+            ["now", "Failure", "No answer"],
+            ["lost", "PartialSuccess", ""],
+        ],
+        &[["now", "Failure", "No answer"], ["running", "Failure", ""]],
+    ]));
+    let never = |target: &str, sessions, error: Option<&str>| NeverReached {
+        target: target.to_owned(),
+        sessions,
+        error: error.map(str::to_owned),
+    };
+    assert_eq!(
+        found.never_reached,
+        [
+            never("never", 2, Some("the newest error")),
+            never("new", 1, None),
+        ]
+    );
+}
+
+#[test]
+fn a_target_without_an_address_goes_by_its_name() {
+    let mut known = with_targets(&[&[["", "Failure", "No answer"]]]);
+    known["sessions"][0]["scannedTargets"][0]["hostname"] = json!("jump1");
+    let found = only(&known);
+    assert_eq!(found.never_reached[0].target, "jump1");
+    assert_eq!(found.failed_targets[0].target, "jump1");
+}
+
+#[test]
+fn a_full_page_of_history_may_not_be_all() {
+    let session = |_| json!({ "scanDefinitionId": "d", "sessionId": "s" });
+    let of = |rows| report(&json!({ "history": (0..rows).map(session).collect::<Vec<_>>() }));
+    assert!(!of(4_095).totals.is_cut);
+    assert!(of(4_096).totals.is_cut);
+    assert!(printed(&of(4_096)).contains("There may be more sessions"));
+}
+
+// ---- How it is shown ----
+
+#[test]
+fn the_tables_fit_a_terminal_whatever_the_service_says() {
+    let long = "x\u{1b}[2J東京".repeat(40);
+    let mut known = with_targets(&[&[[&long, "Failure", &long]]]);
+    known["definitions"] = json!([{ "id": "d", "scanName": long,
+        "scannerAgent": { "id": long, "machineName": long } }]);
+    known["machines"] = json!([{ "id": long, "healthStatus": long }]);
+    let text = printed(&report(&known));
+    assert!(!text.contains('\u{1b}'));
+    for line in text.lines() {
+        assert!(console::measure_text_width(line) <= 80, "{line}");
+    }
+    let demo = Tenant::demo().unwrap();
+    let demo = example::report(
+        &fetched(&demo),
+        OffsetDateTime::now_utc(),
+        Duration::hours(24),
+    );
+    let text = printed(&demo);
+    for line in [
+        "it was not seen for 33 days",
+        "SNMP: no answer from any target",
+        "10.2.7.61 never reached in 3 sessions: SNMP: the request timed out",
+    ] {
+        assert!(text.lines().any(|it| it.trim() == line), "{text}");
+    }
+}
+
+#[test]
+fn a_subnet_of_failures_takes_a_few_lines_of_the_table() {
+    let ips = ["1", "2", "3", "4", "5", "6", "7"];
+    let of = |many: usize| {
+        let failed: Vec<_> = ips[..many]
+            .iter()
+            .map(|ip| [*ip, "Failure", "No answer"])
+            .collect();
+        printed(&report(&with_targets(&[&failed])))
+    };
+    let lines = |text: &str| {
+        text.matches(" never reached in 1 session: No answer\n")
+            .count()
+    };
+    assert!(lines(&of(5)) == 5 && !of(5).contains("more"));
+    assert!(lines(&of(7)) == 5 && of(7).contains("\n  and 2 more: --json has them all\n"));
+}
+
+#[test]
+fn the_document_keeps_its_shape() {
+    let keys =
+        |value: &Value| -> Vec<String> { value.as_object().unwrap().keys().cloned().collect() };
+    let mut known = with_targets(&[&[["a", "Failure", "No answer"]]]);
+    known["agents"] = json!([{ "id": "org_aa", "lastSeen": "2026-11-01T00:00:00Z" }]);
+    let document = serde_json::to_value(report(&known)).unwrap();
+    assert_eq!(keys(&document), ["definitions", "scanners", "totals"]);
+    let definition = &document["definitions"][0];
+    assert_eq!(
+        keys(definition),
+        [
+            "failedTargets",
+            "id",
+            "isActive",
+            "latestScan",
+            "name",
+            "neverReached",
+            "reasons",
+            "scannerMachineId",
+            "sessionsRead",
+            "state",
+            "targets",
+        ]
+    );
+    assert_eq!(definition["state"], "partialSuccess");
+    assert_eq!(definition["latestScan"], "2026-11-20T00:00:00Z");
+    assert_eq!(keys(&definition["failedTargets"][0]), ["error", "target"]);
+    assert_eq!(
+        keys(&definition["neverReached"][0]),
+        ["error", "sessions", "target"]
+    );
+    assert_eq!(
+        keys(&document["scanners"][0]),
+        [
+            "definitions",
+            "id",
+            "isSilent",
+            "lastSeen",
+            "machineHealth",
+            "machineId",
+            "name",
+            "reasons",
+        ]
+    );
+    assert_eq!(
+        keys(&document["totals"]),
+        [
+            "definitions",
+            "failed",
+            "isCut",
+            "neverRan",
+            "neverReached",
+            "partial",
+            "scanners",
+            "sessions",
+            "sessionsRead",
+            "silent",
+        ]
+    );
+}
