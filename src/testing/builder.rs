@@ -220,7 +220,8 @@ impl TenantBuilder {
     }
 
     /// Sets the application permissions that an administrator has granted. By default
-    /// `Machine.Read.All`, which is enough for all operations here. A token says which there are
+    /// `Machine.Read.All`, which is enough for all operations here that read; those that write, which are
+    /// there with the feature `write`, need `Machine.ReadWrite.All`. A token says which there are
     /// ([`TokenClaims::roles`](crate::TokenClaims::roles)), and a call for which none will do is
     /// answered with 403.
     ///
@@ -302,6 +303,7 @@ impl TenantBuilder {
         service::sort_history(&mut history);
         let state = State {
             machines: Arc::new(checked(self.machines)?),
+            definitions: Arc::new(checked(self.scan_definitions)?),
             ..State::default()
         };
 
@@ -320,7 +322,6 @@ impl TenantBuilder {
             gzip: self.gzip,
             clock: self.clock,
             agents: checked(self.scan_agents)?,
-            definitions: checked(self.scan_definitions)?,
             history,
             state: Mutex::new(state),
         });

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::demo::{DAY, NEVER, PRINTER_IN_FLEET, ago, below, guid, host_name, machine_id};
 
-const ORG: &str = "47d41a0c-1dfd-46d3-bbea-a93dbc0bfcaa";
+pub(super) const ORG: &str = "47d41a0c-1dfd-46d3-bbea-a93dbc0bfcaa";
 
 /// The machines on which scan agents run.
 const SCANNERS: [usize; 5] = [26, 33, 77, 46, 55];

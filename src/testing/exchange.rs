@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::request::Request;
-use super::{odata, token};
+use super::{odata, remembered, token};
 
 /// One call that a [`Tenant`](super::Tenant) got, and the status it answered.
 ///
-/// Headers are not kept, and of a token request the body isn't either: neither the client secret
-/// nor a token is in here.
+/// Headers are not kept, of a token request the body isn't either, and of other bodies no value that
+/// may be a secret is: neither the client secret nor a token nor a scan's credentials are in here.
 ///
 /// # Example
 ///
@@ -36,15 +36,15 @@ impl Exchange {
     pub(super) fn new(request: &Request, status: Option<u16>, at: Duration) -> Self {
         let secret = token::is_token_path(&request.path);
         let body = if secret {
-            "".into()
+            String::new()
         } else {
-            String::from_utf8_lossy(&request.body)
+            remembered::text(&request.body)
         };
         Self {
             method: request.method.clone(),
             path: request.path.clone(),
             query: request.query.clone(),
-            body: body.into_owned(),
+            body,
             status,
             at,
         }
@@ -106,7 +106,11 @@ impl Exchange {
             .1
     }
 
-    /// The text of the request's body; empty for a token request, whose body holds the secret.
+    /// The text of the request's body; empty for a token request, whose body holds the secret, and
+    /// for a body that is no JSON object.
+    ///
+    /// In a body that holds passwords, community strings or keys of a scan, or names that the service
+    /// doesn't know, `***` stands for their values; its names are in the order of the alphabet then.
     ///
     /// # Example
     ///

@@ -27,6 +27,7 @@ use super::reply::{self, Delivery};
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Fault {
+    method: Option<String>,
     path: Option<String>,
     /// Calls to let through before the first strike.
     wait: usize,
@@ -57,6 +58,7 @@ pub(super) struct Answer {
 impl Fault {
     fn new(effect: Effect) -> Self {
         Self {
+            method: None,
             path: None,
             wait: 0,
             left: 1,
@@ -73,7 +75,7 @@ impl Fault {
 
     /// An answer of that status, from 200 to 599, with the error JSON the service sends for it
     /// («Common REST API error codes»); of the token endpoint, with that endpoint's error JSON.
-    /// Any other number is answered as 500.
+    /// Any other number is answered as 500. The service does none of its work.
     ///
     /// # Example
     ///
@@ -135,6 +137,9 @@ impl Fault {
 
     /// The connection closes after the request, without an answer.
     ///
+    /// The service has done its work all the same: of a call that writes, what it writes is written and
+    /// the answer is lost, so that a test can see what your tool makes of an outcome that nobody knows.
+    ///
     /// # Example
     ///
     /// ```
@@ -148,7 +153,8 @@ impl Fault {
     }
 
     /// The service's own answer, with its status and headers, but the connection closes half-way
-    /// through the body.
+    /// through the body. As with [`disconnect`](Self::disconnect), the work is done. An answer that has
+    /// no body arrives whole.
     ///
     /// # Example
     ///
@@ -273,6 +279,22 @@ impl Fault {
         self
     }
 
+    /// Strikes only calls of this method, such as `POST`: of a path that is read and written, one or the
+    /// other. By default any.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use defender_endpoint::testing::Fault;
+    ///
+    /// let adding = Fault::disconnect().method("POST").path("ScanDefinitions");
+    /// # let _ = adding;
+    /// ```
+    pub fn method(mut self, method: impl Into<String>) -> Self {
+        self.method = Some(method.into());
+        self
+    }
+
     /// Strikes first on the n-th matching call, counted from 1 and from the moment the fault is
     /// queued. 0 means 1. By default 1.
     ///
@@ -320,11 +342,12 @@ impl Fault {
     }
 
     /// Counts a call, and tells whether this fault may strike it.
-    fn is_due(&mut self, path: &str) -> bool {
-        let matches = match &self.path {
+    fn is_due(&mut self, method: &str, path: &str) -> bool {
+        let at_path = match &self.path {
             Some(part) => path.contains(part.as_str()),
             None => path.starts_with("/api/"),
         };
+        let matches = at_path && self.method.as_ref().is_none_or(|wanted| wanted == method);
         if matches && self.wait > 0 {
             self.wait -= 1;
             return false;
@@ -334,10 +357,10 @@ impl Fault {
 }
 
 /// The effect on a call of the first fault that is due; every fault counts the call.
-pub(super) fn strike(faults: &mut Vec<Fault>, path: &str) -> Option<Effect> {
+pub(super) fn strike(faults: &mut Vec<Fault>, method: &str, path: &str) -> Option<Effect> {
     let mut effect = None;
     for fault in faults.iter_mut() {
-        if fault.is_due(path) && effect.is_none() {
+        if fault.is_due(method, path) && effect.is_none() {
             if fault.left != usize::MAX {
                 fault.left -= 1;
             }
@@ -378,7 +401,7 @@ mod tests {
         };
         paths
             .iter()
-            .map(|path| status(strike(&mut faults, path)))
+            .map(|path| status(strike(&mut faults, "GET", path)))
             .collect()
     }
 
@@ -404,6 +427,19 @@ mod tests {
             struck(&[Fault::disconnect().on_call(0)], &[API, API]),
             [1, 0]
         );
+    }
+
+    #[test]
+    fn a_method_chooses_and_on_call_counts_only_its_calls() {
+        let mut faults = vec![
+            Fault::status(503)
+                .method("POST")
+                .path("machines")
+                .on_call(2),
+        ];
+        let mut strikes = |method, path| strike(&mut faults, method, path).is_some();
+        assert!(!strikes("POST", API) && !strikes("GET", API) && !strikes("POST", TOKEN));
+        assert!(!strikes("PATCH", API) && strikes("POST", API) && !strikes("POST", API));
     }
 
     #[test]

@@ -46,6 +46,30 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # A tool that writes
+//!
+//! With the feature `write` the tenant adds, changes and deletes scan definitions, for an application
+//! that may. A fault can lose the answer to a write that was done, so that a test can see whether your
+//! tool finds that out instead of doing it twice:
+//!
+//! ```
+//! use defender_endpoint::ErrorKind;
+//! use defender_endpoint::testing::{Fault, Tenant};
+//!
+//! let roles = ["Machine.Read.All", "Machine.ReadWrite.All"];
+//! let tenant = Tenant::demo_builder().roles(roles).start()?;
+//! let client = tenant.client()?;
+//! let before = client.scan_definitions()?;
+//!
+//! tenant.fail(Fault::disconnect().method("POST").path("BatchDelete"));
+//! let error = client.delete_scan_definitions([&before[0].id]).unwrap_err();
+//! assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
+//! assert_eq!(tenant.calls("BatchDelete"), 1); // it was not tried again
+//!
+//! assert_eq!(client.scan_definitions()?, before[1..]); // it was done
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # Time
 //!
 //! With a [`FakeClock`], whoever waits for the rate limit moves the clock on instead, so that a
@@ -67,9 +91,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod answer;
 mod builder;
 mod clock;
 mod condition;
+mod definitions;
 mod demo;
 mod demo_scans;
 mod exchange;
@@ -77,6 +103,7 @@ mod fault;
 mod filter;
 mod lexer;
 mod odata;
+mod remembered;
 mod reply;
 mod request;
 mod schema;

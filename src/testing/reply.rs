@@ -42,6 +42,15 @@ impl Reply {
         }
     }
 
+    /// Status 204: there is nothing to be said.
+    #[cfg(feature = "write")]
+    pub(super) fn no_content() -> Self {
+        Self {
+            headers: Vec::new(),
+            ..Self::new(204, "", Vec::new())
+        }
+    }
+
     pub(super) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self

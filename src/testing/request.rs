@@ -38,6 +38,13 @@ impl Request {
         })
     }
 
+    /// Whether its `Content-Type` is JSON's, whatever the parameters.
+    pub(super) fn is_json(&self) -> bool {
+        let content_type = self.header("content-type").unwrap_or_default();
+        let media_type = content_type.split(';').next().unwrap_or_default().trim();
+        media_type.eq_ignore_ascii_case("application/json")
+    }
+
     pub(super) fn accepts_gzip(&self) -> bool {
         let offers = self
             .header("accept-encoding")

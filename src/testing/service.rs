@@ -2,15 +2,15 @@
 
 use std::borrow::Cow;
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::answer::{List, entity, error, list, new_id, next_number, not_found, not_json};
+use super::definitions::{self, DEFINITIONS};
 use super::exchange::Exchange;
 use super::fault::{self, Effect, Fault};
 use super::odata::{self, Accepts, BadQuery, Options};
@@ -28,7 +28,6 @@ const MAX_MACHINES: usize = 10_000;
 const MAX_HISTORY: usize = 4_096;
 
 const AGENTS: &str = "DeviceAuthenticatedScanAgents";
-const DEFINITIONS: &str = "DeviceAuthenticatedScanDefinitions";
 const HISTORY: &str = "GetScanHistoryByScanDefinitionId";
 const BY_SESSION: &str = "GetScanHistoryBySessionId";
 
@@ -47,7 +46,6 @@ struct History {
     ids: &'static str,
     /// The names of the id in a row.
     id: [&'static str; 4],
-    with_targets: bool,
 }
 
 static HISTORY_BY_DEFINITION: History = History {
@@ -59,17 +57,12 @@ static HISTORY_BY_DEFINITION: History = History {
         "ScanDefinitionId",
         "scanDefinitionId",
     ],
-    with_targets: false,
 };
 static HISTORY_BY_SESSION: History = History {
     action: BY_SESSION,
     ids: "SessionIds",
     id: ["SessionIds", "sessionIds", "SessionId", "sessionId"],
-    with_targets: true,
 };
-
-/// Numbers tokens and answers, in all tenants of the process: a token of one is none of another.
-static NEXT: AtomicU64 = AtomicU64::new(1);
 
 pub(super) struct Service {
     pub(super) url: String,
@@ -79,7 +72,6 @@ pub(super) struct Service {
     pub(super) gzip: bool,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) agents: Vec<Row>,
-    pub(super) definitions: Vec<Row>,
     /// Newest first.
     pub(super) history: Vec<Row>,
     pub(super) state: Mutex<State>,
@@ -89,24 +81,16 @@ pub(super) struct Service {
 #[derive(Default)]
 pub(super) struct State {
     pub(super) machines: Arc<Vec<Row>>,
+    pub(super) definitions: Arc<Vec<Row>>,
     /// Tokens that are good, with the time until which they are.
     pub(super) tokens: Vec<(String, Duration)>,
     pub(super) faults: Vec<Fault>,
     pub(super) exchanges: Vec<Exchange>,
 }
 
-#[derive(Serialize)]
-struct List<'a> {
-    #[serde(rename = "@odata.context")]
-    context: String,
-    value: Vec<Cow<'a, Row>>,
-    #[serde(rename = "@odata.nextLink", skip_serializing_if = "Option::is_none")]
-    next_link: Option<String>,
-}
-
 impl Handler for Service {
     fn answer(&self, request: &Request) -> Reply {
-        let struck = fault::strike(&mut self.state().faults, &request.path);
+        let struck = fault::strike(&mut self.state().faults, &request.method, &request.path);
         let reply = match struck {
             Some(Effect::Answer(answer)) => Self::fault(request, answer),
             Some(Effect::Deliver(delivery)) => Reply {
@@ -143,7 +127,7 @@ impl Service {
             };
         }
         let reply = self.api(request).header("Vary", "Accept-Encoding");
-        if self.gzip && request.accepts_gzip() {
+        if self.gzip && request.accepts_gzip() && !reply.body.is_empty() {
             gzipped(reply)
         } else {
             reply
@@ -172,7 +156,7 @@ impl Service {
     }
 
     fn new_token(&self, audience: &str) -> String {
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let number = next_number();
         let token = self.app.token(audience, self.clock.utc(), number);
         let now = self.clock.now();
         let until = now.saturating_add(self.app.token_lifetime);
@@ -197,26 +181,32 @@ impl Service {
             let message = "Unauthorized request - reason of failure: Invalid access token";
             return error(401, "Unauthorized", message).header("WWW-Authenticate", "Bearer");
         }
-        let method = match operation {
-            ["machines" | AGENTS | DEFINITIONS] => "GET",
-            [AGENTS, id] if !id.is_empty() => "GET",
-            [DEFINITIONS, HISTORY | BY_SESSION] => "POST",
-            _ => return not_found("There is nothing at this path."),
+        let allowed = match operation {
+            ["machines" | AGENTS] => Some("GET"),
+            ["machines" | AGENTS, id] if !id.is_empty() => Some("GET"),
+            [DEFINITIONS, HISTORY | BY_SESSION] => Some("POST"),
+            [DEFINITIONS, ..] => definitions::methods(operation),
+            _ => None,
         };
-        if request.method != method {
-            let message = format!("The resource does not support '{}'.", request.method);
-            return error(405, "MethodNotAllowed", &message).header("Allow", method);
+        let Some(allowed) = allowed else {
+            return not_found("There is nothing at this path.");
+        };
+        let method = request.method.as_str();
+        if !allowed.split(", ").any(|allowed| allowed == method) {
+            let message = format!("The resource does not support '{method}'.");
+            return error(405, "MethodNotAllowed", &message).header("Allow", allowed);
         }
         if let Some(missing) = self.missing_roles(method, operation) {
             return error(403, "Forbidden", &missing);
         }
         let reply = match operation {
             ["machines"] => self.machines(request),
+            ["machines", id] => self.machine(request, id),
             [AGENTS, id] => self.agent(request, id),
             [AGENTS] => self.whole_list(request, AGENTS, &self.agents),
-            [DEFINITIONS] => self.whole_list(request, DEFINITIONS, &self.definitions),
+            [DEFINITIONS, HISTORY] => self.scan_history(request, &HISTORY_BY_DEFINITION),
             [DEFINITIONS, BY_SESSION] => self.scan_history(request, &HISTORY_BY_SESSION),
-            _ => self.scan_history(request, &HISTORY_BY_DEFINITION),
+            _ => self.definitions(request, operation),
         };
         reply.unwrap_or_else(|BadQuery { code, message }| error(400, code, &message))
     }
@@ -277,8 +267,28 @@ impl Service {
         }))
     }
 
+    /// «Get machine by ID API», which finds a machine by its name, too.
+    fn machine(&self, request: &Request, id: &str) -> Result<Reply, BadQuery> {
+        Options::read(request.query.as_deref(), Accepts::Nothing)?;
+        let machines = Arc::clone(&self.state().machines);
+        let has = |row: &&Row, key| {
+            let text = row.get(key).and_then(Value::as_str);
+            text.is_some_and(|text| text.eq_ignore_ascii_case(id))
+        };
+        let by = |key| machines.iter().find(|row| has(row, key));
+        let Some(machine) = by("id").or_else(|| by("computerDnsName")) else {
+            return Ok(not_found(&format!("Machine {id} was not found")));
+        };
+        Ok(entity(self.context("Machines/$entity"), machine))
+    }
+
     /// «Get all scan agents» and «Get scan definitions».
-    fn whole_list(&self, request: &Request, set: &str, rows: &[Row]) -> Result<Reply, BadQuery> {
+    pub(super) fn whole_list(
+        &self,
+        request: &Request,
+        set: &str,
+        rows: &[Row],
+    ) -> Result<Reply, BadQuery> {
         Options::read(request.query.as_deref(), Accepts::Nothing)?;
         let value = rows.iter().map(Cow::Borrowed).collect();
         Ok(list(&List {
@@ -306,14 +316,11 @@ impl Service {
 
     /// «Get scan history by definition» and «Get scan history by session».
     fn scan_history(&self, request: &Request, by: &History) -> Result<Reply, BadQuery> {
-        let content_type = request.header("content-type").unwrap_or_default();
-        let media_type = content_type.split(';').next().unwrap_or_default().trim();
-        if !media_type.eq_ignore_ascii_case("application/json") {
-            let message = "The Content-Type must be application/json.";
-            return Ok(error(415, "UnsupportedMediaType", message));
+        if !request.is_json() {
+            return Ok(not_json());
         }
         let options = Options::read(request.query.as_deref(), Accepts::Pages(MAX_HISTORY))?;
-        let Some(ids) = by.asked_for(&request.body) else {
+        let Some(ids) = ids_in(&request.body, by.ids) else {
             let message = format!(r#"The body must be {{"{}": ["..."]}}."#, by.ids);
             return Ok(error(400, "InvalidRequestBody", &message));
         };
@@ -321,12 +328,14 @@ impl Service {
             let found = by.id_of(row);
             found.is_some_and(|found| ids.iter().any(|id| id == found))
         };
-        let limit = match options.top {
-            Some(top) => top.min(self.max_top),
-            // No pages are documented for sessions: they come all at once.
-            None if by.with_targets => usize::MAX,
-            None => self.page_size.min(MAX_HISTORY),
+        let with_targets = by.action == BY_SESSION;
+        // Sessions have no documented pages: without `$top` they come all at once.
+        let page = if with_targets {
+            usize::MAX
+        } else {
+            self.page_size.min(MAX_HISTORY)
         };
+        let limit = options.top.map_or(page, |top| top.min(self.max_top));
         let rows = self
             .history
             .iter()
@@ -335,7 +344,7 @@ impl Service {
             .take(limit);
         let value = rows
             .map(|row| {
-                if by.with_targets {
+                if with_targets {
                     Cow::Borrowed(row)
                 } else {
                     without_targets(row)
@@ -351,20 +360,20 @@ impl Service {
         }))
     }
 
-    fn context(&self, fragment: &str) -> String {
+    pub(super) fn context(&self, fragment: &str) -> String {
         format!("{}/api/$metadata#{fragment}", self.url)
     }
 }
 
-impl History {
-    /// The ids of a request.
-    fn asked_for(&self, body: &[u8]) -> Option<Vec<String>> {
-        let mut body: Row = serde_json::from_slice(body).ok()?;
-        let ids = body.remove(self.ids).filter(|_| body.is_empty())?;
-        let ids: Vec<String> = serde_json::from_value(ids).ok()?;
-        (!ids.is_empty()).then_some(ids)
-    }
+/// The ids of a body that holds nothing else; its name is case-sensitive.
+pub(super) fn ids_in(body: &[u8], name: &str) -> Option<Vec<String>> {
+    let mut body: Row = serde_json::from_slice(body).ok()?;
+    let ids = body.remove(name).filter(|_| body.is_empty())?;
+    let ids: Vec<String> = serde_json::from_value(ids).ok()?;
+    (!ids.is_empty()).then_some(ids)
+}
 
+impl History {
     /// The id of a row, in every spelling.
     fn id_of<'a>(&self, row: &'a Row) -> Option<&'a str> {
         match self.id.iter().find_map(|key| row.get(*key))? {
@@ -393,32 +402,6 @@ pub(super) fn sort_history(rows: &mut [Row]) {
     rows.sort_by(|left, right| odata::nulls_first(date(right), date(left)));
 }
 
-fn list(list: &List<'_>) -> Reply {
-    match serde_json::to_vec(list) {
-        Ok(body) => Reply {
-            chunked: true,
-            ..json_reply(200, body)
-        },
-        Err(_) => error(500, "InternalServerError", "The list can't be written."),
-    }
-}
-
-fn not_found(message: &str) -> Reply {
-    error(404, "ResourceNotFound", message)
-}
-
-/// The service's error JSON («Common REST API error codes»).
-fn error(status: u16, code: &str, message: &str) -> Reply {
-    let target = new_id();
-    let body = json!({ "error": { "code": code, "message": message, "target": target } });
-    json_reply(status, body.to_string().into_bytes()).header("mise-correlation-id", &target)
-}
-
-fn json_reply(status: u16, body: Vec<u8>) -> Reply {
-    let content_type = "application/json; odata.metadata=minimal; odata.streaming=true";
-    Reply::new(status, content_type, body).header("OData-Version", "4.0")
-}
-
 fn gzipped(reply: Reply) -> Reply {
     let compress = |body: &[u8]| -> io::Result<Vec<u8>> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
@@ -429,14 +412,6 @@ fn gzipped(reply: Reply) -> Reply {
         Ok(body) => Reply { body, ..reply }.header("Content-Encoding", "gzip"),
         Err(_) => reply,
     }
-}
-
-/// A new id in the form of a GUID.
-fn new_id() -> String {
-    format!(
-        "5ca1ab1e-0000-4000-8000-{:012x}",
-        NEXT.fetch_add(1, Ordering::Relaxed)
-    )
 }
 
 #[cfg(test)]

@@ -24,9 +24,11 @@ use super::{demo, demo_scans};
 /// - `GET /api/machines` («List machines API») with `$top`, `$skip`, `$filter` over the documented
 ///   properties, `$orderby` and `$select`; without `$top` in pages with `@odata.nextLink`, with
 ///   `$top` without a link,
+/// - `GET /api/machines/{id}` («Get machine by ID API»), by id or computer name,
 /// - `GET /api/DeviceAuthenticatedScanAgents` («Get all scan agents») and
 ///   `GET /api/DeviceAuthenticatedScanAgents/{id}` («Get scan agent by ID»), by id or machine id,
-/// - `GET /api/DeviceAuthenticatedScanDefinitions` («Get scan definitions»),
+/// - `GET /api/DeviceAuthenticatedScanDefinitions` («Get scan definitions») and
+///   `GET /api/DeviceAuthenticatedScanDefinitions/{id}` (from the service's schema),
 /// - `POST /api/DeviceAuthenticatedScanDefinitions/GetScanHistoryByScanDefinitionId` («Get scan
 ///   history by definition») with `$top` and `$skip`, newest rows first, without their targets,
 /// - `POST /api/DeviceAuthenticatedScanDefinitions/GetScanHistoryBySessionId` («Get scan history by
@@ -36,6 +38,28 @@ use super::{demo, demo_scans};
 /// the service's error JSON and a message that says what was wrong. Filters know `eq`, `ne`, `lt`,
 /// `le`, `gt`, `ge`, `and`, `or`, `not`, parentheses, `startswith`, `endswith`, `contains` and
 /// `any`; text is compared exactly, enumerations have no order.
+///
+/// # Writing
+///
+/// With the feature `write` it also answers, for an application that has been granted
+/// `Machine.ReadWrite.All` ([`TenantBuilder::roles`]), the page «Add, update, or delete a scan
+/// definition»:
+///
+/// - `POST /api/DeviceAuthenticatedScanDefinitions`, which adds a definition,
+/// - `PATCH /api/DeviceAuthenticatedScanDefinitions/{id}`, which changes one,
+/// - `POST /api/DeviceAuthenticatedScanDefinitions/BatchDelete`, which deletes some and ignores ids that
+///   it doesn't know. The real service's answer is not documented; here it is status 204 without a body.
+///
+/// What they did is in the next answers that list definitions. The history of a deleted one stays.
+///
+/// A body must have the documented names, in their case and no others, and values of their types; adding
+/// needs all of them, changing at least one. `scanType` is `Network` or `Linux` (`Windows` is retired, and
+/// stays only where it is), `targetType` is `Ip`, `Hostname` or `Combined`, and `scanAuthenticationParams`
+/// are those of the scan's type, `SnmpAuthParams` or `LinuxAuthParams`, with all that their own `type`
+/// needs, or with a key vault and the name of a secret in it. In a tenant with scan agents,
+/// `scannerAgent.machineId` is the machine of one of them. What a target looks like is not checked. The
+/// answer is the definition as it is then, without `scanAuthenticationParams`, as in practice: the tenant
+/// doesn't keep credentials.
 ///
 /// # Example
 ///

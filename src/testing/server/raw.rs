@@ -61,7 +61,7 @@ pub(in crate::testing) fn exchange(
                 break;
             }
         }
-    } else {
+    } else if status != 204 {
         let length = answer.header("content-length")?.parse().ok()?;
         answer.body = vec![0; length];
         connection.read_exact(&mut answer.body).ok()?;
@@ -123,8 +123,18 @@ pub(in crate::testing) fn post(
     target: &str,
     body: &str,
 ) -> Option<Answer> {
+    send(tenant, token, &format!("POST {target}"), body)
+}
+
+/// Sends a method, a target and a body of JSON.
+pub(in crate::testing) fn send(
+    tenant: &Tenant,
+    token: &str,
+    line: &str,
+    body: &str,
+) -> Option<Answer> {
     let head = format!(
-        "POST {target} HTTP/1.1\r\nAuthorization: Bearer {token}\r\n\
+        "{line} HTTP/1.1\r\nAuthorization: Bearer {token}\r\n\
          Content-Type: application/json; charset=utf-8"
     );
     ask(tenant, &head, body)

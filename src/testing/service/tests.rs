@@ -2,9 +2,11 @@
 
 use std::io::Read;
 
+use serde_json::json;
+
 use super::*;
 use crate::auth::TokenClaims;
-use crate::testing::server::raw::{ask, code, encoded, get, ids, numbered, post, token};
+use crate::testing::server::raw::{ask, code, encoded, get, ids, numbered, post, send, token};
 use crate::testing::{FakeClock, Tenant};
 
 #[test]
@@ -236,6 +238,60 @@ fn an_agent_is_found_by_any_id_as_one_encoded_segment() {
     }
 }
 
+#[test]
+fn a_machine_is_found_by_its_id_or_its_name_in_any_case() {
+    let machines = [
+        json!({ "id": "1E5b", "computerDnsName": "Srv-1.contoso.com" }),
+        json!({ "id": "2f6c", "computerDnsName": "1e5B" }),
+        json!({ "id": "3", "computerDnsName": "O'Brien/é?" }),
+        json!({ "id": "4", "computerDnsName": null }),
+    ];
+    let tenant = Tenant::builder().machines(machines).start().unwrap();
+    let token = token(&tenant);
+    let ask = |target: &str| get(&tenant, &token, &format!("/api/{target}")).unwrap();
+    for (id, expected) in [
+        ("srv-1.CONTOSO.com", "1E5b"),
+        ("1e5b", "1E5b"), // an id comes before a name
+        ("2F6C", "2f6c"),
+        ("o'brien/é?", "3"),
+    ] {
+        let answer = ask(&format!("v1.0/machines/{}", encoded(id)));
+        assert_eq!(
+            (answer.status, &answer.json()["id"]),
+            (200, &json!(expected))
+        );
+    }
+    let context = format!("{}/api/$metadata#Machines/$entity", tenant.url());
+    let expected = json!({ "@odata.context": context, "id": "4", "computerDnsName": null });
+    assert_eq!(ask("machines/4").json(), expected);
+    for id in ["Srv-1", "null", "O'BRIEN%2F%C3%89%3F"] {
+        let answer = ask(&format!("machines/{id}"));
+        assert_eq!(code(&answer), (404, "ResourceNotFound".to_owned()), "{id}");
+    }
+    let message = &ask("machines/x").json()["error"]["message"];
+    assert_eq!(message, "Machine x was not found");
+    assert_eq!(ask("machines/4?$select=id").status, 400);
+    tenant.set_machines([json!({ "id": "5" })]).unwrap();
+    assert_eq!(
+        (ask("machines/4").status, ask("machines/5").status),
+        (404, 200)
+    );
+}
+
+#[test]
+fn each_operation_wants_a_permission_of_its_row() {
+    for row in permissions::all() {
+        let line = format!("{} {}", row.method(), row.path().replace("{id}", "x"));
+        for role in row.application().iter().chain(&["Machine.Scan"]) {
+            let tenant = Tenant::builder().roles([*role]).start().unwrap();
+            let answer = send(&tenant, &token(&tenant), &line, "{}").unwrap();
+            let refused = !row.application().contains(role);
+            assert_eq!(answer.status == 403, refused, "{line} with {role}");
+            assert_ne!(answer.status, 405, "{line}");
+        }
+    }
+}
+
 fn history() -> Tenant {
     let rows = [
         json!({ "id": "1", "ScanDefinitionIds": "a", "LastScanned": "2026-11-01T00:00:00Z" }),
@@ -397,6 +453,9 @@ fn unknown_paths_are_404_and_wrong_methods_405() {
         "/api/machine",
         "/api/Machines",
         "/api/machines/",
+        "/api/machines/a/b",
+        "/api/DeviceAuthenticatedScanDefinitions/",
+        "/api/DeviceAuthenticatedScanDefinitions/a/b",
         "/machines",
     ] {
         assert_eq!(
@@ -405,11 +464,27 @@ fn unknown_paths_are_404_and_wrong_methods_405() {
             "{target}"
         );
     }
-    let history = format!("/api/{DEFINITIONS}/{HISTORY}");
-    let answer = get(&tenant, &token, &history).unwrap();
-    assert_eq!((answer.status, answer.header("allow")), (405, Some("POST")));
-    let answer = post(&tenant, &token, "/api/machines", "{}").unwrap();
-    assert_eq!((answer.status, answer.header("allow")), (405, Some("GET")));
+    for (path, allowed) in [
+        ("machines".to_owned(), "GET"),
+        ("machines/x".to_owned(), "GET"),
+        (AGENTS.to_owned(), "GET"),
+        (format!("{AGENTS}/x"), "GET"),
+        (DEFINITIONS.to_owned(), "GET, POST"),
+        (format!("{DEFINITIONS}/x"), "GET, PATCH"),
+        (format!("{DEFINITIONS}/BatchDelete"), "POST"),
+        (format!("{DEFINITIONS}/{HISTORY}"), "POST"),
+        (format!("{DEFINITIONS}/{BY_SESSION}"), "POST"),
+    ] {
+        for method in ["GET", "POST", "PATCH", "PUT", "DELETE", "get"] {
+            let answer = send(&tenant, &token, &format!("{method} /api/{path}"), "{}").unwrap();
+            if allowed.split(", ").any(|allowed| allowed == method) {
+                assert_ne!(answer.status, 405, "{method} {path}");
+            } else {
+                assert_eq!(code(&answer), (405, "MethodNotAllowed".to_owned()));
+                assert_eq!(answer.header("allow"), Some(allowed), "{method} {path}");
+            }
+        }
+    }
     assert_eq!(code(&ask(&tenant, "GET / HTTP/3", "").unwrap()).0, 505);
 }
 
