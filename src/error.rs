@@ -323,6 +323,13 @@ impl Error {
         self.behind("the outcome is unknown").with_hint(find_out)
     }
 
+    /// The status of an answer that is a success as such.
+    #[cfg(feature = "write")]
+    pub(crate) fn with_status(mut self, status: u16) -> Self {
+        self.0.status = Some(status);
+        self
+    }
+
     /// What came was not whole, and may be when it is fetched again.
     pub(crate) fn is_damage(&self) -> bool {
         let cut = self.0.kind == ErrorKind::Transport && self.is_retryable();

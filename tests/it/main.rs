@@ -191,3 +191,4 @@ mod proxies;
 mod requests;
 mod retries;
 mod support;
+mod writing;
