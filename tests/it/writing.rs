@@ -618,6 +618,18 @@ fn what_was_accepted_with_an_answer_that_says_nothing_has_an_unknown_outcome() {
 }
 
 #[test]
+fn a_line_of_a_private_key_is_in_no_text_either() {
+    let key = "-----BEGIN KEY-----\nMHcCAQEEIA+hunter2/first\r\nAwEHoUQDQgAE+hunter2/second==\n-----END KEY-----\n";
+    let said = r#"{"error":{"message":"no key in AwEHoUQDQgAE+hunter2\/second==, behind A"}}"#;
+    let server = RawServer::sending(Answer::new(400, &[], said));
+    let update = ScanDefinitionUpdate::new().linux_auth(LinuxAuth::private_key("a", key));
+    let error = client(&server.url()).update_scan_definition(ID, &update);
+    let error = error.unwrap_err();
+    assert_eq!(error.message(), Some("no key in ***, behind A"));
+    assert!(!format!("{error:?} {error:#?}").contains("hunter2"));
+}
+
+#[test]
 fn a_definition_that_was_added_after_all_is_recognised() {
     let shown = documented("scan_definition_added.json");
     let new = || network(community());

@@ -101,7 +101,7 @@ impl SnmpAuth {
 }
 
 /// The ways of SNMP to sign in, for [`SnmpAuth::in_key_vault`]. When a definition is read,
-/// [`AuthType`](super::AuthType) names them.
+/// [`AuthType`](crate::scan_definitions::AuthType) names them.
 ///
 /// # Example
 ///

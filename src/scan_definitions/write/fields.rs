@@ -92,10 +92,17 @@ impl Fields {
         }
     }
 
-    /// What no text may show.
+    /// What no text may show: of a key of several lines each line too, since one alone may be complained
+    /// about.
     pub(super) fn secrets(&self) -> Vec<Secret> {
-        let secrets = self.auth.iter().flat_map(AuthParams::secrets);
-        secrets.cloned().collect()
+        let mut secrets = Vec::new();
+        for secret in self.auth.iter().flat_map(AuthParams::secrets) {
+            secrets.push(secret.clone());
+            if secret.expose().contains('\n') {
+                secrets.extend(secret.expose().lines().map(Secret::from));
+            }
+        }
+        secrets
     }
 
     /// The body of the call, in the order of keys that the documentation's sample has.
