@@ -102,8 +102,8 @@ pub enum ErrorKind {
     /// A wait was broken off by the caller.
     Cancelled,
     /// A call that writes (feature `write`) was sent, and no answer says what became of it: it was lost
-    /// on its way, or a server failed. It is never tried again by itself, since it may have done its
-    /// work: the [hint](Error::hint) says how to find out.
+    /// on its way, a server failed, or what came with a success can't be used. It is never tried again
+    /// by itself, since it may have done its work: the [hint](Error::hint) says how to find out.
     OutcomeUnknown,
 }
 

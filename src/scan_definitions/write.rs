@@ -82,9 +82,11 @@ fn write(
     let (status, tries) = (answer.status, answer.tries);
     let (text, sent) = answer.text();
     text.and_then(|text| read(&text)).map_err(|error| {
-        // The service has done it, and doesn't say what came of it.
+        // The service has done it in all likelihood, or somebody else has answered.
+        let consequence =
+            format!("{status} says that it was accepted, but the answer can't be used");
         sent.out_of(error)
-            .behind("it was accepted, but the answer can't be used")
+            .behind(&consequence)
             .with_outcome_unknown(operation.writes.unwrap_or_default())
             .with_status(status)
             .with_attempts(tries)

@@ -594,7 +594,7 @@ fn what_was_accepted_with_an_answer_that_says_nothing_has_an_unknown_outcome() {
             assert_eq!((error.status(), error.attempts()), (Some(status), 1));
             assert!(!error.is_retryable());
             let start = format!(
-                "{request}: the outcome is unknown: it was accepted, but the answer can't be used: "
+                "{request}: the outcome is unknown: {status} says that it was accepted, but the answer can't be used: "
             );
             assert!(error.to_string().starts_with(&start), "{error}");
             assert!(error.to_string().contains(why), "{error}");
