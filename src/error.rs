@@ -103,8 +103,8 @@ pub enum ErrorKind {
     /// A wait was broken off by the caller.
     Cancelled,
     /// A call that writes (feature `write`) was sent, and no answer says what became of it: it was lost
-    /// on its way, or a server failed. It is never tried again by itself, since it may have done its
-    /// work: the [hint](Error::hint) says how to find out.
+    /// on its way, a server failed, or what came with a success can't be used. It is never tried again
+    /// by itself, since it may have done its work: the [hint](Error::hint) says how to find out.
     OutcomeUnknown,
 }
 
@@ -322,6 +322,13 @@ impl Error {
         self.0.retry = Retry::Never;
         self.0.retry_after = None;
         self.behind("the outcome is unknown").with_hint(find_out)
+    }
+
+    /// The status of an answer that is a success as such.
+    #[cfg(feature = "write")]
+    pub(crate) fn with_status(mut self, status: u16) -> Self {
+        self.0.status = Some(status);
+        self
     }
 
     /// What came was not whole, and may be when it is fetched again.

@@ -61,6 +61,8 @@ pub(crate) struct Http {
 pub(crate) enum Method {
     Get,
     Post,
+    #[cfg(feature = "write")]
+    Patch,
 }
 
 impl Method {
@@ -68,6 +70,8 @@ impl Method {
         match self {
             Self::Get => "GET",
             Self::Post => "POST",
+            #[cfg(feature = "write")]
+            Self::Patch => "PATCH",
         }
     }
 }
@@ -204,6 +208,10 @@ impl Http {
                 .call(),
             Method::Post => self
                 .prepare(self.agent.post(request.url), request, time)?
+                .send(request.body),
+            #[cfg(feature = "write")]
+            Method::Patch => self
+                .prepare(self.agent.patch(request.url), request, time)?
                 .send(request.body),
         };
         let mut answer = answer.map_err(|error| self.failure(error, request, time))?;
