@@ -19,9 +19,9 @@ use crate::paging::{Items, Listing, Walk};
 use crate::rate_limit::{Api, Quota, RateLimiter, RateLimits};
 use crate::retry::RetryPolicy;
 use crate::scan_agents::{self, ScanAgent};
-#[cfg(feature = "write")]
-use crate::scan_definitions::BatchDeletion;
 use crate::scan_definitions::{self, ScanDefinition};
+#[cfg(feature = "write")]
+use crate::scan_definitions::{BatchDeletion, NewScanDefinition, ScanDefinitionUpdate};
 use crate::scan_history::ListScanHistory;
 use crate::secret::Secret;
 use crate::wait::{Deadline, Observer, Wait};
@@ -271,6 +271,133 @@ impl Client {
     /// ```
     pub fn scan_definition(&self, id: impl AsRef<str>) -> Result<ScanDefinition, Error> {
         scan_definitions::get(&self.0, id.as_ref())
+    }
+
+    /// Adds a scan definition: «Add, update, or delete a scan definition»,
+    /// `POST /api/DeviceAuthenticatedScanDefinitions`.
+    ///
+    /// Returns the definition as the service has made it, with its id and without its authentication
+    /// parameters.
+    ///
+    /// Application permission `Machine.ReadWrite.All`; delegated `Machine.ReadWrite` or
+    /// `Machine.Read.Write` with the role 'ManageSecurity'. A prerelease API.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput), before anything is sent, for a name that is blank, no
+    /// target or one that is none, an interval of zero, a scanner that names no machine, and
+    /// authentication parameters of which one is empty;
+    /// [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) when the call was sent and no answer says
+    /// what became of it, or one that says that it was accepted can't be read; and those of every call,
+    /// listed at [`ErrorKind`](crate::ErrorKind).
+    ///
+    /// Added twice, there are two definitions, so it isn't sent again by itself once the service may have
+    /// had it. After `OutcomeUnknown`, look whether it is there before adding it again:
+    ///
+    /// ```no_run
+    /// use defender_endpoint::scan_definitions::{NewScanDefinition, ScanDefinition};
+    /// use defender_endpoint::{Client, Error, ErrorKind};
+    ///
+    /// fn add(client: &Client, new: &NewScanDefinition) -> Result<ScanDefinition, Error> {
+    ///     match client.add_scan_definition(new) {
+    ///         Err(error) if error.kind() == ErrorKind::OutcomeUnknown => {
+    ///             let mut all = client.scan_definitions()?.into_iter();
+    ///             match all.find(|definition| new.is_like(definition)) {
+    ///                 Some(definition) => Ok(definition),
+    ///                 None => client.add_scan_definition(new),
+    ///             }
+    ///         }
+    ///         outcome => outcome,
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// use defender_endpoint::scan_definitions::{AuthProtocol, NewScanDefinition, PrivProtocol, SnmpAuth};
+    ///
+    /// # let client = defender_endpoint::Client::from_env()?;
+    /// # let (auth_password, priv_password) = ("hunter2", "hunter3");
+    /// let agents = client.scan_agents()?;
+    /// if let Some(agent) = agents.first() {
+    ///     let auth = SnmpAuth::auth_priv(
+    ///         "scanner",
+    ///         AuthProtocol::Sha1,
+    ///         auth_password,
+    ///         PrivProtocol::Aes,
+    ///         priv_password,
+    ///     );
+    ///     let new = NewScanDefinition::network("Core switches", agent, ["10.0.0.0/24"], auth);
+    ///     println!("{}", client.add_scan_definition(&new)?.id);
+    /// }
+    /// # Ok::<(), defender_endpoint::Error>(())
+    /// ```
+    #[cfg(feature = "write")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "write")))]
+    pub fn add_scan_definition(&self, new: &NewScanDefinition) -> Result<ScanDefinition, Error> {
+        scan_definitions::add(&self.0, new)
+    }
+
+    /// Changes a scan definition: «Add, update, or delete a scan definition»,
+    /// `PATCH /api/DeviceAuthenticatedScanDefinitions/{id}`.
+    ///
+    /// Sends what the update sets and nothing else. Returns the definition as it is then.
+    ///
+    /// Application permission `Machine.ReadWrite.All`; delegated `Machine.ReadWrite` or
+    /// `Machine.Read.Write` with the role 'ManageSecurity'. A prerelease API.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput), before anything is sent, for an update that sets
+    /// nothing, for what [`add_scan_definition`](Self::add_scan_definition) refuses, and for an id that is
+    /// empty, blank, `.` or `..`, or holds control characters;
+    /// [`NotFound`](crate::ErrorKind::NotFound) when there is no such definition;
+    /// [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) when the call was sent and no answer says
+    /// what became of it, or one that says that it was accepted can't be read; and those of every call,
+    /// listed at [`ErrorKind`](crate::ErrorKind).
+    ///
+    /// After `OutcomeUnknown` the same update can be sent again, if nobody else changes the definition
+    /// meanwhile. Whether that is needed shows all that the service shows:
+    ///
+    /// ```no_run
+    /// use defender_endpoint::scan_definitions::{ScanDefinition, ScanDefinitionUpdate};
+    /// use defender_endpoint::{Client, Error, ErrorKind};
+    ///
+    /// fn update(client: &Client, id: &str, update: &ScanDefinitionUpdate) -> Result<ScanDefinition, Error> {
+    ///     match client.update_scan_definition(id, update) {
+    ///         Err(error) if error.kind() == ErrorKind::OutcomeUnknown => {
+    ///             let definition = client.scan_definition(id)?;
+    ///             let rest = update.clone().changes_to(&definition);
+    ///             if rest.is_empty() {
+    ///                 return Ok(definition);
+    ///             }
+    ///             client.update_scan_definition(id, &rest)
+    ///         }
+    ///         outcome => outcome,
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// use defender_endpoint::scan_definitions::ScanDefinitionUpdate;
+    ///
+    /// # let client = defender_endpoint::Client::from_env()?;
+    /// let update = ScanDefinitionUpdate::new().interval_in_hours(8).active(true);
+    /// let definition = client.update_scan_definition("d14cefe1-0301-488c-ad17-a86c428c3727", &update)?;
+    /// println!("{:?}", definition.interval_in_hours);
+    /// # Ok::<(), defender_endpoint::Error>(())
+    /// ```
+    #[cfg(feature = "write")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "write")))]
+    pub fn update_scan_definition(
+        &self,
+        id: impl AsRef<str>,
+        update: &ScanDefinitionUpdate,
+    ) -> Result<ScanDefinition, Error> {
+        scan_definitions::update(&self.0, id.as_ref(), update)
     }
 
     /// Deletes scan definitions, all in one call: «Add, update, or delete a scan definition»,

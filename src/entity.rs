@@ -76,21 +76,43 @@ struct Envelope<'a> {
 /// The entity out of a bare one, one in `value`, or a list in `value`. Of a list only the row that has
 /// the id is taken: another would be worse than none.
 pub(crate) fn pick<T: Entity>(text: &str, id: &str) -> Result<T, Error> {
-    let envelope: Envelope<'_> = decode::value(text)?;
-    let Some(value) = envelope.value.map(RawValue::get) else {
-        return decode::value(text).map(T::unwrapped);
-    };
-    if !value.starts_with('[') {
-        return decode::value(value);
-    }
-    let entities: Vec<T> = decode::value(value)?;
-    let mut entities = entities.into_iter();
-    entities.find(|entity| entity.is(id)).ok_or_else(|| {
-        Error::new(
-            ErrorKind::NotFound,
-            format!("the answer holds no {} with this id", T::NAME),
-        )
+    unwrap(text, |entities: Vec<T>| {
+        let mut entities = entities.into_iter();
+        entities.find(|entity| entity.is(id)).ok_or_else(|| {
+            Error::new(
+                ErrorKind::NotFound,
+                format!("the answer holds no {} with this id", T::NAME),
+            )
+        })
     })
+}
+
+/// The same for one that was made just now, whose id nobody knows yet: a list must hold it alone.
+#[cfg(feature = "write")]
+pub(crate) fn only<T: Entity>(text: &str) -> Result<T, Error> {
+    unwrap(text, |entities: Vec<T>| {
+        let [entity] = <[T; 1]>::try_from(entities).map_err(|entities| {
+            let text = format!(
+                "the answer is a list of {}, not one {}",
+                entities.len(),
+                T::NAME
+            );
+            Error::new(ErrorKind::Decode, text)
+        })?;
+        Ok(entity)
+    })
+}
+
+fn unwrap<T: Entity>(
+    text: &str,
+    of_list: impl FnOnce(Vec<T>) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let envelope: Envelope<'_> = decode::value(text)?;
+    match envelope.value.map(RawValue::get) {
+        None => decode::value(text).map(T::unwrapped),
+        Some(list) if list.starts_with('[') => of_list(decode::value(list)?),
+        Some(entity) => decode::value(entity),
+    }
 }
 
 #[cfg(test)]
@@ -186,6 +208,28 @@ mod tests {
         refused::<ScanAgent>();
         refused::<Machine>();
         refused::<ScanDefinition>();
+    }
+
+    #[cfg(feature = "write")]
+    #[test]
+    fn one_that_was_just_made_comes_alone() {
+        const AGENT: &str = ScanAgent::TEXT;
+        for text in [
+            AGENT.to_owned(),
+            format!(r#"{{"value":{AGENT}}}"#),
+            format!(r#"{{"value":[{AGENT}]}}"#),
+        ] {
+            assert_eq!(only::<ScanAgent>(&text).unwrap().id, "an-id");
+        }
+        for (text, count) in [
+            (r#"{"value":[]}"#.to_owned(), 0),
+            (format!(r#"{{"value":[{AGENT},{AGENT}]}}"#), 2),
+        ] {
+            let error = only::<ScanAgent>(&text).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Decode);
+            let wanted = format!("the answer is a list of {count}, not one scan agent");
+            assert_eq!(error.to_string(), wanted);
+        }
     }
 
     #[test]

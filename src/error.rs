@@ -104,7 +104,7 @@ pub enum ErrorKind {
     Cancelled,
     /// A call that writes (feature `write`) was sent, and no answer says what became of it: the
     /// connection broke off, the time was over, what came was no HTTP, a server failed (408, 500 to
-    /// 599), the answer is elsewhere (303), or that of an accepted call could not be read.
+    /// 599), the answer is elsewhere (303), or that of an accepted call could not be read or used.
     ///
     /// It may have done its work, so it is never tried again by itself and is not
     /// [retryable](Error::is_retryable): the [hint](Error::hint) says how to find out. Status, code,
@@ -351,6 +351,13 @@ impl Error {
         self.0.retry = Retry::Never;
         self.0.retry_after = None;
         self.behind("the outcome is unknown").with_hint(find_out)
+    }
+
+    /// The status of an answer that is a success as such.
+    #[cfg(feature = "write")]
+    pub(crate) fn with_status(mut self, status: u16) -> Self {
+        self.0.status = Some(status);
+        self
     }
 
     /// What came was not whole, and may be when it is fetched again.

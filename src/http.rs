@@ -61,6 +61,8 @@ pub(crate) struct Http {
 pub(crate) enum Method {
     Get,
     Post,
+    #[cfg(feature = "write")]
+    Patch,
 }
 
 impl Method {
@@ -68,6 +70,8 @@ impl Method {
         match self {
             Self::Get => "GET",
             Self::Post => "POST",
+            #[cfg(feature = "write")]
+            Self::Patch => "PATCH",
         }
     }
 }
@@ -209,6 +213,11 @@ impl Http {
             Method::Post => {
                 let post = self.prepare(self.agent.post(request.url), request, time)?;
                 upload.send(post, request)
+            }
+            #[cfg(feature = "write")]
+            Method::Patch => {
+                let patch = self.prepare(self.agent.patch(request.url), request, time)?;
+                upload.send(patch, request)
             }
         };
         let mut answer = answer.map_err(|error| {

@@ -38,6 +38,8 @@
 //! | one scan definition | [`client.scan_definition(id)`](Client::scan_definition) | «Get scan definitions», which doesn't tell of it |
 //! | scan history by definition | [`client.scan_history(ids)`](Client::scan_history) | «Get scan history by definition» |
 //! | scan history by session, with targets | [`client.scan_history_by_session(ids)`](Client::scan_history_by_session) | «Get scan history by session» |
+//! | add a scan definition (feature `write`) | `client.add_scan_definition(&new)` | «Add, update, or delete a scan definition» |
+//! | change a scan definition (feature `write`) | `client.update_scan_definition(id, &update)` | «Add, update, or delete a scan definition» |
 //! | delete scan definitions (feature `write`) | `client.delete_scan_definitions(ids)` | «Add, update, or delete a scan definition» |
 //!
 //! The scan APIs are a prerelease, says the vendor: they may change. They are for tenants with

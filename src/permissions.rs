@@ -57,7 +57,7 @@ impl OperationPermissions {
         self.page
     }
 
-    /// `GET`, `POST` or `PATCH`.
+    /// `GET`, `POST`, or of an operation that writes also `PATCH`.
     pub const fn method(&self) -> &'static str {
         self.method.as_str()
     }
@@ -148,6 +148,10 @@ const OF_MACHINES_DELEGATED: &[&str] = &["Machine.Read", "Machine.ReadWrite"];
 /// The page says `Machine.Read.Write`, which other pages of the API call `Machine.ReadWrite`.
 #[cfg(feature = "write")]
 const WRITE_DELEGATED: &[&str] = &["Machine.ReadWrite", "Machine.Read.Write"];
+#[cfg(feature = "write")]
+const WRITE: &[&str] = &["Machine.ReadWrite.All"];
+#[cfg(feature = "write")]
+const WRITE_ROLES: &[&str] = &["ManageSecurity"];
 
 table! {
     MACHINES: "List machines API", Get "/api/machines",
@@ -170,9 +174,17 @@ table! {
         Post "/api/DeviceAuthenticatedScanDefinitions/GetScanHistoryBySessionId",
         SCANS, SCANS, SCAN_ROLES;
     #[cfg(feature = "write")]
+    ADD_SCAN_DEFINITION: "Add, update, or delete a scan definition",
+        Post "/api/DeviceAuthenticatedScanDefinitions",
+        WRITE, WRITE_DELEGATED, WRITE_ROLES;
+    #[cfg(feature = "write")]
+    UPDATE_SCAN_DEFINITION: "Add, update, or delete a scan definition",
+        Patch "/api/DeviceAuthenticatedScanDefinitions/{id}",
+        WRITE, WRITE_DELEGATED, WRITE_ROLES;
+    #[cfg(feature = "write")]
     DELETE_SCAN_DEFINITIONS: "Add, update, or delete a scan definition",
         Post "/api/DeviceAuthenticatedScanDefinitions/BatchDelete",
-        &["Machine.ReadWrite.All"], WRITE_DELEGATED, &["ManageSecurity"];
+        WRITE, WRITE_DELEGATED, WRITE_ROLES;
 }
 
 #[cfg(test)]

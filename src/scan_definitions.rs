@@ -18,9 +18,12 @@ pub use model::{
 };
 #[cfg(feature = "write")]
 #[cfg_attr(docsrs, doc(cfg(feature = "write")))]
-pub use write::BatchDeletion;
+pub use write::{
+    AuthProtocol, BatchDeletion, KeyVaultSecret, LinuxAuth, LinuxAuthType, NewScanDefinition,
+    PrivProtocol, ScanDefinitionUpdate, SnmpAuth, SnmpAuthType,
+};
 #[cfg(feature = "write")]
-pub(crate) use write::delete;
+pub(crate) use write::{add, delete, update};
 
 static LIST: Operation = Operation::of(&permissions::SCAN_DEFINITIONS, Api::ScanDefinitions);
 static ONE: Operation = Operation::of(&permissions::SCAN_DEFINITION, Api::ScanDefinitions);

@@ -14,7 +14,7 @@ use serde_json::Number;
 
 /// Declares an enum of names the service uses, open to names it will use later.
 ///
-/// A macro, because sixteen enums need the same six impls, and a derive can't give them:
+/// A macro, because eighteen enums need the same six impls, and a derive can't give them:
 /// `#[serde(other)]` loses the text, and `untagged` buffers every value and spoils the error. What
 /// follows a `|` is a further spelling that is read but never written. Case is ignored when
 /// reading, since the vendor's documentation and the service's schema disagree about it.

@@ -1,19 +1,98 @@
-//! What changes definitions: the page «Add, update, or delete a scan definition».
+//! What adds, changes and deletes definitions: the page «Add, update, or delete a scan definition».
+
+mod auth;
+mod definition;
+mod fields;
+mod targets;
 
 use serde_json::json;
 
+use super::ScanDefinition;
 use crate::body::Spares;
 use crate::call::{self, Call, Operation, Shared};
 use crate::encode::check_ids;
+use crate::entity;
 use crate::error::Error;
 use crate::permissions;
 use crate::rate_limit::Api;
+use fields::Fields;
+
+pub use auth::{
+    AuthProtocol, KeyVaultSecret, LinuxAuth, LinuxAuthType, PrivProtocol, SnmpAuth, SnmpAuthType,
+};
+pub use definition::{NewScanDefinition, ScanDefinitionUpdate};
+
+static ADD: Operation = Operation::writing(
+    &permissions::ADD_SCAN_DEFINITION,
+    Api::ScanDefinitions,
+    "list the scan definitions and look for one that the new one `is_like`, and add it again only if there is none",
+);
+
+static UPDATE: Operation = Operation::writing(
+    &permissions::UPDATE_SCAN_DEFINITION,
+    Api::ScanDefinitions,
+    "fetch the scan definition and see what the update's `changes_to` it are; the same update twice does no harm",
+);
 
 static DELETE: Operation = Operation::writing(
     &permissions::DELETE_SCAN_DEFINITIONS,
     Api::ScanDefinitions,
     "list the scan definitions to see which are still there; deleting those again does no harm",
 );
+
+/// Adds a definition.
+pub(crate) fn add(shared: &Shared, new: &NewScanDefinition) -> Result<ScanDefinition, Error> {
+    write(shared, &ADD, ADD.path, &new.0, entity::only)
+}
+
+/// Changes a definition.
+pub(crate) fn update(
+    shared: &Shared,
+    id: &str,
+    update: &ScanDefinitionUpdate,
+) -> Result<ScanDefinition, Error> {
+    let path = entity::path::<ScanDefinition>(&UPDATE, id)?;
+    if update.is_empty() {
+        return Err(Error::invalid("the update changes nothing"));
+    }
+    write(shared, &UPDATE, &path, &update.0, |text| {
+        entity::pick(text, id)
+    })
+}
+
+/// Sends the fields, and reads the definition that they made.
+fn write(
+    shared: &Shared,
+    operation: &'static Operation,
+    path: &str,
+    fields: &Fields,
+    read: impl FnOnce(&str) -> Result<ScanDefinition, Error>,
+) -> Result<ScanDefinition, Error> {
+    let body = fields.body()?;
+    let call = Call {
+        operation,
+        path,
+        query: "",
+        body: Some(&body),
+        secrets: &fields.secrets(),
+        deadline: None,
+        spares: &Spares::default(),
+    };
+    let answer = call::send(shared, &call)?;
+    let (status, tries) = (answer.status, answer.tries);
+    let (text, sent) = answer.text();
+    text.and_then(|text| read(&text)).map_err(|error| {
+        // The service has done it in all likelihood, or somebody else has answered.
+        let consequence =
+            format!("{status} says that it was accepted, but the answer can't be used");
+        sent.out_of(error)
+            .behind(&consequence)
+            .with_outcome_unknown(operation.writes.unwrap_or_default())
+            .with_status(status)
+            .with_attempts(tries)
+            .for_request(&call.name())
+    })
+}
 
 /// What the service answered to a batch of deletions. Made by
 /// [`Client::delete_scan_definitions`](crate::Client::delete_scan_definitions).

@@ -54,19 +54,24 @@
 //!
 //! ```
 //! use defender_endpoint::ErrorKind;
+//! use defender_endpoint::scan_definitions::{NewScanDefinition, SnmpAuth};
 //! use defender_endpoint::testing::{Fault, Tenant};
 //!
 //! let roles = ["Machine.Read.All", "Machine.ReadWrite.All"];
 //! let tenant = Tenant::demo_builder().roles(roles).start()?;
 //! let client = tenant.client()?;
-//! let before = client.scan_definitions()?;
+//! let agent = client.scan_agents()?.remove(0);
+//! let auth = SnmpAuth::community_string("hunter2");
+//! let new = NewScanDefinition::network("Edge switches", &agent, ["10.9.0.0/24"], auth);
 //!
-//! tenant.fail(Fault::disconnect().method("POST").path("BatchDelete"));
-//! let error = client.delete_scan_definitions([&before[0].id]).unwrap_err();
+//! tenant.fail(Fault::disconnect().method("POST").path("ScanDefinitions"));
+//! let error = client.add_scan_definition(&new).unwrap_err();
 //! assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
-//! assert_eq!(tenant.calls("BatchDelete"), 1); // it was not tried again
 //!
-//! assert_eq!(client.scan_definitions()?, before[1..]); // it was done
+//! let definitions = client.scan_definitions()?;
+//! assert!(definitions.iter().any(|definition| new.is_like(definition))); // it was done
+//! let writes = tenant.exchanges().into_iter().filter(|call| call.method() == "POST");
+//! assert_eq!(writes.filter(|call| !call.is_token_request()).count(), 1); // and not tried again
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

@@ -10,6 +10,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use defender_endpoint::permissions::{self, OperationPermissions};
+use defender_endpoint::scan_definitions::{NewScanDefinition, ScanDefinitionUpdate, SnmpAuth};
 use defender_endpoint::testing::{Clock, FakeClock, Fault, Tenant, TenantBuilder};
 use defender_endpoint::time::OffsetDateTime;
 use defender_endpoint::{
@@ -138,6 +139,11 @@ fn a_row_of_the_data_is_the_call_that_is_made() {
     client.scan_history(["x"]).into_iter().for_each(drop);
     let by_session = client.scan_history_by_session(["x"]);
     by_session.into_iter().for_each(drop);
+    let auth = SnmpAuth::community_string("public");
+    let new = NewScanDefinition::network("x", "a-machine", ["10.0.0.1"], auth);
+    client.add_scan_definition(&new).unwrap_err();
+    let update = ScanDefinitionUpdate::new().active(true);
+    client.update_scan_definition("an-id", &update).unwrap_err();
     client.delete_scan_definitions(["x"]).unwrap();
     let made: Vec<String> = server
         .requests()
@@ -157,6 +163,8 @@ fn a_row_of_the_data_is_the_call_that_is_made() {
         "GET /api/DeviceAuthenticatedScanDefinitions/an-id",
         "POST /api/DeviceAuthenticatedScanDefinitions/GetScanHistoryByScanDefinitionId",
         "POST /api/DeviceAuthenticatedScanDefinitions/GetScanHistoryBySessionId",
+        "POST /api/DeviceAuthenticatedScanDefinitions",
+        "PATCH /api/DeviceAuthenticatedScanDefinitions/an-id",
         "POST /api/DeviceAuthenticatedScanDefinitions/BatchDelete",
     ];
     assert_eq!(made, expected);

@@ -4,6 +4,10 @@ use serde_json::json;
 
 use super::*;
 use crate::ErrorKind;
+use crate::scan_definitions::{
+    AuthProtocol, KeyVaultSecret, LinuxAuth, LinuxAuthType, NewScanDefinition, PrivProtocol,
+    ScanDefinitionUpdate, SnmpAuth, SnmpAuthType,
+};
 use crate::testing::server::raw::{Answer, ask, code, get, ids, post, send, token};
 use crate::testing::{Fault, Tenant, TenantBuilder};
 
@@ -420,4 +424,66 @@ fn threads_that_add_at_once_add_one_each() {
     ids.sort();
     ids.dedup();
     assert_eq!(ids.len(), 3 + 32);
+}
+
+#[test]
+fn what_the_client_writes_is_accepted_and_read_back() {
+    let (user, secret) = ("scanner", "canary");
+    let vault = || KeyVaultSecret::new("https://vault.example", "scan");
+    let snmp = [
+        SnmpAuth::community_string(secret),
+        SnmpAuth::no_auth_no_priv(user),
+        SnmpAuth::auth_no_priv(user, AuthProtocol::Md5, secret),
+        SnmpAuth::auth_priv(
+            user,
+            AuthProtocol::Sha1,
+            secret,
+            PrivProtocol::TripleDes,
+            secret,
+        ),
+        SnmpAuth::in_key_vault(SnmpAuthType::AuthPriv, vault()),
+        SnmpAuth::in_key_vault(
+            SnmpAuthType::CommunityString,
+            vault().sent_as_key_vault_url(),
+        ),
+    ];
+    let linux = [
+        LinuxAuth::password(user, secret),
+        LinuxAuth::private_key(user, secret),
+        LinuxAuth::in_key_vault(LinuxAuthType::Password, vault()),
+    ];
+    let tenant = Tenant::demo_builder().roles(BOTH).start().unwrap();
+    let client = tenant.client().unwrap();
+    let agent = client.scan_agents().unwrap().remove(0);
+    let targets = ["10.0.0.0/24", "core-switch.contoso.com"];
+    let snmp = snmp.map(|auth| NewScanDefinition::network("Core", &agent, targets, auth));
+    let linux = linux.map(|auth| NewScanDefinition::linux("Core", &agent, targets, auth));
+    for new in snmp.into_iter().chain(linux) {
+        let added = client.add_scan_definition(&new).unwrap();
+        assert!(new.is_like(&added), "{added:?}");
+        assert_eq!(client.scan_definition(&added.id).unwrap(), added);
+        let scanner = added.scanner_agent.unwrap();
+        assert_eq!(scanner.machine_name, agent.computer_dns_name);
+        assert_eq!(scanner.last_seen, agent.last_seen);
+        assert_eq!(
+            scanner.scanner_software_version,
+            agent.scanner_software_version
+        );
+    }
+    for definition in client.scan_definitions().unwrap() {
+        let update = ScanDefinitionUpdate::new()
+            .name("New")
+            .active(false)
+            .scanner(&agent);
+        let update = update.with_rest_of(&definition);
+        let updated = client
+            .update_scan_definition(&definition.id, &update)
+            .unwrap();
+        assert!(update.changes_to(&updated).is_empty(), "{updated:?}");
+        assert_eq!(client.scan_definition(&definition.id).unwrap(), updated);
+    }
+    let update = ScanDefinitionUpdate::new().snmp_auth(SnmpAuth::community_string(secret));
+    let first = &client.scan_definitions().unwrap()[0].id;
+    client.update_scan_definition(first, &update).unwrap();
+    assert!(!format!("{:?}", tenant.exchanges()).contains(secret));
 }

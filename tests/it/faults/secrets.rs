@@ -9,7 +9,10 @@ use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::Duration;
 
-use defender_endpoint::scan_definitions::ScanDefinition;
+use defender_endpoint::scan_definitions::{
+    AuthProtocol, LinuxAuth, NewScanDefinition, PrivProtocol, ScanDefinition, ScanDefinitionUpdate,
+    SnmpAuth,
+};
 use defender_endpoint::{
     AccessToken, Client, ClientAssertion, ClientBuilder, ClientSecret, Cloud, Credential, Error,
     ErrorKind, RateLimiter, RateLimits, RetryPolicy, Secret, StaticToken, TokenRequest,
@@ -349,6 +352,64 @@ fn what_is_refused_before_it_is_used_is_in_no_text() {
             .machines()
             .query_option(format!("{raw}\n"), raw.as_str());
         planted.look_at_error(&machines.into_iter().next().unwrap().unwrap_err());
+    }
+}
+
+/// A definition for each place that a secret can be sent in, and an update with the last of them.
+fn to_be_sent(secret: &str) -> (Vec<NewScanDefinition>, ScanDefinitionUpdate) {
+    let (md5, aes) = (AuthProtocol::Md5, PrivProtocol::Aes);
+    let snmp = [
+        SnmpAuth::community_string(secret),
+        SnmpAuth::auth_no_priv("a-user", md5.clone(), secret),
+        SnmpAuth::auth_priv("a-user", md5.clone(), secret, aes.clone(), "another"),
+        SnmpAuth::auth_priv("a-user", md5, "another", aes, secret),
+    ];
+    let linux = [
+        LinuxAuth::password("a-user", secret),
+        LinuxAuth::private_key("a-user", secret),
+    ];
+    let (name, scanner, targets) = ("a scan", "a-machine", ["10.0.0.1"]);
+    let update = ScanDefinitionUpdate::new().linux_auth(linux[1].clone());
+    let snmp = snmp.map(|auth| NewScanDefinition::network(name, scanner, targets, auth));
+    let linux = linux.map(|auth| NewScanDefinition::linux(name, scanner, targets, auth));
+    (snmp.into_iter().chain(linux).collect(), update)
+}
+
+/// F99: a secret that is sent with a definition is in the body of that call alone, whatever the service
+/// makes of it.
+#[test]
+fn a_scans_password_is_in_no_text_where_the_service_repeats_what_it_was_sent() {
+    for planted in Planted::each() {
+        let (definitions, update) = to_be_sent(&planted.secret);
+        planted.look_at(&definitions);
+        planted.look_at(&update);
+        let mut answers = Vec::new();
+        for body in repeating(&planted) {
+            let statuses = [200, 400, 429, 503];
+            answers.extend(statuses.map(|status| Answer::new(status, &[], &body)));
+        }
+        answers.extend(cut_repeating(&planted).map(|body| Answer::new(400, &[], body)));
+        for (name, value) in repeating_headers(&planted) {
+            let statuses = [204, 302, 400];
+            answers.extend(statuses.map(|status| Answer::new(status, &[(name, &value)], "")));
+        }
+        for (answer, new) in answers.into_iter().zip(definitions.iter().cycle()) {
+            // Of the token endpoint the body is left out of the search.
+            let server = planted.login(RawServer::sending(answer));
+            let builder = Client::builder(StaticToken::new("a-token").unwrap());
+            let builder = planted.settings(builder, &server.url(), &server.url());
+            let policy = RetryPolicy::default().retries(1);
+            let client = builder.retry_policy(policy).build().unwrap();
+            let error = client.add_scan_definition(new).unwrap_err();
+            planted.look_at_error(&error);
+            let error = client.update_scan_definition("an-id", &update).unwrap_err();
+            planted.look_at_error(&error);
+            assert!(server.calls() >= 2);
+            for request in server.requests() {
+                assert!(request.text().contains(&planted.json()), "{request:?}");
+            }
+            planted.dismiss_servers();
+        }
     }
 }
 
@@ -1210,6 +1271,8 @@ fn texts_that_hold_a_secret_are_of_the_type_that_wipes_them() {
         ("src/auth/answer.rs", 1),
         // What the Azure CLI prints.
         ("src/auth/azure_cli.rs", 4),
+        // The body of a definition that is sent.
+        ("src/scan_definitions/write/fields.rs", 1),
     ] {
         let source = Source::of(path);
         let made = source.own_lines().concat();
