@@ -178,6 +178,12 @@ impl Answer {
         self.body.fingerprint()
     }
 
+    /// The body as text, of which nothing is expected.
+    #[cfg(feature = "write")]
+    pub(crate) fn any_text(self) -> String {
+        page::any_text(self.body, self.body_limit)
+    }
+
     /// The body as the text of one entity, and what was sent for it.
     pub(crate) fn text(self) -> (Result<String, Error>, Sent) {
         let text = page::whole_text(self.body, self.body_limit, self.content_type.as_deref());

@@ -467,6 +467,14 @@ fn is_wide(text: &str) -> bool {
     text.bytes().take(2).any(|byte| byte == 0)
 }
 
+/// A body that may be anything, as text, as far as it is some.
+#[cfg(feature = "write")]
+pub(crate) fn any_text(body: Body, limit: u64) -> String {
+    let mut window = Window::new(body, limit, None);
+    while !window.ended && window.take_stretch().is_ok() {}
+    window.text
+}
+
 /// The whole of a body that is one entity and no page, as text.
 pub(crate) fn whole_text(
     body: Body,

@@ -107,7 +107,7 @@ fn write(
 pub struct BatchDeletion {
     /// The HTTP status, 200 to 299.
     pub status: u16,
-    /// The body as it came, if it could be read; often empty.
+    /// The body as it came, if it is text.
     pub body: String,
 }
 
@@ -132,7 +132,7 @@ where
         },
     )?;
     let status = answer.status;
-    // The service has accepted it: what is wrong with the body is no failure of the call.
-    let body = answer.text().0.unwrap_or_default();
+    // The service has accepted it, and nobody knows what it says then.
+    let body = answer.any_text();
     Ok(BatchDeletion { status, body })
 }

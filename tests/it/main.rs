@@ -35,9 +35,6 @@
 //! | F17 | 403 | `http::a_403_keeps_the_message_and_names_the_permissions_of_its_operation`; `writes::a_write_that_is_refused_is_not_sent_again` |
 //! | F18 | 404 for the list of machines | `http::a_404_of_the_service_ends_the_machines_and_is_told`; `http::a_404_of_anybody_else_is_an_error_and_no_empty_fleet`; `http::a_404_of_any_other_list_is_not_found` |
 //! | F19 | 404 for one entity | `http::a_404_for_one_entity_shows_its_id`; `http::a_404_for_several_machines_is_none_for_each_if_it_is_the_services` |
-//! | F20 | 408, 500, 502, 503, 504 | `http::a_status_that_may_pass_is_tried_again`; `http::a_call_succeeds_after_failures_that_pass`; `http::after_the_last_retry_the_real_error_comes_with_the_number_of_tries` |
-//! | F21 | 501, 505, 418 | `http::a_status_that_will_not_pass_is_not_tried_again` |
-//! | F19 | 404 for one agent | `http::a_404_for_one_agent_shows_its_id` |
 //! | F20 | 408, 500, 502, 503, 504 | `http::a_status_that_may_pass_is_tried_again`; `http::a_call_succeeds_after_failures_that_pass`; `http::after_the_last_retry_the_real_error_comes_with_the_number_of_tries`; `writes::a_write_is_not_sent_again_after_a_failure_of_the_server` |
 //! | F21 | 501, 505, 418 | `http::a_status_that_will_not_pass_is_not_tried_again`; `writes::a_write_that_is_refused_is_not_sent_again` |
 //! | F22 | error body of HTML, of nothing, of plain text, huge | `http::an_error_body_in_any_state_of_repair_is_read`; `http::an_error_body_that_is_no_text_does_no_harm`; `http::the_html_of_a_gateway_is_a_message_and_is_tried_again`; `http::control_characters_never_reach_a_log_line`; `http::control_characters_are_no_message`; `http::a_long_error_body_is_cut`; `http::a_huge_error_body_is_not_read_to_its_end`; `http::an_error_body_that_is_cut_leaves_its_status`; `http::a_compressed_refusal_that_is_cut_or_a_bomb_leaves_its_status` |
