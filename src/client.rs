@@ -14,7 +14,7 @@ use crate::error::Error;
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 use crate::http::Tls;
 use crate::http::{Http, Proxy, Settings};
-use crate::machines::{self, ListMachines, Machine, OnMachine};
+use crate::machines::{self, ListMachines, Machine, MachinesById, OnMachine};
 use crate::paging::{Items, Listing, Walk};
 use crate::rate_limit::{Api, Quota, RateLimiter, RateLimits};
 use crate::retry::RetryPolicy;
@@ -102,7 +102,7 @@ impl Client {
     ///
     /// The id is a machine's [`id`](Machine::id); its computer name is accepted too, says the vendor. Of
     /// several machines with one name the service chooses. For many ids see
-    /// `machines_by_id`, which takes fewer calls.
+    /// [`machines_by_id`](Self::machines_by_id), which takes fewer calls.
     ///
     /// Application permission `Machine.Read.All` or `Machine.ReadWrite.All`; delegated
     /// `Machine.Read` or `Machine.ReadWrite` with the role 'View Data'.
@@ -127,8 +127,27 @@ impl Client {
         machines::get(&self.0, id.as_ref())
     }
 
+    /// The machines with these ids, up to 20 with one call: «List machines API»,
+    /// `GET /api/machines?$filter=id eq '..' or id eq '..'`.
+    ///
+    /// Takes anything that gives strings: `["an-id"]`, `&ids`, or
+    /// `agents.iter().filter_map(OnMachine::machine_id)` for the machines that agents run on. Ids
+    /// only: a computer's name finds nothing here. Each id comes back once, with its machine or none;
+    /// no ids at all are no call.
+    ///
+    /// Application permission `Machine.Read.All` or `Machine.ReadWrite.All`; delegated
+    /// `Machine.Read` or `Machine.ReadWrite` with the role 'View Data'. The request says what to
+    /// ask for; iterating it does the work.
+    pub fn machines_by_id<I>(&self, ids: I) -> MachinesById
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        MachinesById::new(self.clone(), ids)
+    }
+
     /// The machine behind a scan agent, a definition's scanner or a session of the scan history, with one call: that
-    /// of [`machine`](Self::machine).
+    /// of [`machine`](Self::machine). For those behind many see [`machines_by_id`](Self::machines_by_id).
     ///
     /// # Errors
     ///
@@ -139,9 +158,8 @@ impl Client {
     ///
     /// ```no_run
     /// # let client = defender_endpoint::Client::from_env()?;
-    /// for agent in client.scan_agents()? {
-    ///     println!("{} runs on {:?}", agent.id, client.machine_of(&agent)?.os_platform);
-    /// }
+    /// let agent = client.scan_agent("7f3d76a6976818553e996875dc91f55df6b26625")?;
+    /// println!("{} runs on {:?}", agent.id, client.machine_of(&agent)?.os_platform);
     /// # Ok::<(), defender_endpoint::Error>(())
     /// ```
     pub fn machine_of(&self, what: impl OnMachine) -> Result<Machine, Error> {

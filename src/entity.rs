@@ -117,49 +117,103 @@ fn unwrap<T: Entity>(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::scan_agents::ScanAgent;
+    use std::collections::BTreeMap;
 
-    fn agent(text: &str, id: &str) -> Result<ScanAgent, Error> {
-        pick(text, id)
+    use serde_json::Value;
+
+    use super::*;
+    use crate::machines::Machine;
+    use crate::scan_agents::ScanAgent;
+    use crate::scan_definitions::ScanDefinition;
+
+    /// One of each, and how it can be asked for.
+    trait Sample: Entity {
+        const TEXT: &'static str;
+        const ASKED: &'static [&'static str];
+
+        fn parts(&self) -> (&str, &BTreeMap<String, Value>);
     }
 
-    const AGENT: &str = r#"{"id":"org_machine","machineId":"machine"}"#;
+    impl Sample for ScanAgent {
+        const TEXT: &'static str = r#"{"id":"an-id","machineId":"machine"}"#;
+        const ASKED: &'static [&'static str] = &["an-id", "AN-ID", "machine", "MACHINE"];
+
+        fn parts(&self) -> (&str, &BTreeMap<String, Value>) {
+            (&self.id, &self.extra)
+        }
+    }
+
+    impl Sample for Machine {
+        const TEXT: &'static str = r#"{"id":"an-id","computerDnsName":"Name.example"}"#;
+        const ASKED: &'static [&'static str] = &["an-id", "AN-ID", "name.EXAMPLE"];
+
+        fn parts(&self) -> (&str, &BTreeMap<String, Value>) {
+            (&self.id, &self.extra)
+        }
+    }
+
+    impl Sample for ScanDefinition {
+        const TEXT: &'static str = r#"{"id":"an-id","scanName":"a scan"}"#;
+        const ASKED: &'static [&'static str] = &["an-id", "AN-ID"];
+
+        fn parts(&self) -> (&str, &BTreeMap<String, Value>) {
+            (&self.id, &self.extra)
+        }
+    }
+
+    fn refusal<T: Entity>(text: &str, id: &str) -> Error {
+        match pick::<T>(text, id) {
+            Ok(_) => panic!("{text} was taken for a {}", T::NAME),
+            Err(error) => error,
+        }
+    }
 
     #[test]
     fn every_form_of_the_answer_is_accepted() {
-        for text in [
-            AGENT.to_owned(),
-            AGENT.replacen('{', r#"{"@odata.context":"x","#, 1),
-            format!(r#"{{"@odata.context":"x","value":{AGENT}}}"#),
-            format!(r#"{{"value":[{AGENT}]}}"#),
-            format!(r#"{{"value":[{{"id":"other"}},{AGENT}]}}"#),
-        ] {
-            for id in ["org_machine", "MACHINE"] {
-                let agent = agent(&text, id).unwrap();
-                assert_eq!(agent.id, "org_machine", "{text}");
-                assert!(agent.extra.is_empty(), "{text}");
+        fn accepted<T: Sample>() {
+            let one = T::TEXT;
+            for text in [
+                one.to_owned(),
+                one.replacen('{', r#"{"@odata.context":"x","#, 1),
+                format!(r#"{{"@odata.context":"x","value":{one}}}"#),
+                format!(r#"{{"value":{one},"@odata.context":"x"}}"#),
+                format!(r#"{{"value":[{one}]}}"#),
+                format!(r#"{{"value": [ {{"id":"other"}},{one},{{"id":"another"}}]}}"#),
+            ] {
+                for id in T::ASKED {
+                    let entity: T = pick(&text, id).unwrap();
+                    let (id, extra) = entity.parts();
+                    assert_eq!((id, extra.len()), ("an-id", 0), "{text}");
+                }
             }
         }
+        accepted::<ScanAgent>();
+        accepted::<Machine>();
+        accepted::<ScanDefinition>();
     }
 
     #[test]
-    fn another_agent_is_never_taken_for_the_one() {
-        for text in [
-            r#"{"value":[]}"#,
-            r#"{"value":[{"id":"other","machineId":"also"}]}"#,
-        ] {
-            assert_eq!(
-                agent(text, "machine").unwrap_err().kind(),
-                ErrorKind::NotFound
-            );
+    fn another_one_out_of_a_list_is_never_taken_for_the_one() {
+        fn refused<T: Sample>() {
+            for text in [
+                r#"{"value":[]}"#,
+                r#"{"value":[{"id":"other"}]}"#,
+                r#"{"value":[{"id":"an-i"},{"id":"an-id-2"},{"id":" an-id"}]}"#,
+            ] {
+                let error = refusal::<T>(text, "an-id");
+                assert_eq!(error.kind(), ErrorKind::NotFound, "{text}");
+                assert!(error.to_string().contains(T::NAME), "{error}");
+            }
         }
+        refused::<ScanAgent>();
+        refused::<Machine>();
+        refused::<ScanDefinition>();
     }
 
     #[cfg(feature = "write")]
     #[test]
     fn one_that_was_just_made_comes_alone() {
-        let made = only::<crate::scan_definitions::ScanDefinition>;
+        let made = only::<ScanDefinition>;
         let definition = r#"{"id":"an-id","scanName":"a scan"}"#;
         for text in [
             definition.to_owned(),
@@ -181,26 +235,43 @@ mod tests {
 
     #[test]
     fn an_answer_that_is_cut_may_be_whole_the_next_time() {
-        for end in 1..AGENT.len() {
-            let text = AGENT.get(..end).unwrap();
-            assert!(agent(text, "machine").unwrap_err().is_damage(), "{text}");
+        fn damaged<T: Sample>() {
+            let listed = format!(r#"{{"value":[{}]}}"#, T::TEXT);
+            for whole in [T::TEXT, &listed] {
+                for end in 1..whole.len() {
+                    let text = whole.get(..end).unwrap();
+                    assert!(refusal::<T>(text, "an-id").is_damage(), "{text}");
+                }
+            }
         }
+        damaged::<ScanAgent>();
+        damaged::<Machine>();
+        damaged::<ScanDefinition>();
     }
 
     #[test]
     fn anything_else_is_a_decode_error() {
-        for text in [
-            r#"{"value":"x"}"#,
-            r#"{"value":[[1]]}"#,
-            r#"{"id":null}"#,
-            "{}",
-            r#"{"id":"a"}x"#,
-        ] {
-            assert_eq!(
-                agent(text, "a").unwrap_err().kind(),
-                ErrorKind::Decode,
-                "{text}"
-            );
+        fn misfit<T: Sample>() {
+            for text in [
+                r#"{"value":"x"}"#,
+                r#"{"value":7}"#,
+                r#"{"value":{}}"#,
+                r#"{"value":[[1]]}"#,
+                r#"{"value":[{"id":"an-id"},{"id":7.5}]}"#,
+                r#"{"id":null}"#,
+                r#"{"id":" "}"#,
+                "{}",
+                "[]",
+                "null",
+                r#"{"id":"an-id"}x"#,
+            ] {
+                let error = refusal::<T>(text, "an-id");
+                assert_eq!(error.kind(), ErrorKind::Decode, "{text}");
+                assert!(!error.is_damage(), "{text}");
+            }
         }
+        misfit::<ScanAgent>();
+        misfit::<Machine>();
+        misfit::<ScanDefinition>();
     }
 }

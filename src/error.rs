@@ -97,7 +97,8 @@ pub enum ErrorKind {
     /// The answer is not the JSON that was expected.
     Decode,
     /// The pages don't add up: a link to a foreign host or another path, one that leads in circles,
-    /// the same page again, more than three empty ones in a row, or more rows than can be counted.
+    /// the same page again, more than three empty ones in a row, more rows than can be counted, or a
+    /// machine among those of certain ids that has none of them.
     Paging,
     /// A wait was broken off by the caller.
     Cancelled,

@@ -1,5 +1,6 @@
 //! Machines: the pages «List machines API» and «Get machine by ID API».
 
+mod by_id;
 pub mod field;
 mod model;
 mod on_machine;
@@ -19,6 +20,7 @@ use crate::paging::{Items, Listing, PageSizes, Pages};
 use crate::permissions;
 use crate::rate_limit::Api;
 
+pub use by_id::{MachinesById, MachinesByIdIter};
 pub use model::{
     CloudProvider, DeviceValue, ExclusionReason, ExposureLevel, HealthStatus, InterfaceType,
     Machine, MachineIpAddress, ManagedBy, ManagedByStatus, OnboardingStatus, OperationalStatus,

@@ -77,6 +77,11 @@ impl<T> Items<T> {
     pub fn ended_by_not_found(&self) -> bool {
         self.walk.not_found
     }
+
+    /// An error about the row that was handed out last, with what is known of its call.
+    pub(crate) fn of_row(&self, error: Error) -> Error {
+        self.walk.of_page(error)
+    }
 }
 
 impl<T: DeserializeOwned> Iterator for Items<T> {

@@ -102,6 +102,9 @@ impl Default for RateLimits {
 
 /// An API of the service, each with limits of its own.
 ///
+/// Which calls the service counts together is not documented. Those on the same rows share the limits of
+/// one API here, which is the safe side.
+///
 /// # Example
 ///
 /// ```
@@ -112,13 +115,14 @@ impl Default for RateLimits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Api {
-    /// «List machines API».
+    /// «List machines API» and «Get machine by ID API».
     Machines,
     /// «Get all scan agents» and «Get scan agent by ID».
     ScanAgents,
-    /// «Get scan definitions».
+    /// «Get scan definitions», and with the feature `write` also «Add, update, or delete a scan
+    /// definition».
     ScanDefinitions,
-    /// «Get scan history by definition».
+    /// «Get scan history by definition» and «Get scan history by session».
     ScanHistory,
 }
 

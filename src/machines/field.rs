@@ -66,7 +66,8 @@ pub const RISK_SCORE: EnumField<RiskScore> = EnumField::new("riskScore");
 /// `rbacGroupId`: the number of the machine's group.
 pub const RBAC_GROUP_ID: NumberField = NumberField::new("rbacGroupId");
 
-/// `id`: the machine's id, 40 hexadecimal digits as a rule (newer editions of the page).
+/// `id`: the machine's id, 40 hexadecimal digits as a rule (newer editions of the page). For the
+/// machines of many ids see [`Client::machines_by_id`](crate::Client::machines_by_id).
 pub const ID: TextField = TextField::new("id");
 
 /// `version`: the operating system's version as text, for example `22H2` (newer editions of the

@@ -66,7 +66,8 @@ impl OnMachine for Machine {
 
 impl OnMachine for ScanAgent {
     fn machine_id(&self) -> Option<&str> {
-        self.machine_id.as_deref().or(in_agents_id(&self.id))
+        let machine = self.machine_id.as_deref().and_then(filled);
+        machine.or_else(|| in_agents_id(&self.id))
     }
 
     fn machine_name(&self) -> Option<&str> {
@@ -76,8 +77,8 @@ impl OnMachine for ScanAgent {
 
 impl OnMachine for ScannerAgent {
     fn machine_id(&self) -> Option<&str> {
-        let in_id = || self.id.as_deref().and_then(in_agents_id);
-        self.machine_id.as_deref().or_else(in_id)
+        let machine = self.machine_id.as_deref().and_then(filled);
+        machine.or_else(|| self.id.as_deref().and_then(in_agents_id))
     }
 
     fn machine_name(&self) -> Option<&str> {
@@ -88,12 +89,18 @@ impl OnMachine for ScannerAgent {
 /// The machine that ran the scan.
 impl OnMachine for ScanHistoryEntry {
     fn machine_id(&self) -> Option<&str> {
-        let scanner = self.scanner_id.as_deref()?;
-        Some(in_agents_id(scanner).unwrap_or(scanner))
+        let scanner = self.scanner_id.as_deref().and_then(filled)?;
+        in_agents_id(scanner).or(Some(scanner))
     }
 }
 
-/// The machine's id within an agent's, which is `<organisation>_<machine>`.
+/// The machine's id within an agent's, which is `<organisation>_<machine>`; a documented one has a space
+/// in its middle.
 fn in_agents_id(id: &str) -> Option<&str> {
-    id.rsplit_once('_').map(|(_, machine)| machine)
+    id.rsplit_once('_').and_then(|(_, machine)| filled(machine))
+}
+
+/// Blank text names nothing, and would be refused as an id.
+fn filled(id: &str) -> Option<&str> {
+    Some(id.trim()).filter(|id| !id.is_empty())
 }

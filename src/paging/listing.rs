@@ -119,7 +119,16 @@ impl Listing {
         self.query(self.skip, self.page_rows(self.top))
     }
 
-    pub(super) fn check(&self) -> Result<(), Error> {
+    /// Path and query of the longest call.
+    fn length(&self) -> usize {
+        self.operation.path.len() + self.query(u64::MAX, Some(u64::MAX)).len()
+    }
+
+    pub(crate) fn is_too_long(&self) -> bool {
+        self.length() > URL_LIMIT
+    }
+
+    pub(crate) fn check(&self) -> Result<(), Error> {
         if let Some(why) = &self.invalid {
             return Err(Error::invalid(why.clone()));
         }
@@ -135,10 +144,10 @@ impl Listing {
                 return Err(Error::invalid("a query option needs a name"));
             }
         }
-        let length = self.operation.path.len() + self.query(u64::MAX, Some(u64::MAX)).len();
-        if length > URL_LIMIT {
+        if self.is_too_long() {
             return Err(Error::invalid(format!(
-                "path and query are {length} bytes long, and the most that is sent is {URL_LIMIT}"
+                "path and query are {} bytes long, and the most that is sent is {URL_LIMIT}",
+                self.length()
             ))
             .with_hint("split a long `is_in` list into several requests"));
         }

@@ -334,7 +334,7 @@ impl Walk {
 
     /// An error about what the present page holds, which may be the token that was sent for it: as a
     /// link's host, as a key.
-    fn of_page(&self, error: Error) -> Error {
+    pub(super) fn of_page(&self, error: Error) -> Error {
         let error = match &self.sent {
             Some(sent) => sent.out_of(error),
             None => error,

@@ -116,6 +116,24 @@ pub struct ScanHistoryEntry {
 /// assert_eq!(target.scan_status, Some(ScanStatus::Success));
 /// # Ok::<(), serde_json::Error>(())
 /// ```
+///
+/// # Example: the machines at a target's address
+///
+/// A target has no id. Its address leads to the machines that had it last, as far as they are in the
+/// tenant: an address wanders from machine to machine, so there may be several.
+///
+/// ```no_run
+/// use defender_endpoint::machines::field;
+///
+/// # let client = defender_endpoint::Client::from_env()?;
+/// # let target = defender_endpoint::scan_history::ScannedTarget::default();
+/// if let Some(ip) = &target.ip {
+///     for machine in client.machines().filter(field::LAST_IP_ADDRESS.eq(ip)) {
+///         println!("{ip} was last seen at {:?}", machine?.computer_dns_name);
+///     }
+/// }
+/// # Ok::<(), defender_endpoint::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

@@ -310,6 +310,22 @@ fn each_api_has_its_own_windows_and_the_agent_by_id_counts_with_the_agents() {
     );
 }
 
+#[test]
+fn one_machine_and_several_by_id_count_with_the_machines_and_one_definition_with_the_definitions() {
+    let service = Service::new();
+    let limits = RateLimits::new(1, 1);
+    let client = service.client(limits).build().unwrap();
+    assert!(client.machines().into_iter().next().is_none());
+    assert_eq!(kind(client.machine("a-machine")), REFUSED);
+    assert_eq!(kind(client.machine_of("a-machine")), REFUSED);
+    let by_id = client.machines_by_id(["a-machine"]).into_iter().next();
+    assert_eq!(kind(by_id.unwrap()), REFUSED);
+    let client = service.client(limits).build().unwrap();
+    client.scan_definitions().unwrap();
+    assert_eq!(kind(client.scan_definition("a-definition")), REFUSED);
+    assert_eq!(service.calls().len(), 2);
+}
+
 // ---- How long one waits ----
 
 #[test]

@@ -34,7 +34,7 @@
 //! | F16 | 401 with a token that looks valid | `http::a_401_in_mid_walk_fetches_one_token_and_goes_on`; `http::a_401_that_stays_is_reported_after_one_fresh_token`; `http::the_same_token_is_not_sent_again_after_a_401` |
 //! | F17 | 403 | `http::a_403_keeps_the_message_and_names_the_permissions_of_its_operation` |
 //! | F18 | 404 for the list of machines | `http::a_404_of_the_service_ends_the_machines_and_is_told`; `http::a_404_of_anybody_else_is_an_error_and_no_empty_fleet`; `http::a_404_of_any_other_list_is_not_found` |
-//! | F19 | 404 for one agent | `http::a_404_for_one_agent_shows_its_id` |
+//! | F19 | 404 for one entity | `http::a_404_for_one_entity_shows_its_id`; `http::a_404_for_several_machines_is_none_for_each_if_it_is_the_services` |
 //! | F20 | 408, 500, 502, 503, 504 | `http::a_status_that_may_pass_is_tried_again`; `http::a_call_succeeds_after_failures_that_pass`; `http::after_the_last_retry_the_real_error_comes_with_the_number_of_tries` |
 //! | F21 | 501, 505, 418 | `http::a_status_that_will_not_pass_is_not_tried_again` |
 //! | F22 | error body of HTML, of nothing, of plain text, huge | `http::an_error_body_in_any_state_of_repair_is_read`; `http::an_error_body_that_is_no_text_does_no_harm`; `http::the_html_of_a_gateway_is_a_message_and_is_tried_again`; `http::control_characters_never_reach_a_log_line`; `http::control_characters_are_no_message`; `http::a_long_error_body_is_cut`; `http::a_huge_error_body_is_not_read_to_its_end`; `http::an_error_body_that_is_cut_leaves_its_status`; `http::a_compressed_refusal_that_is_cut_or_a_bomb_leaves_its_status` |
@@ -117,7 +117,7 @@
 //!
 //! | fault | | proved by |
 //! | --- | --- | --- |
-//! | F77 | JSON cut at its right length | `values::a_page_that_ends_too_soon_is_asked_for_once_more`; `values::an_agent_that_ends_too_soon_is_asked_for_once_more`; `values::broken_json_is_an_error_that_says_where` |
+//! | F77 | JSON cut at its right length | `values::a_page_that_ends_too_soon_is_asked_for_once_more`; `values::an_entity_that_ends_too_soon_is_asked_for_once_more`; `values::machines_that_end_too_soon_are_asked_for_once_more`; `values::broken_json_is_an_error_that_says_where` |
 //! | F78 | wrong types | `values::an_error_in_a_row_names_the_call_the_row_and_the_key_and_shows_no_value`; `values::an_error_in_a_session_shows_no_value_either`; `values::every_value_may_be_null_and_none_of_another_type_is_shown`; `values::numbers_come_as_text_and_text_as_numbers` |
 //! | F79 | unknown fields and values | `values::unknown_keys_and_names_are_kept` |
 //! | F80 | nesting bomb | `values::nesting_bombs_end_no_stack` |
@@ -134,8 +134,8 @@
 //!
 //! | fault | | proved by |
 //! | --- | --- | --- |
-//! | F89 | id that is none | `inputs::an_id_that_is_empty_blank_or_a_dot_segment_costs_no_call_no_permit_and_no_token`; `inputs::any_agent_id_is_refused_or_arrives_as_exactly_that_one_segment` |
-//! | F90 | id of any characters | `inputs::an_id_is_one_segment_of_the_path_whatever_it_holds`; `inputs::an_id_with_control_characters_is_refused`; `inputs::an_id_that_makes_the_url_too_long_is_refused`; `inputs::a_definitions_id_is_one_string_of_the_body_whatever_it_holds`; `inputs::any_agent_id_is_refused_or_arrives_as_exactly_that_one_segment` |
+//! | F89 | id that is none | `inputs::an_id_that_is_empty_blank_or_a_dot_segment_costs_no_call_no_permit_and_no_token`; `inputs::any_id_is_refused_or_arrives_as_exactly_that_one_segment` |
+//! | F90 | id of any characters | `inputs::an_id_is_one_segment_of_the_path_whatever_it_holds`; `inputs::an_id_with_control_characters_is_refused`; `inputs::an_id_that_makes_the_url_too_long_is_refused`; `inputs::a_definitions_id_is_one_string_of_the_body_whatever_it_holds`; `inputs::any_id_is_refused_or_arrives_as_exactly_that_one_segment` |
 //! | F91 | filter values that break out | `inputs::a_filter_value_is_one_literal_whatever_it_holds`; `inputs::a_filter_arrives_decoded_as_it_was_meant`; `inputs::any_filter_value_arrives_as_exactly_that_literal` |
 //! | F92 | raw filter that can't be sent | `inputs::a_filter_that_cannot_be_sent_is_the_first_error`; `inputs::a_query_that_is_too_long_is_refused`; `inputs::a_raw_filter_is_sent_encoded_up_to_the_limit`; `inputs::what_can_not_be_asked_for_is_the_first_error_and_costs_no_call` |
 //! | F93 | sizes and lists out of range | `inputs::a_top_of_nothing_sends_nothing_and_one_beyond_a_page_asks_for_a_page`; `inputs::machines_page_size_out_of_range_is_refused_with_the_range`; `inputs::history_page_size_out_of_range_is_refused_with_the_range`; `inputs::history_without_ids_is_refused`; `inputs::history_sends_an_id_once_and_keeps_the_order`; `inputs::history_takes_ten_thousand_ids`; `inputs::what_can_not_be_asked_for_is_the_first_error_and_costs_no_call` |
@@ -178,6 +178,7 @@ mod errors;
 mod faults;
 mod limits;
 mod logs;
+mod lookups;
 #[cfg(feature = "rustls")]
 mod mutual_tls;
 #[cfg(feature = "native-tls")]

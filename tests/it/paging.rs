@@ -755,6 +755,8 @@ fn walks_can_be_sent_to_another_thread_and_requests_shared() {
     movable(&session_pages);
     shared(&client.machines());
     shared(&client.scan_history(["a"]));
+    movable(&client.machines_by_id(["a"]).into_iter());
+    shared(&client.machines_by_id(["a"]));
     let mut items = client.machines().deserialize::<Row>().into_iter();
     assert_eq!(items.next().unwrap().unwrap().n, 0);
     let rest = std::thread::spawn(move || whole(items)).join().unwrap();

@@ -51,8 +51,15 @@ pub(crate) fn first<T>(
 #[test]
 fn every_read_sends_these_headers_and_no_others() {
     type Act = fn(&Client);
-    let acts: [(&str, Act); 4] = [
+    let acts: [(&str, Act); 7] = [
         ("/api/machines", |client| walk(client.machines())),
+        ("/api/machines/an-id", |client| {
+            client.machine("an-id").unwrap_err();
+        }),
+        ("/api/machines?$filter=id%20eq%20%27an-id%27", |client| {
+            let found = first(client.machines_by_id(["an-id"])).unwrap();
+            assert_eq!(found, ("an-id".to_owned(), None));
+        }),
         ("/api/DeviceAuthenticatedScanAgents", |client| {
             client.scan_agents().unwrap();
         }),
@@ -61,6 +68,9 @@ fn every_read_sends_these_headers_and_no_others() {
         }),
         ("/api/DeviceAuthenticatedScanDefinitions", |client| {
             client.scan_definitions().unwrap();
+        }),
+        ("/api/DeviceAuthenticatedScanDefinitions/an-id", |client| {
+            client.scan_definition("an-id").unwrap_err();
         }),
     ];
     for (path, act) in acts {

@@ -52,6 +52,10 @@ fn a_requests_own_deadline_goes_before_the_clients() {
     let error = hasty.into_iter().next().unwrap().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Throttled);
     assert!(client.machines().into_iter().next().unwrap().is_ok());
+    tenant.fail(Fault::throttled(seconds(20)).path("/api/machines"));
+    let hasty = client.machines_by_id(["an-id"]).deadline(seconds(5));
+    let error = hasty.into_iter().next().unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Throttled);
     let refused = client.machines().deadline(Duration::ZERO);
     let error = refused.into_iter().next().unwrap().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);

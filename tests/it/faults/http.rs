@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use defender_endpoint::machines::ListMachines;
+use defender_endpoint::scan_agents::ScanAgent;
 use defender_endpoint::testing::{Clock, FakeClock, Fault, Tenant};
 use defender_endpoint::{AccessToken, Client, Credential, Error, ErrorKind, Items, TokenRequest};
 use serde::de::IgnoredAny;
@@ -29,21 +30,24 @@ fn first<T>(rows: impl IntoIterator<Item = Result<T, Error>>) -> Error {
 }
 
 /// The error of each operation with a server that answers none of them well.
-fn errors_of_all(client: &Client) -> [Error; 7] {
+fn errors_of_all(client: &Client) -> [Error; 10] {
     let history = client.scan_history(["an-id"]);
     [
         first(client.machines()),
         first(client.machines().pages()),
+        first(client.machines_by_id(["an-id"])),
+        client.machine("an-id").unwrap_err(),
         client.scan_agents().unwrap_err(),
         client.scan_agent("an-id").unwrap_err(),
         client.scan_definitions().unwrap_err(),
+        client.scan_definition("an-id").unwrap_err(),
         first(&history),
         first(history.pages()),
     ]
 }
 
 /// The same, where nothing may be tried again.
-fn final_errors_of_all(fault: &Answer) -> [Error; 7] {
+fn final_errors_of_all(fault: &Answer) -> [Error; 10] {
     let server = RawServer::sending(fault.clone());
     let clock = FakeClock::new();
     let errors = errors_of_all(&retrying(&server.url(), &clock).build().unwrap());
@@ -216,7 +220,7 @@ fn a_403_keeps_the_message_and_names_the_permissions_of_its_operation() {
         let report = format!("{error:?}");
         let hint = report.lines().last().unwrap();
         assert!(hint.starts_with("  hint: "), "{report}");
-        let permissions = if at < 2 {
+        let permissions = if at < 4 {
             ["Machine.Read.All or Machine.ReadWrite.All", "'View Data'"]
         } else {
             [scan, "delegated"]
@@ -341,6 +345,8 @@ fn a_404_of_any_other_list_is_not_found() {
             client.scan_agents().unwrap_err(),
             client.scan_definitions().unwrap_err(),
             client.scan_agent("an-id").unwrap_err(),
+            client.machine("an-id").unwrap_err(),
+            client.scan_definition("an-id").unwrap_err(),
         ];
         assert!(!history.ended_by_not_found());
         for error in errors {
@@ -353,22 +359,69 @@ fn a_404_of_any_other_list_is_not_found() {
     }
 }
 
-/// F19: an agent that there is not is a 404 of its own kind, final, and shows the id.
+/// F19: what there is not is a 404 of its own kind, final, and shows the id that was asked for.
 #[test]
-fn a_404_for_one_agent_shows_its_id() {
-    let server = RawServer::sending(Answer::new(404, &[], SERVICE));
-    let client = retrying(&server.url(), &FakeClock::new()).build().unwrap();
-    let error = client.scan_agent("an-id").unwrap_err();
-    assert_eq!(
-        (error.kind(), error.status(), error.is_retryable()),
-        (ErrorKind::NotFound, Some(404), false)
-    );
-    assert!(
-        error.to_string().contains("/an-id: 404 Not Found"),
-        "{error}"
-    );
-    assert_eq!(error.message(), Some("Something is wrong."));
-    assert_eq!(server.calls(), 1);
+fn a_404_for_one_entity_shows_its_id() {
+    type Get = fn(&Client) -> Error;
+    let gets: [(&str, Get); 4] = [
+        (AGENTS, |client| client.scan_agent("an-id").unwrap_err()),
+        ("/api/machines", |client| {
+            client.machine("an-id").unwrap_err()
+        }),
+        ("/api/machines", |client| {
+            let agent = ScanAgent::new("org_an-id");
+            client.machine_of(&agent).unwrap_err()
+        }),
+        ("/api/DeviceAuthenticatedScanDefinitions", |client| {
+            client.scan_definition("an-id").unwrap_err()
+        }),
+    ];
+    for (path, get) in gets {
+        let server = RawServer::sending(Answer::new(404, &[], SERVICE));
+        let client = retrying(&server.url(), &FakeClock::new()).build().unwrap();
+        let error = get(&client);
+        assert_eq!(
+            (error.kind(), error.status(), error.is_retryable()),
+            (ErrorKind::NotFound, Some(404), false)
+        );
+        let text = error.to_string();
+        let said = format!("GET {path}/an-id: 404 Not Found");
+        assert!(text.starts_with(&said), "{text}");
+        assert_eq!(error.message(), Some("Something is wrong."));
+        assert_eq!(server.calls(), 1);
+    }
+}
+
+/// F19: of several machines each comes without one where the service knows no machines at all, which
+/// is told, while a 404 of anybody else is an error.
+#[test]
+fn a_404_for_several_machines_is_none_for_each_if_it_is_the_services() {
+    let lookups = |answer| {
+        let server = RawServer::sending(answer);
+        let client = retrying(&server.url(), &FakeClock::new()).build().unwrap();
+        let mut items = client.machines_by_id(["a", "b"]).into_iter();
+        let outcomes: Vec<_> = items.by_ref().collect();
+        assert_eq!(server.calls(), 1);
+        (outcomes, items)
+    };
+    for body in SERVICE_404 {
+        let (outcomes, items) = lookups(Answer::new(404, &[], body));
+        let none: Vec<_> = outcomes.into_iter().map(Result::unwrap).collect();
+        assert_eq!(none, [("a".to_owned(), None), ("b".to_owned(), None)]);
+        assert!(items.met_not_found() && items.remaining().is_empty());
+    }
+    for body in FOREIGN_404 {
+        let (outcomes, items) = lookups(Answer::new(404, &HTML, body));
+        let [Err(error)] = &outcomes[..] else {
+            panic!("somebody's 404 was taken for the service's: {outcomes:?}");
+        };
+        assert_eq!(
+            (error.kind(), error.status()),
+            (ErrorKind::NotFound, Some(404))
+        );
+        assert!(!items.met_not_found());
+        assert_eq!(items.remaining(), ["a", "b"]);
+    }
 }
 
 // --- F20 and F21: the server in trouble

@@ -21,8 +21,25 @@ use crate::support::raw::{Answer, Forbidden, RawServer, cloud};
 use crate::support::{builder, client};
 
 const NOTHING: &str = r#"{"value":[]}"#;
-const AGENT: &str = r#"{"id":"an-agent"}"#;
+const ENTITY: &str = r#"{"id":"an-id"}"#;
 const DAY: Duration = Duration::from_secs(86_400);
+
+pub(super) type Get = fn(&Client, &str) -> Result<String, Error>;
+/// What is asked for by one id, and where.
+pub(super) const ENTITIES: [(&str, Get); 4] = [
+    ("/api/DeviceAuthenticatedScanAgents/", |client, id| {
+        client.scan_agent(id).map(|agent| agent.id)
+    }),
+    ("/api/machines/", |client, id| {
+        client.machine(id).map(|machine| machine.id)
+    }),
+    ("/api/machines/", |client, id| {
+        client.machine_of(id).map(|machine| machine.id)
+    }),
+    ("/api/DeviceAuthenticatedScanDefinitions/", |client, id| {
+        client.scan_definition(id).map(|definition| definition.id)
+    }),
+];
 
 /// A client whose limiter has one call to give, and no patience; and its server.
 fn one_call_client() -> (Client, RawServer) {
@@ -35,8 +52,8 @@ fn one_call_client() -> (Client, RawServer) {
     (client, server)
 }
 
-/// F89: what is no id is refused before any call, permit or token, as an agent's and as a
-/// definition's: `..` would be another path at a proxy, be it encoded or not.
+/// F89: what is no id is refused before any call, permit or token, of an entity and of several:
+/// `..` would be another path at a proxy, be it encoded or not.
 #[test]
 fn an_id_that_is_empty_blank_or_a_dot_segment_costs_no_call_no_permit_and_no_token() {
     #[derive(Debug)]
@@ -64,13 +81,17 @@ fn an_id_that_is_empty_blank_or_a_dot_segment_costs_no_call_no_permit_and_no_tok
         "\n..\n",
     ] {
         for client in [&client, &without_token] {
-            let agent = client.scan_agent(id).unwrap_err();
+            let entities = ENTITIES.map(|(_, get)| get(client, id).unwrap_err());
+            let mut by_id = client.machines_by_id(["good", id, "better"]).into_iter();
+            let of_several = by_id.next().unwrap().unwrap_err();
+            assert!(by_id.next().is_none() && by_id.next().is_none());
             let history = client.scan_history(["good", id, "better"]);
             let mut items = history.iter();
             let of_history = items.next().unwrap().unwrap_err();
             assert!(items.next().is_none() && items.next().is_none());
             let of_pages = history.pages().next().unwrap().unwrap_err();
-            for error in [agent, of_history, of_pages] {
+            let others = [of_several, of_history, of_pages];
+            for error in entities.into_iter().chain(others) {
                 assert_eq!(error.kind(), ErrorKind::InvalidInput, "{id:?}: {error}");
                 assert_eq!((error.attempts(), error.is_retryable()), (0, false));
                 assert!(error.to_string().contains("the id is"), "{error}");
@@ -80,8 +101,10 @@ fn an_id_that_is_empty_blank_or_a_dot_segment_costs_no_call_no_permit_and_no_tok
     assert_eq!(server.connections(), 0);
     // The only call that the limiter has of each API is still there.
     assert_eq!(client.scan_agents().unwrap().len(), 0);
+    assert_eq!(client.scan_definitions().unwrap().len(), 0);
+    walk(client.machines());
     walk(client.scan_history(["a"]).top(1));
-    assert_eq!(server.calls(), 2);
+    assert_eq!(server.calls(), 4);
     let error = client.scan_agents().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::RateLimited);
     let error = first(client.scan_history(["a"])).unwrap_err();
@@ -107,10 +130,12 @@ fn an_id_is_one_segment_of_the_path_whatever_it_holds() {
         ("a;b=c,d", "a%3Bb%3Dc%2Cd"),
         ("...", "..."),
     ] {
-        let server = RawServer::sending(Answer::json(AGENT));
-        client(&server.url()).scan_agent(id).unwrap();
-        let expected = format!("GET /api/DeviceAuthenticatedScanAgents/{segment} HTTP/1.1");
-        assert_eq!(server.only().request_line(), expected);
+        for (path, get) in ENTITIES {
+            let server = RawServer::sending(Answer::json(ENTITY));
+            get(&client(&server.url()), id).unwrap();
+            let expected = format!("GET {path}{segment} HTTP/1.1");
+            assert_eq!(server.only().request_line(), expected);
+        }
     }
 }
 
@@ -129,7 +154,11 @@ fn an_id_with_control_characters_is_refused() {
         "\u{7f}",
         "\u{85}",
     ] {
-        let text = refused(|client| client.scan_agent(id));
+        for (_, get) in ENTITIES {
+            let text = refused(|client| get(client, id));
+            assert!(text.contains("id"), "{text}");
+        }
+        let text = refused(|client| first(client.machines_by_id([id])));
         assert!(text.contains("id"), "{text}");
     }
 }
@@ -137,9 +166,11 @@ fn an_id_with_control_characters_is_refused() {
 /// F90: so is an id that is longer than any, and would make the URL too long.
 #[test]
 fn an_id_that_makes_the_url_too_long_is_refused() {
-    let server = RawServer::sending(Answer::json(r#"{"id":"a"}"#));
-    let outcome = client(&server.url()).scan_agent("x".repeat(20_000));
-    assert_eq!(outcome.unwrap_err().kind(), ErrorKind::InvalidInput);
+    let long = "x".repeat(20_000);
+    for (_, get) in ENTITIES {
+        refused(|client| get(client, &long));
+    }
+    refused(|client| first(client.machines_by_id([&long])));
 }
 
 /// F90: an id of a definition is one string of the JSON body.
@@ -190,30 +221,30 @@ fn unlimited(server: &RawServer) -> Client {
 
 /// F89, F90: of any text whatever.
 #[test]
-fn any_agent_id_is_refused_or_arrives_as_exactly_that_one_segment() {
-    let server = RawServer::sending(Answer::json(AGENT));
+fn any_id_is_refused_or_arrives_as_exactly_that_one_segment() {
+    let server = RawServer::sending(Answer::json(ENTITY));
     let client = unlimited(&server);
-    property(&awkward(), |id| {
-        server.forget();
-        let outcome = client.scan_agent(&id);
-        let seen = server.requests();
-        if let Err(error) = outcome {
-            prop_assert_eq!(error.kind(), ErrorKind::InvalidInput, "{}", error);
-            prop_assert!(seen.is_empty());
-            return Ok(());
-        }
-        prop_assert_eq!(seen.len(), 1);
-        prop_assert_eq!(seen[0].request_line().split(' ').count(), 3);
-        let segment = seen[0]
-            .target()
-            .strip_prefix("/api/DeviceAuthenticatedScanAgents/")
-            .unwrap();
-        let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte);
-        prop_assert!(segment.bytes().all(harmless), "{}", segment);
-        prop_assert!(!matches!(segment, "" | "." | ".."));
-        prop_assert_eq!(percent_decode_str(segment).decode_utf8().unwrap(), id);
-        Ok(())
-    });
+    property(
+        &(awkward(), prop::sample::select(&ENTITIES[..])),
+        |(id, (path, get))| {
+            server.forget();
+            let outcome = get(&client, &id);
+            let seen = server.requests();
+            if let Err(error) = outcome {
+                prop_assert_eq!(error.kind(), ErrorKind::InvalidInput, "{}", error);
+                prop_assert!(seen.is_empty());
+                return Ok(());
+            }
+            prop_assert_eq!(seen.len(), 1);
+            prop_assert_eq!(seen[0].request_line().split(' ').count(), 3);
+            let segment = seen[0].target().strip_prefix(path).unwrap();
+            let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte);
+            prop_assert!(segment.bytes().all(harmless), "{}", segment);
+            prop_assert!(!matches!(segment, "" | "." | ".."));
+            prop_assert_eq!(percent_decode_str(segment).decode_utf8().unwrap(), id);
+            Ok(())
+        },
+    );
 }
 
 /// F91: a value is one literal, its quotes doubled and all of it encoded, whatever it holds and
@@ -773,6 +804,8 @@ fn a_deadline_must_not_be_zero_and_may_be_endless() {
     let text = refused(|client| first(client.machines().deadline(Duration::ZERO)));
     assert!(text.contains("the deadline is zero"), "{text}");
     let text = refused(|client| first(client.scan_history(["a"]).deadline(Duration::ZERO)));
+    assert!(text.contains("the deadline is zero"), "{text}");
+    let text = refused(|client| first(client.machines_by_id(["a"]).deadline(Duration::ZERO)));
     assert!(text.contains("the deadline is zero"), "{text}");
     works(|builder| builder.deadline(Duration::MAX));
     sent(|client| walk(client.machines().deadline(Duration::MAX)));

@@ -77,6 +77,15 @@ fn calls(planted: &Planted, builder: ClientBuilder, rows: bool) {
     look(planted, &client.scan_agents(), rows);
     look(planted, &client.scan_agent("an-id"), rows);
     look(planted, &client.scan_definitions(), rows);
+    look(planted, &client.machine("an-id"), rows);
+    look(planted, &client.scan_definition("an-id"), rows);
+    let by_id = client.machines_by_id(["an-id", "1e5bc9d7e413ddd7902c2932e418702b84d0cc07"]);
+    planted.look_at(&by_id);
+    let mut items = by_id.into_iter();
+    while let Some(machine) = items.next() {
+        look(planted, &machine, rows);
+        planted.look_at(&items);
+    }
     planted.look_at(&client);
     planted.look_at(&client.quota());
 }
@@ -94,12 +103,15 @@ fn answered(planted: &Planted, answers: impl IntoIterator<Item = Answer>) {
 
 /// A row of each list, as documented; the passwords of the scans are the secret.
 fn tenant(planted: &Planted) -> impl FnMut(&Request) -> Answer + Send + 'static {
-    let definitions = format!(r#"{{"value":[{}]}}"#, definition(&planted.json()));
+    let definition = definition(&planted.json());
+    let definitions = format!(r#"{{"value":[{definition}]}}"#);
     move |seen| {
         let path = seen.target().split('?').next().unwrap();
         let body = match path.rsplit('/').next().unwrap() {
             "machines" if seen.number("$skip").unwrap_or(0) > 0 => NOTHING.to_owned(),
             "machines" => fixture("machines.json"),
+            "an-id" if path.contains("/machines/") => fixture("machine_by_id.json"),
+            "an-id" if path.contains("Definitions/") => definition.clone(),
             "DeviceAuthenticatedScanAgents" => fixture("scan_agents.json"),
             "DeviceAuthenticatedScanDefinitions" => definitions.clone(),
             "an-id" => fixture("scan_agent_by_id.json")
@@ -323,6 +335,11 @@ fn what_is_refused_before_it_is_used_is_in_no_text() {
         let client = builder.build().unwrap();
         for id in [format!("{raw}\n"), format!("{raw}\0"), raw.repeat(600)] {
             planted.look_at_error(&client.scan_agent(&id).unwrap_err());
+            planted.look_at_error(&client.machine(&id).unwrap_err());
+            planted.look_at_error(&client.scan_definition(&id).unwrap_err());
+            if let Some(Err(error)) = client.machines_by_id([&id]).into_iter().next() {
+                planted.look_at_error(&error);
+            }
             if let Some(Err(error)) = client.scan_history([&id]).into_iter().next() {
                 planted.look_at_error(&error);
             }

@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::inputs::ENTITIES;
 use crate::decoding::shown;
 use crate::paging::{machines, numbers, page, persistent, walk, whole};
 use crate::support::builder;
@@ -136,22 +137,48 @@ fn a_page_that_ends_too_soon_is_asked_for_once_more() {
     }
 }
 
-/// F77: the same for a single agent.
+/// F77: the same for what is asked for by its id.
 #[test]
-fn an_agent_that_ends_too_soon_is_asked_for_once_more() {
-    let body = r#"{"id":"an-id","machineId":"m","new":[1,{}]}"#;
+fn an_entity_that_ends_too_soon_is_asked_for_once_more() {
+    let body = r#"{"id":"an-id","new":[1,{}]}"#;
+    for (_, get) in ENTITIES {
+        for cut in 1..body.len() {
+            let bad = Answer::json(&body[..cut]);
+            let server = RawServer::sending(bad.clone());
+            let error = get(&client(&server), "an-id").unwrap_err();
+            assert_eq!(
+                (error.kind(), error.is_retryable(), error.attempts()),
+                (ErrorKind::Transport, true, 2),
+                "cut at {cut}: {error}"
+            );
+            assert_eq!(server.calls(), 2);
+            let server = RawServer::script([bad, Answer::json(body)]);
+            assert_eq!(get(&client(&server), "an-id").unwrap(), "an-id");
+            assert_eq!(server.calls(), 2);
+        }
+    }
+}
+
+/// F77: the same for several machines, none of which is handed out before all are there.
+#[test]
+fn machines_that_end_too_soon_are_asked_for_once_more() {
+    let body = r#"{"value":[{"id":"a","new":[1,{}]},{"id":"b"}]}"#;
     for cut in 1..body.len() {
         let bad = Answer::json(&body[..cut]);
         let server = RawServer::sending(bad.clone());
-        let error = client(&server).scan_agent("an-id").unwrap_err();
+        let mut items = client(&server).machines_by_id(["a", "b"]).into_iter();
+        let error = items.next().unwrap().unwrap_err();
         assert_eq!(
             (error.kind(), error.is_retryable(), error.attempts()),
             (ErrorKind::Transport, true, 2),
             "cut at {cut}: {error}"
         );
-        assert_eq!(server.calls(), 2);
+        assert!(items.next().is_none());
+        assert_eq!(items.remaining(), ["a", "b"]);
         let server = RawServer::script([bad, Answer::json(body)]);
-        assert_eq!(client(&server).scan_agent("an-id").unwrap().id, "an-id");
+        let items = client(&server).machines_by_id(["a", "b"]).into_iter();
+        let found = items.map(|item| item.unwrap().1.map(|machine| machine.id));
+        assert_eq!(found.flatten().collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!(server.calls(), 2);
     }
 }
@@ -939,10 +966,19 @@ fn a_row_without_an_id_is_one_error() {
         assert_eq!((ids, server.calls()), (vec!["c".to_owned()], 2), "{bad}");
 
         let server = RawServer::pages([format!("{{\"value\":[{bad}]}}")]);
-        let lists: [List; 3] = [
+        let lists: [List; 6] = [
             |client| client.scan_agents().map(|it| it.len()),
             |client| client.scan_definitions().map(|it| it.len()),
             |client| client.scan_agent("a").map(|_| 1),
+            |client| client.machine("a").map(|_| 1),
+            |client| client.scan_definition("a").map(|_| 1),
+            |client| {
+                client
+                    .machines_by_id(["a"])
+                    .iter()
+                    .map(|it| it.map(|_| 1))
+                    .sum()
+            },
         ];
         for list in lists {
             let error = list(&self::client(&server)).unwrap_err();
@@ -952,7 +988,7 @@ fn a_row_without_an_id_is_one_error() {
                 "{bad}"
             );
         }
-        assert_eq!(server.calls(), 3);
+        assert_eq!(server.calls(), lists.len());
     }
     let server = RawServer::pages([r#"{"value":[{}]}"#]);
     let (sessions, failure) = all(&mut client(&server).scan_history(["a"]).top(1).into_iter());
@@ -1118,21 +1154,47 @@ fn any_body_is_rows_or_one_error_for_every_list() {
     });
 }
 
-/// Whatever an entity is, it is an agent or one error.
+/// Whatever an entity is, it is one or one error.
 #[test]
-fn any_body_is_an_agent_or_one_error() {
+fn any_body_is_an_entity_or_one_error() {
+    for_any_body(|stage, body, _| {
+        for (_, get) in ENTITIES {
+            stage.set(Answer::json(body));
+            let outcome = get(&stage.client, "a");
+            assert!(stage.server.calls() <= 2);
+            match outcome {
+                Ok(id) => assert!(!id.trim().is_empty()),
+                Err(error) => {
+                    let kind = error.kind();
+                    let kinds = [ErrorKind::Decode, ErrorKind::Transport, ErrorKind::NotFound];
+                    assert!(kinds.contains(&kind), "{error:?}");
+                    judge(&error, body);
+                }
+            }
+        }
+    });
+}
+
+/// Whatever the answer for several machines is, it is an answer for each, or one error and none.
+#[test]
+fn any_body_answers_for_each_machine_or_is_one_error() {
     for_any_body(|stage, body, _| {
         stage.set(Answer::json(body));
-        let outcome = stage.client.scan_agent("a");
-        assert!(stage.server.calls() <= 2);
-        match outcome {
-            Ok(agent) => assert!(!agent.id.trim().is_empty()),
-            Err(error) => {
-                let kind = error.kind();
-                let kinds = [ErrorKind::Decode, ErrorKind::Transport, ErrorKind::NotFound];
-                assert!(kinds.contains(&kind), "{error:?}");
-                judge(&error, body);
+        let mut items = stage.client.machines_by_id(["a", "1"]).into_iter();
+        let outcomes: Vec<_> = items.by_ref().collect();
+        match &outcomes[..] {
+            [Ok((one, _)), Ok((other, _))] => {
+                assert_eq!((one.as_str(), other.as_str()), ("a", "1"));
+                assert!(items.remaining().is_empty());
             }
+            [Err(error)] => {
+                assert_eq!(items.remaining(), ["a", "1"]);
+                let kind = error.kind();
+                let kinds = [ErrorKind::Decode, ErrorKind::Transport, ErrorKind::Paging];
+                assert!(kinds.contains(&kind), "{error:?}");
+                judge(error, body);
+            }
+            others => panic!("{others:?}"),
         }
     });
 }
