@@ -213,21 +213,22 @@ mod tests {
     #[cfg(feature = "write")]
     #[test]
     fn one_that_was_just_made_comes_alone() {
-        const AGENT: &str = ScanAgent::TEXT;
+        let made = only::<ScanDefinition>;
+        let definition = r#"{"id":"an-id","scanName":"a scan"}"#;
         for text in [
-            AGENT.to_owned(),
-            format!(r#"{{"value":{AGENT}}}"#),
-            format!(r#"{{"value":[{AGENT}]}}"#),
+            definition.to_owned(),
+            format!(r#"{{"value":{definition}}}"#),
+            format!(r#"{{"value":[{definition}]}}"#),
         ] {
-            assert_eq!(only::<ScanAgent>(&text).unwrap().id, "an-id");
+            assert_eq!(made(&text).unwrap().id, "an-id");
         }
         for (text, count) in [
             (r#"{"value":[]}"#.to_owned(), 0),
-            (format!(r#"{{"value":[{AGENT},{AGENT}]}}"#), 2),
+            (format!(r#"{{"value":[{definition},{definition}]}}"#), 2),
         ] {
-            let error = only::<ScanAgent>(&text).unwrap_err();
+            let error = made(&text).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Decode);
-            let wanted = format!("the answer is a list of {count}, not one scan agent");
+            let wanted = format!("the answer is a list of {count}, not one scan definition");
             assert_eq!(error.to_string(), wanted);
         }
     }

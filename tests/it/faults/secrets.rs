@@ -375,41 +375,52 @@ fn to_be_sent(secret: &str) -> (Vec<NewScanDefinition>, ScanDefinitionUpdate) {
     (snmp.into_iter().chain(linux).collect(), update)
 }
 
+/// Adds and changes definitions at servers that give these answers, none of which can be used. The secret
+/// is in the body, each time in another place.
+fn written(planted: &Planted, answers: impl IntoIterator<Item = Answer>) {
+    let (definitions, update) = to_be_sent(&planted.secret);
+    planted.look_at(&definitions);
+    planted.look_at(&update);
+    for (answer, new) in answers.into_iter().zip(definitions.iter().cycle()) {
+        // Of a token endpoint's requests the body is left out of the search.
+        let server = planted.login(RawServer::sending(answer));
+        let builder = Client::builder(StaticToken::new("a-token").unwrap());
+        let builder = planted.settings(builder, &server.url(), &server.url());
+        let policy = RetryPolicy::default().retries(1);
+        let client = builder.retry_policy(policy).build().unwrap();
+        planted.look_at_error(&client.add_scan_definition(new).unwrap_err());
+        let updated = client.update_scan_definition("an-id", &update);
+        planted.look_at_error(&updated.unwrap_err());
+        assert!(server.calls() >= 2);
+        for request in server.requests() {
+            assert!(request.text().contains(&planted.json()), "{request:?}");
+        }
+        planted.dismiss_servers();
+    }
+}
+
 /// F99: a secret that is sent with a definition is in the body of that call alone, whatever the service
 /// makes of it.
 #[test]
 fn a_scans_password_is_in_no_text_where_the_service_repeats_what_it_was_sent() {
     for planted in Planted::each() {
-        let (definitions, update) = to_be_sent(&planted.secret);
-        planted.look_at(&definitions);
-        planted.look_at(&update);
         let mut answers = Vec::new();
         for body in repeating(&planted) {
             let statuses = [200, 400, 429, 503];
             answers.extend(statuses.map(|status| Answer::new(status, &[], &body)));
         }
         answers.extend(cut_repeating(&planted).map(|body| Answer::new(400, &[], body)));
+        // As the key that leads to the fault.
+        let key = planted.json();
+        answers.extend([
+            Answer::json(format!(r#"{{"{key}":{{"id":tru}}}}"#)),
+            Answer::json(format!(r#"{{"value":[{{"{key}":{{"id":tru}}}}]}}"#)),
+        ]);
         for (name, value) in repeating_headers(&planted) {
             let statuses = [204, 302, 400];
             answers.extend(statuses.map(|status| Answer::new(status, &[(name, &value)], "")));
         }
-        for (answer, new) in answers.into_iter().zip(definitions.iter().cycle()) {
-            // Of the token endpoint the body is left out of the search.
-            let server = planted.login(RawServer::sending(answer));
-            let builder = Client::builder(StaticToken::new("a-token").unwrap());
-            let builder = planted.settings(builder, &server.url(), &server.url());
-            let policy = RetryPolicy::default().retries(1);
-            let client = builder.retry_policy(policy).build().unwrap();
-            let error = client.add_scan_definition(new).unwrap_err();
-            planted.look_at_error(&error);
-            let error = client.update_scan_definition("an-id", &update).unwrap_err();
-            planted.look_at_error(&error);
-            assert!(server.calls() >= 2);
-            for request in server.requests() {
-                assert!(request.text().contains(&planted.json()), "{request:?}");
-            }
-            planted.dismiss_servers();
-        }
+        written(&planted, answers);
     }
 }
 
@@ -558,7 +569,9 @@ fn an_answer_whose_kind_is_the_secret_is_told_without_it() {
         ] {
             for name in ["Content-Type", "Content-Encoding", "Server", "Date"] {
                 for status in [200, 500] {
-                    answered(&planted, [Answer::new(status, &[(name, &kind)], "<html>")]);
+                    let answer = Answer::new(status, &[(name, &kind)], "<html>");
+                    answered(&planted, [answer.clone()]);
+                    written(&planted, [answer]);
                 }
             }
         }
