@@ -41,17 +41,25 @@ fn fail_all(planted: &Planted, builder: ClientBuilder) {
 }
 
 fn calls(planted: &Planted, builder: ClientBuilder, rows: bool) {
-    fn look<T: std::fmt::Debug>(planted: &Planted, outcome: &Result<T, Error>, rows: bool) {
-        match outcome {
-            Err(error) => planted.look_at_error(error),
-            Ok(row) if rows => planted.look_at(row),
-            Ok(_) => {}
-        }
-    }
     planted.look_at(&builder);
     let client = builder.build().unwrap();
+    calls_of_each_kind(planted, &client, rows);
+    let sessions = client.scan_history_by_session(["an-id"]).top(1);
+    planted.look_at(&sessions);
+    each(planted, sessions.into_iter(), rows);
+    look(planted, &client.scan_definitions(), rows);
+    look(planted, &client.machine("an-id"), rows);
+    look(planted, &client.scan_definition("an-id"), rows);
+    let by_id = client.machines_by_id(["an-id", "1e5bc9d7e413ddd7902c2932e418702b84d0cc07"]);
+    planted.look_at(&by_id);
+    each(planted, by_id.into_iter(), rows);
     planted.look_at(&client);
+    planted.look_at(&client.quota());
+}
 
+/// Calls of each kind: of lists by links and by places, by `POST`, as a whole, and of one entity.
+fn calls_of_each_kind(planted: &Planted, client: &Client, rows: bool) {
+    planted.look_at(client);
     let machines = client.machines().page_size(1).query_option("$select", "id");
     for request in [client.machines(), machines] {
         planted.look_at(&request);
@@ -67,40 +75,40 @@ fn calls(planted: &Planted, builder: ClientBuilder, rows: bool) {
             planted.look_at(&pages);
         }
     }
-    for history in [
-        client.scan_history(["an-id"]).top(1),
-        client.scan_history_by_session(["an-id"]).top(1),
-    ] {
-        planted.look_at(&history);
-        let mut items = history.into_iter();
-        while let Some(session) = items.next() {
-            look(planted, &session, rows);
-            planted.look_at(&items);
-        }
-    }
+    let history = client.scan_history(["an-id"]).top(1);
+    planted.look_at(&history);
+    each(planted, history.into_iter(), rows);
     look(planted, &client.scan_agents(), rows);
     look(planted, &client.scan_agent("an-id"), rows);
-    look(planted, &client.scan_definitions(), rows);
-    look(planted, &client.machine("an-id"), rows);
-    look(planted, &client.scan_definition("an-id"), rows);
-    let by_id = client.machines_by_id(["an-id", "1e5bc9d7e413ddd7902c2932e418702b84d0cc07"]);
-    planted.look_at(&by_id);
-    let mut items = by_id.into_iter();
-    while let Some(machine) = items.next() {
-        look(planted, &machine, rows);
-        planted.look_at(&items);
-    }
-    planted.look_at(&client);
-    planted.look_at(&client.quota());
 }
 
-/// Makes every call to servers that give these answers, in which the secret is. Each is tried again
+fn each<T: std::fmt::Debug>(
+    planted: &Planted,
+    mut items: impl Iterator<Item = Result<T, Error>> + std::fmt::Debug,
+    rows: bool,
+) {
+    while let Some(item) = items.next() {
+        look(planted, &item, rows);
+        planted.look_at(&items);
+    }
+}
+
+fn look<T: std::fmt::Debug>(planted: &Planted, outcome: &Result<T, Error>, rows: bool) {
+    match outcome {
+        Err(error) => planted.look_at_error(error),
+        Ok(row) if rows => planted.look_at(row),
+        Ok(_) => {}
+    }
+}
+
+/// Makes calls of each kind to servers that give these answers, in which the secret is. Each is tried again
 /// where that is right, but not as often as by default.
 fn answered(planted: &Planted, answers: impl IntoIterator<Item = Answer>) {
     for answer in answers {
         let server = planted.api(RawServer::sending(answer));
         let policy = RetryPolicy::default().retries(1);
-        fail_all(planted, planted.as_both(&server.url()).retry_policy(policy));
+        let builder = planted.as_both(&server.url()).retry_policy(policy);
+        calls_of_each_kind(planted, &builder.build().unwrap(), false);
         planted.dismiss_servers();
     }
 }
