@@ -7,6 +7,7 @@
 
 mod shared;
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -119,14 +120,19 @@ fn in_words(time: Duration) -> String {
 }
 
 fn show_permissions(claims: &TokenClaims, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "{:31}PERMISSION", "OPERATION")?;
+    writeln!(out, "{:43}PERMISSION", "OPERATION")?;
+    let mut told = BTreeSet::new();
     for operation in permissions::all() {
+        // Operations of one page need the same.
+        if !told.insert(operation.page()) {
+            continue;
+        }
         let state = match (operation.allowed_by(claims), claims.is_delegated()) {
             (true, false) => "granted".to_owned(),
             (true, true) => format!("granted, with role {}", role(operation)),
             (false, _) => format!("missing, {}", needed(operation, claims)),
         };
-        writeln!(out, "{:31}{state}", operation.page())?;
+        writeln!(out, "{:43}{state}", operation.page())?;
     }
     Ok(())
 }

@@ -16,10 +16,11 @@
 //! ```
 //!
 //! This page is the manual: [operations](#operations), [credentials](#credentials),
-//! [permissions](#permissions), [clouds](#clouds), [filters](#filters), [paging and
-//! resuming](#paging-and-resuming), [reading ahead and in
+//! [permissions](#permissions), [clouds](#clouds), [filters](#filters), [scans and
+//! machines](#scans-and-machines), [paging and resuming](#paging-and-resuming), [reading ahead and in
 //! parallel](#reading-ahead-and-in-parallel), [limits and waiting](#limits-and-waiting), [retries and
-//! deadlines](#retries-and-deadlines), [errors](#errors), [TLS and proxies](#tls-and-proxies), [logging](#logging), [features](#features) and
+//! deadlines](#retries-and-deadlines), [errors](#errors), [writing](#writing), [TLS and
+//! proxies](#tls-and-proxies), [logging](#logging), [features](#features), [sources](#sources) and
 //! [versions](#versions). How to test a program that uses the crate is on a page of its own,
 //! [testing your own tool][testing].
 //!
@@ -31,7 +32,7 @@
 //! | operation | call | vendor's page |
 //! | --- | --- | --- |
 //! | list machines | [`client.machines()`](Client::machines) | «List machines API» |
-//! | one machine | [`client.machine(id)`](Client::machine) | «Get machine by ID API» |
+//! | one machine; [several](Client::machines_by_id) by the call above | [`client.machine(id)`](Client::machine) | «Get machine by ID API» |
 //! | list scan agents | [`client.scan_agents()`](Client::scan_agents) | «Get all scan agents» |
 //! | one scan agent | [`client.scan_agent(id)`](Client::scan_agent) | «Get scan agent by ID» |
 //! | list scan definitions | [`client.scan_definitions()`](Client::scan_definitions) | «Get scan definitions» |
@@ -116,6 +117,32 @@
 //!     "healthStatus ne 'Active' and (riskScore eq 'High' or startswith(computerDnsName,'srv-'))",
 //! );
 //! ```
+//!
+//! # Scans and machines
+//!
+//! A scan agent runs on a machine, a definition names the agent that scans for it, a session of the
+//! history names the machine that scanned. [`client.machine_of`](Client::machine_of) leads from any of them to the
+//! machine with one call, and [`client.machines_by_id`](Client::machines_by_id) from many with one for every 20 of them,
+//! no id lost:
+//!
+//! ```no_run
+//! use defender_endpoint::{Client, machines::OnMachine};
+//!
+//! let client = Client::from_env()?;
+//! let agents = client.scan_agents()?;
+//! for found in client.machines_by_id(agents.iter().filter_map(OnMachine::machine_id)) {
+//!     match found? {
+//!         (_, Some(machine)) => println!("{} {:?}", machine.id, machine.health_status),
+//!         (id, None) => println!("{id} is no machine of this tenant any more"),
+//!     }
+//! }
+//! # Ok::<(), defender_endpoint::Error>(())
+//! ```
+//!
+//! [`client.scan_history`](Client::scan_history) tells how the sessions of a definition ended, and
+//! [`client.scan_history_by_session`](Client::scan_history_by_session) which targets were scanned in them. A target is an
+//! address: `client.machines().filter(field::LAST_IP_ADDRESS.eq(address))` are the machines that had it
+//! last. The example `scan_report` joins all of it with five calls.
 //!
 //! # Paging and resuming
 //!
@@ -267,7 +294,7 @@
 //! What may pass is tried again, as [`RetryPolicy`] says: three times, from 0.8 seconds doubling,
 //! or as long as the service asks. After a 429 no thread calls that API until then, in any clone of
 //! the client or client with the same [`RateLimiter`]. A 401 fetches one new token and is tried once
-//! more. A page that turns out to be damaged while its rows are handed out is fetched once more, and
+//! more. What [writes](#writing) has rules of its own. A page that turns out to be damaged while its rows are handed out is fetched once more, and
 //! the rows that are out already are stepped over. When tries come to an end, the error is the last
 //! real one, with the number of exchanges with the API.
 //!
@@ -288,6 +315,48 @@
 //! The service documents 404 for a list of machines when there are no recent ones. Such a 404 ends
 //! the walk without an error, is logged as a warning, and
 //! [`Items::ended_by_not_found`] tells it from an empty page.
+//!
+//! # Writing
+//!
+//! With the feature `write`, and only then, a program can add, update and delete scan definitions. It is
+//! off by default, so that `cargo tree -e features` shows what a program can't do, whatever its token
+//! was granted.
+//!
+#![cfg_attr(feature = "write", doc = "```no_run")]
+#![cfg_attr(not(feature = "write"), doc = "```ignore")]
+//! use defender_endpoint::scan_definitions::{NewScanDefinition, ScanDefinitionUpdate, SnmpAuth};
+//! use defender_endpoint::{Client, ErrorKind};
+//!
+//! # fn secret() -> String { String::new() }
+//! let client = Client::from_env()?;
+//! let agents = client.scan_agents()?;
+//! let scanner = &agents[0];
+//! let targets = ["10.0.0.0/24", "10.1.0.7"];
+//! let new = NewScanDefinition::network("Core switches", scanner, targets, SnmpAuth::community_string(secret()))
+//!     .interval_in_hours(4);
+//! let definition = match client.add_scan_definition(&new) {
+//!     // It may have been added, and the answer lost: look before adding it again.
+//!     Err(error) if error.kind() == ErrorKind::OutcomeUnknown => {
+//!         let mut definitions = client.scan_definitions()?.into_iter();
+//!         definitions.find(|it| new.is_like(it)).ok_or(error)?
+//!     }
+//!     added => added?,
+//! };
+//! client.update_scan_definition(&definition.id, &ScanDefinitionUpdate::new().active(false))?;
+//! client.delete_scan_definitions([&definition.id])?;
+//! # Ok::<(), defender_endpoint::Error>(())
+//! ```
+//!
+//! What can't be right is refused before anything is sent: a target that is no address, range or name,
+//! an empty password, an interval of nothing. Passwords are [`Secret`]s; they are in the request's
+//! body, which is wiped, and in no text.
+//!
+//! **Nothing is written twice.** A call that writes has a connection of its own, and is tried again only
+//! where it surely did nothing: there was no connection, or it broke before any of the request's body
+//! was on its way; after a 429; and once after a 401, with a new token. Where the service may have had
+//! the request and no answer tells, because the connection broke, the time was over or a server failed,
+//! the error is [`ErrorKind::OutcomeUnknown`]: not retryable, with a hint that says how to find out. With
+//! any other kind it did nothing.
 //!
 //! # TLS and proxies
 //!
@@ -336,6 +405,18 @@
 //! Features of the dependencies may be on as well, since cargo builds each of them once for the whole
 //! program. Where another crate turns on `gzip` of `ureq`, pages are inflated on arrival: a page then
 //! costs its plain size in memory, about 11 MB for 10,000 machines, and `body_limit` still bounds it.
+//!
+//! # Sources
+//!
+//! Nobody here has called a tenant. What the crate knows is from the vendor's pages, from the service's own
+//! schema (`GET /api/$metadata`, one snapshot of 2026), and from public clients; where they differ, both are read.
+//!
+//! | | documented | from the schema only | confirmed by nobody |
+//! | --- | --- | --- | --- |
+//! | machines | list with `$filter`, `$top`, `$skip`; by id or name | nine of the fields | that `id eq .. or ..` takes 20 ids; that both share one quota, which is assumed |
+//! | scan agents | list, by id | all keys in `camelCase` | whether one agent comes bare or in `value` |
+//! | scan definitions | list; add, update, their answers; the request to delete | one by id; Linux; `Combined` targets; `keyVaultUri` (documented: `KeyVaultUrl`) | that Linux can be added; ranges as targets; which spelling of the vault is read; what a deletion answers |
+//! | scan history | by definition with `$top` and `$skip`; by session with targets | session ids in rows by definition, general error, `camelCase` | the real rows of both; `$top` and `$skip` by session; that `scannerId` is a machine's id |
 //!
 //! # Versions
 //!

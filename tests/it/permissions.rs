@@ -106,6 +106,7 @@ fn what_the_data_says_is_missing_is_what_is_refused() {
         let targets = targets.transpose();
         for (page, error, allowed) in [
             ("List machines API", machine.err(), machines),
+            ("Get machine by ID API", client.machine("x").err(), machines),
             ("Get all scan agents", client.scan_agents().err(), scans),
             ("Get scan agent by ID", client.scan_agent("x").err(), scans),
             (
@@ -115,6 +116,11 @@ fn what_the_data_says_is_missing_is_what_is_refused() {
             ),
             ("Get scan history by definition", session.err(), scans),
             ("Get scan history by session", targets.err(), scans),
+            (
+                "Add, update, or delete a scan definition",
+                client.delete_scan_definitions(["x"]).err(),
+                roles.contains(&"Machine.ReadWrite.All"),
+            ),
         ] {
             let case = format!("{page} with {roles:?}");
             let refused = error.is_some_and(|it| it.kind() == ErrorKind::Forbidden);
@@ -329,7 +335,7 @@ fn the_report_of_a_tenant_in_order() {
         format!("app:        {}", tenant.client_id()),
         "roles:      Machine.Read.All".to_owned(),
         "good for:   59 min".to_owned(),
-        "Get scan agent by ID           granted".to_owned(),
+        "Get scan agent by ID                       granted".to_owned(),
         "List machines API: went through, with a machine".to_owned(),
         "Get all scan agents: went through, with 5 scan agents".to_owned(),
     ] {
@@ -353,7 +359,7 @@ fn the_report_of_an_application_without_consent_says_so() {
     assert!(!all_well);
     for part in [
         "roles:      none\n",
-        "List machines API              missing, Machine.Read.All or Machine.ReadWrite.All\n",
+        "List machines API                          missing, Machine.Read.All or Machine.ReadWrite.All\n",
         "List machines API: FAILED\n  GET /api/machines: 403 Forbidden",
         "  why: the token has no roles at all, as without an administrator's consent: add \
          Machine.Read.All or Machine.ReadWrite.All of the API WindowsDefenderATP to the app \
@@ -372,7 +378,7 @@ fn the_report_of_an_application_with_one_of_two_families_is_in_order() {
     let (all_well, text) = report_of(&tenant);
     assert!(all_well, "{text}");
     assert!(
-        text.contains("Get all scan agents            missing, Machine.Read.All\n"),
+        text.contains("Get all scan agents                        missing, Machine.Read.All\n"),
         "{text}"
     );
     assert!(text.contains("Get all scan agents: not called"), "{text}");
@@ -511,8 +517,8 @@ fn the_report_of_a_users_token_names_scopes_and_the_role_of_the_user() {
     assert!(all_well, "{text}");
     for part in [
         "scopes:     Machine.Read, openid\n",
-        "List machines API              granted, with role 'View Data'\n",
-        "Get all scan agents            missing, Machine.Read.All\n",
+        "List machines API                          granted, with role 'View Data'\n",
+        "Get all scan agents                        missing, Machine.Read.All\n",
         "good for:   nothing: expired ",
         "List machines API: went through, without a machine\n",
     ] {
