@@ -133,7 +133,7 @@
 //! for found in client.machines_by_id(agents.iter().filter_map(OnMachine::machine_id)) {
 //!     match found? {
 //!         (_, Some(machine)) => println!("{} {:?}", machine.id, machine.health_status),
-//!         (id, None) => println!("{id} is no machine of this tenant any more"),
+//!         (id, None) => println!("{id} is not, or no longer, a machine of this tenant"),
 //!     }
 //! }
 //! # Ok::<(), defender_endpoint::Error>(())
@@ -142,7 +142,7 @@
 //! [`client.scan_history`](Client::scan_history) tells how the sessions of a definition ended, and
 //! [`client.scan_history_by_session`](Client::scan_history_by_session) which targets were scanned in them. A target is an
 //! address: `client.machines().filter(field::LAST_IP_ADDRESS.eq(address))` are the machines that had it
-//! last. The example `scan_report` joins all of it with five calls.
+//! last. The example `scan_report` joins all of it with five calls, for up to 20 scanners.
 //!
 //! # Paging and resuming
 //!
@@ -318,49 +318,58 @@
 //!
 //! # Writing
 //!
-//! With the feature `write`, and only then, a program can add, update and delete scan definitions. It is
-//! off by default, so that `cargo tree -e features` shows what a program can't do, whatever its token
-//! was granted.
+//! With the feature `write`, and only then, a program can add, change and delete scan definitions. It is
+//! off by default. A build whose `cargo tree -e features -i defender-endpoint` doesn't show it (any crate of
+//! the build may turn it on) can't write, whatever its token was granted. One that writes reads as well, so
+//! it wants both `Machine.ReadWrite.All` and `Machine.Read.All`: the pages of the scan family name
+//! the latter alone for reading.
 //!
 #![cfg_attr(feature = "write", doc = "```no_run")]
 #![cfg_attr(not(feature = "write"), doc = "```ignore")]
-//! use defender_endpoint::scan_definitions::{NewScanDefinition, ScanDefinitionUpdate, SnmpAuth};
-//! use defender_endpoint::{Client, ErrorKind};
+//! use std::{collections::HashSet, thread, time::Duration};
+//! use defender_endpoint::scan_definitions::{NewScanDefinition, ScanDefinition, SnmpAuth};
+//! use defender_endpoint::{Client, Error, ErrorKind};
+//!
+//! fn add(client: &Client, new: &NewScanDefinition) -> Result<ScanDefinition, Error> {
+//!     let before = client.scan_definitions()?.into_iter().map(|it| it.id);
+//!     let before: HashSet<String> = before.collect();
+//!     match client.add_scan_definition(new) {
+//!         // It was sent, and the answer was lost: look, instead of adding it a second time.
+//!         Err(error) if error.kind() == ErrorKind::OutcomeUnknown => {
+//!             thread::sleep(Duration::from_secs(60)); // the service may still be at it
+//!             let mut now = client.scan_definitions()?.into_iter();
+//!             let added = now.find(|it| !before.contains(&it.id) && new.is_like(it));
+//!             added.ok_or(error)
+//!         }
+//!         added => added, // or nothing was done
+//!     }
+//! }
 //!
 //! # fn secret() -> String { String::new() }
 //! let client = Client::from_env()?;
-//! let agents = client.scan_agents()?;
-//! let scanner = &agents[0];
+//! let agent = client.scan_agent("47d41a0c-1dfd-46d3-bbea-a93dbc0bfcaa_eb663a27")?;
+//! let auth = SnmpAuth::community_string(secret());
 //! let targets = ["10.0.0.0/24", "10.1.0.7"];
-//! let new = NewScanDefinition::network("Core switches", scanner, targets, SnmpAuth::community_string(secret()))
-//!     .interval_in_hours(4);
-//! let definition = match client.add_scan_definition(&new) {
-//!     // It may have been added, and the answer lost: look before adding it again.
-//!     Err(error) if error.kind() == ErrorKind::OutcomeUnknown => {
-//!         let mut definitions = client.scan_definitions()?.into_iter();
-//!         definitions.find(|it| new.is_like(it)).ok_or(error)?
-//!     }
-//!     added => added?,
-//! };
-//! client.update_scan_definition(&definition.id, &ScanDefinitionUpdate::new().active(false))?;
-//! client.delete_scan_definitions([&definition.id])?;
-//! # Ok::<(), defender_endpoint::Error>(())
+//! let new = NewScanDefinition::network("Core switches", &agent, targets, auth).interval_in_hours(4);
+//! println!("{}", add(&client, &new)?.id);
+//! # Ok::<(), Error>(())
 //! ```
 //!
-//! What can't be right is refused before anything is sent: a target that is no address, range or name,
-//! an empty password, an interval of nothing. Passwords are [`Secret`]s; they are in the request's
-//! body, which is wiped, and in no text.
+//! `update_scan_definition` sends only what is to change, and `delete_scan_definitions` deletes many with one
+//! call. What can't be right is refused before anything is sent: a target that is neither an address, a
+//! range nor a name, an empty password, an interval of zero. Passwords are [`Secret`]s; they are in the
+//! request's body, which is wiped, and in no text.
 //!
 //! **Nothing is written twice.** A call that writes has a connection of its own, and is tried again only
 //! where it surely did nothing: there was no connection, or it broke before any of the request's body
 //! was on its way; after a 429; and once after a 401, with a new token. Where the service may have had
-//! the request and no answer tells, because the connection broke, the time was over or a server failed,
-//! the error is [`ErrorKind::OutcomeUnknown`]: not retryable, with a hint that says how to find out. With
+//! the request and no answer tells, because the connection broke, it timed out or a server failed, the
+//! error is [`ErrorKind::OutcomeUnknown`]: not retryable, with a hint that says how to find out. With
 //! any other kind it did nothing.
 //!
 //! # TLS and proxies
 //!
-//! Only `https` is spoken, but for loopback addresses and a managed identity's endpoint, which is on
+//! Only `https` is spoken, except to loopback addresses and a managed identity's endpoint, which is on
 //! the machine or next to it; and redirects are never followed, so that a token doesn't leave for
 //! another host. There is no switch that turns the verification of certificates off.
 //!
@@ -379,10 +388,10 @@
 //!
 //! # Logging
 //!
-//! Through the [`log`](https://docs.rs/log) facade, with the crate's name as target: `debug` for each
-//! answer (method, path, status, number of the try), `info` for a wait of more than a second, `warn`
-//! for a failure that is tried again, a page that is fetched again, a token that could not be
-//! renewed, and a list that ended with 404. No line holds a query, a token or another secret; what
+//! Through the [`log`](https://docs.rs/log) facade, with targets that begin with `defender_endpoint`:
+//! `debug` for each answer of the API (method, path, status, number of the try), `info` for a wait of more
+//! than a second, `warn` for a failure that is tried again, a page that is fetched again, a token that could
+//! not be renewed, a list that ended with 404, and a write whose outcome is unknown. No line holds a query, a token or another secret; what
 //! the service says of a failed call is in the warning about it. The transport underneath, `ureq`,
 //! logs under its own name; its level `trace` shows raw bytes, tokens included: keep it off. Its
 //! level `debug` shows neither path nor query nor `Authorization`, but a few headers of the answer,
