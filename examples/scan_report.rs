@@ -1,19 +1,21 @@
 //! What is wrong with a tenant's authenticated scans: scanners that are silent, definitions that
-//! failed and why or never ran, and targets that no scan has got into.
+//! failed and why or never ran, and, for each definition, targets that none of its newest sessions
+//! (3, unless `--sessions` says otherwise) has got into.
 //!
 //! Without an account: `cargo run --example scan_report`. With one, set `AZURE_TENANT_ID`,
 //! `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET` first.
 //!
-//! It takes five calls for up to 20 scanners, however many scans there are: one for the definitions, one for the agents, one
-//! for the history of all definitions (its first page, up to 4,096 sessions), one for the targets of
-//! the newest sessions of all definitions, and one for every 20 machines behind the scanners. The
-//! targets are those that these sessions list: what a range such as `10.0.0.0/24` holds beyond them,
-//! nobody knows. Where the history names no sessions by their ids, no targets are known at all.
+//! It takes five calls for up to 20 scanners, however many scans there are: one for the definitions,
+//! one for the agents, one for the history of all definitions (its first page, up to 4,096 sessions),
+//! one for the targets of the newest sessions of all definitions, and one for every 20 machines behind
+//! the scanners. The targets are those that these sessions list: what a range such as `10.0.0.0/24`
+//! holds beyond them, nobody knows. Where the history names no sessions by their ids, no targets are
+//! known at all.
 
 mod shared;
 mod table;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
@@ -192,10 +194,13 @@ pub(crate) struct OfDefinition {
     pub(crate) latest_scan: Option<OffsetDateTime>,
     /// Why it failed, or failed in part: in the service's words, each once.
     pub(crate) reasons: Vec<String>,
-    /// The targets of the newest session whose targets are known.
+    /// How many targets the session of the latest scan lists; 0 where they are not known, as where
+    /// no session is so new.
     pub(crate) targets: usize,
+    /// Those of them that were scanned, if only in part.
+    pub(crate) reached_targets: usize,
     pub(crate) failed_targets: Vec<FailedTarget>,
-    /// How many sessions are known with their targets.
+    /// How many of the newest sessions are known with their targets.
     pub(crate) sessions_read: usize,
     /// Targets that failed in each of these sessions that lists them.
     pub(crate) never_reached: Vec<NeverReached>,
@@ -249,40 +254,47 @@ pub(crate) struct Totals {
     pub(crate) definitions: usize,
     pub(crate) failed: usize,
     pub(crate) partial: usize,
+    /// Those that never ran although they are active.
     pub(crate) never_ran: usize,
     pub(crate) scanners: usize,
     pub(crate) silent: usize,
+    /// Each target once, however many definitions have it.
     pub(crate) never_reached: usize,
     /// Sessions of the history, and those of which the targets are known.
     pub(crate) sessions: usize,
     pub(crate) sessions_read: usize,
-    /// There may be more sessions: of a definition none of which is here, only its own word is known.
+    /// There may be more sessions: the page is full, or it has none of a definition that says it ran.
+    /// A service that gives less than it has and shows neither sign would cost a call more to find out.
     pub(crate) is_cut: bool,
 }
 
 /// Joins what was fetched. A scanner that was not seen for `silent_for` before `now` is silent.
 pub(crate) fn report(fetched: &Fetched, now: OffsetDateTime, silent_for: Duration) -> Report {
+    let is_cut = is_cut(fetched);
     let definitions: Vec<_> = fetched
         .definitions
         .iter()
-        .map(|definition| of_definition(fetched, definition))
+        .map(|definition| of_definition(fetched, definition, is_cut))
         .collect();
     let scanners: Vec<_> = scanners(fetched)
         .iter()
         .map(|scanner| of_scanner(scanner, &fetched.machines, now, silent_for))
         .collect();
     let count = |state| definitions.iter().filter(|it| it.state == state).count();
+    let never_ran = |it: &&OfDefinition| it.state == State::NeverRan && it.is_active != Some(false);
+    let never_reached = definitions.iter().flat_map(|it| &it.never_reached);
+    let never_reached: BTreeSet<_> = never_reached.map(|it| it.target.to_lowercase()).collect();
     let totals = Totals {
         definitions: definitions.len(),
         failed: count(State::Failed),
         partial: count(State::PartialSuccess),
-        never_ran: count(State::NeverRan),
+        never_ran: definitions.iter().filter(never_ran).count(),
         scanners: scanners.len(),
         silent: scanners.iter().filter(|it| it.is_silent).count(),
-        never_reached: definitions.iter().map(|it| it.never_reached.len()).sum(),
+        never_reached: never_reached.len(),
         sessions: fetched.history.len(),
-        sessions_read: fetched.sessions.len(),
-        is_cut: fetched.history.len() >= PAGE,
+        sessions_read: definitions.iter().map(|it| it.sessions_read).sum(),
+        is_cut,
     };
     Report {
         definitions,
@@ -291,18 +303,31 @@ pub(crate) fn report(fetched: &Fetched, now: OffsetDateTime, silent_for: Duratio
     }
 }
 
-fn of_definition(fetched: &Fetched, definition: &ScanDefinition) -> OfDefinition {
-    let newest = newest_first(&fetched.history, definition).next();
-    let read: Vec<_> = newest_first(&fetched.sessions, definition).collect();
-    let id = newest.and_then(|it| it.session_id.as_deref());
-    let read_newest = id.and_then(|id| {
-        let mut read = read.iter();
-        read.find(|it| is(it.session_id.as_deref(), id)).copied()
-    });
-    let latest = Latest::of(definition, read_newest.or(newest));
-    let targets = read_newest.map_or(&[][..], |it| &it.scanned_targets);
+fn is_cut(fetched: &Fetched) -> bool {
+    let is_missing = |definition: &ScanDefinition| {
+        latest_scan(definition).is_some()
+            && newest_first(&fetched.history, definition).next().is_none()
+    };
+    fetched.history.len() >= PAGE || fetched.definitions.iter().any(is_missing)
+}
+
+fn of_definition(fetched: &Fetched, definition: &ScanDefinition, is_cut: bool) -> OfDefinition {
+    let sessions: Vec<_> = newest_first(&fetched.history, definition)
+        .map(|row| Session::of(row, &fetched.sessions))
+        .collect();
+    let latest = Latest::of(definition, sessions.first());
+    let targets = latest.session.map_or(&[][..], |it| it.targets);
     let failed: Vec<_> = targets.iter().filter(|it| is_failure(it)).collect();
-    let state = latest.state(failed.is_empty());
+    let state = match latest.state(targets.len(), failed.len()) {
+        // With sessions missing, only its own word would do.
+        State::NeverRan if is_cut && definition.latest_scan.is_none() => State::Unknown,
+        state => state,
+    };
+    let read: Vec<_> = sessions
+        .iter()
+        .map(|it| it.targets)
+        .filter(|targets| !targets.is_empty())
+        .collect();
     let scanner = definition.scanner_agent.as_ref();
     OfDefinition {
         id: definition.id.clone(),
@@ -316,28 +341,63 @@ fn of_definition(fetched: &Fetched, definition: &ScanDefinition) -> OfDefinition
             State::Success | State::NeverRan | State::Unknown => Vec::new(),
         },
         targets: targets.len(),
+        reached_targets: targets.iter().filter(|it| is_reached(it)).count(),
         failed_targets: failed.into_iter().map(failed_target).collect(),
         sessions_read: read.len(),
         never_reached: never_reached(&read),
     }
 }
 
-/// The latest scan as the definition tells of it and as its history does; where one of them is the
-/// older, without it.
+/// A session as the history by definition and the history by session tell of it, the latter first.
+struct Session<'a> {
+    date: Option<OffsetDateTime>,
+    status: Option<&'a ScanStatus>,
+    error: Option<&'a str>,
+    targets: &'a [ScannedTarget],
+}
+
+impl<'a> Session<'a> {
+    /// By its id, with which it was asked for: what else is in an answer by session, nobody promises.
+    fn of(row: &'a ScanHistoryEntry, sessions: &'a [ScanHistoryEntry]) -> Self {
+        let id = row.session_id.as_deref();
+        let same = |it: &&ScanHistoryEntry| id.is_some_and(|id| is(it.session_id.as_deref(), id));
+        let read = sessions.iter().find(same).unwrap_or(row);
+        Self {
+            date: read.last_scanned.or(row.last_scanned),
+            status: read.scan_status.as_ref().or(row.scan_status.as_ref()),
+            error: read
+                .general_error_message
+                .as_deref()
+                .or(row.general_error_message.as_deref()),
+            targets: &read.scanned_targets,
+        }
+    }
+}
+
+/// The latest scan in the definition's own words. One that never ran has it too, with nothing in it.
+fn latest_scan(definition: &ScanDefinition) -> Option<&LatestScan> {
+    let ran = |scan: &&LatestScan| scan.status.is_some() || scan.execution_date_time.is_some();
+    definition.latest_scan.as_ref().filter(ran)
+}
+
+/// The latest scan as the definition tells of it and as its history does; where one of them is of an
+/// older run, without it.
 struct Latest<'a> {
     scan: Option<&'a LatestScan>,
-    session: Option<&'a ScanHistoryEntry>,
+    session: Option<&'a Session<'a>>,
     date: Option<OffsetDateTime>,
 }
 
 impl<'a> Latest<'a> {
-    fn of(definition: &'a ScanDefinition, session: Option<&'a ScanHistoryEntry>) -> Self {
-        // A definition that never ran has one all the same, of which nothing is known.
-        let ran = |scan: &&LatestScan| scan.status.is_some() || scan.execution_date_time.is_some();
-        let scan = definition.latest_scan.as_ref().filter(ran);
+    fn of(definition: &'a ScanDefinition, session: Option<&'a Session<'a>>) -> Self {
+        let scan = latest_scan(definition);
         let of_scan = scan.and_then(|it| it.execution_date_time);
-        let of_session = session.and_then(|it| it.last_scanned);
-        let older = |one: Option<_>, other| one.is_some() && one < other;
+        let of_session = session.and_then(|it| it.date);
+        let apart = apart(definition);
+        let older = |one: Option<_>, other: Option<_>| {
+            let both = one.zip(other);
+            both.is_some_and(|(one, other): (OffsetDateTime, OffsetDateTime)| other - one >= apart)
+        };
         Self {
             scan: scan.filter(|_| !older(of_scan, of_session)),
             session: session.filter(|_| !older(of_session, of_scan)),
@@ -345,14 +405,18 @@ impl<'a> Latest<'a> {
         }
     }
 
-    fn state(&self, no_target_failed: bool) -> State {
+    fn state(&self, targets: usize, failed: usize) -> State {
         let scan = self.scan.and_then(|it| it.status.as_ref());
-        let session = self.session.and_then(|it| it.scan_status.as_ref());
+        let session = self.session.and_then(|it| it.status);
+        let all_failed = targets > 0 && failed == targets;
         if self.scan.is_none() && self.session.is_none() {
             State::NeverRan
-        } else if scan == Some(&LatestScanStatus::Fail) || session == Some(&ScanStatus::Failure) {
+        } else if scan == Some(&LatestScanStatus::Fail)
+            || session == Some(&ScanStatus::Failure)
+            || all_failed
+        {
             State::Failed
-        } else if session == Some(&ScanStatus::PartialSuccess) || !no_target_failed {
+        } else if session == Some(&ScanStatus::PartialSuccess) || failed > 0 {
             State::PartialSuccess
         } else if scan == Some(&LatestScanStatus::Success) || session == Some(&ScanStatus::Success)
         {
@@ -365,9 +429,7 @@ impl<'a> Latest<'a> {
     /// What it and its targets say went wrong, each once.
     fn reasons(&self, failed: &[&ScannedTarget]) -> Vec<String> {
         let scan = self.scan.and_then(|it| it.failure_reason.as_deref());
-        let session = self
-            .session
-            .and_then(|it| it.general_error_message.as_deref());
+        let session = self.session.and_then(|it| it.error);
         let targets = failed.iter().filter_map(|it| it.error_message.as_deref());
         let mut reasons: Vec<String> = Vec::new();
         for reason in scan.into_iter().chain(session).chain(targets) {
@@ -379,20 +441,37 @@ impl<'a> Latest<'a> {
     }
 }
 
+/// How far apart the dates of two runs are at least. The definition and its history have different
+/// dates of one and the same run, maybe of its start and of its end.
+fn apart(definition: &ScanDefinition) -> Duration {
+    match definition.interval_in_hours {
+        Some(1) => Duration::minutes(30),
+        _ => Duration::hours(1),
+    }
+}
+
 fn is_failure(target: &ScannedTarget) -> bool {
     target.scan_status == Some(ScanStatus::Failure)
 }
 
+fn is_reached(target: &ScannedTarget) -> bool {
+    let status = target.scan_status.as_ref();
+    status.is_some_and(|it| [ScanStatus::Success, ScanStatus::PartialSuccess].contains(it))
+}
+
+fn is_filled(text: &&str) -> bool {
+    !text.trim().is_empty()
+}
+
 /// By its address, or else by its name.
 fn name_of(target: &ScannedTarget) -> Option<&str> {
-    let filled = |text: &&str| !text.trim().is_empty();
-    let ip = target.ip.as_deref().filter(filled);
-    ip.or_else(|| target.hostname.as_deref().filter(filled))
+    let ip = target.ip.as_deref().filter(is_filled);
+    ip.or_else(|| target.hostname.as_deref().filter(is_filled))
 }
 
 fn error_of(target: &ScannedTarget) -> Option<String> {
-    let error = target.error_message.as_deref()?;
-    (!error.trim().is_empty()).then(|| error.to_owned())
+    let error = target.error_message.as_deref().filter(is_filled);
+    error.map(str::to_owned)
 }
 
 fn failed_target(target: &ScannedTarget) -> FailedTarget {
@@ -402,24 +481,29 @@ fn failed_target(target: &ScannedTarget) -> FailedTarget {
     }
 }
 
-/// The targets that every one of these sessions that lists them failed to get into, newest first.
-fn never_reached(sessions: &[&ScanHistoryEntry]) -> Vec<NeverReached> {
+/// The targets that every one of these sessions that lists them failed to get into; newest first.
+fn never_reached(sessions: &[&[ScannedTarget]]) -> Vec<NeverReached> {
     let mut found: BTreeMap<String, Option<NeverReached>> = BTreeMap::new();
-    for target in sessions.iter().flat_map(|it| &it.scanned_targets) {
-        let Some(name) = name_of(target) else {
-            continue;
-        };
-        let so_far = found.entry(name.to_lowercase()).or_insert_with(|| {
-            Some(NeverReached {
-                target: name.to_owned(),
-                sessions: 0,
-                error: error_of(target),
-            })
-        });
-        if !is_failure(target) {
-            *so_far = None;
-        } else if let Some(failures) = so_far {
-            failures.sessions += 1;
+    for targets in sessions {
+        // A session may list one more than once.
+        let mut counted = BTreeSet::new();
+        for target in *targets {
+            let Some(name) = name_of(target) else {
+                continue;
+            };
+            let key = name.to_lowercase();
+            let so_far = found.entry(key.clone()).or_insert_with(|| {
+                Some(NeverReached {
+                    target: name.to_owned(),
+                    sessions: 0,
+                    error: error_of(target),
+                })
+            });
+            if !is_failure(target) {
+                *so_far = None;
+            } else if let Some(failures) = so_far {
+                failures.sessions += usize::from(counted.insert(key));
+            }
         }
     }
     found.into_values().flatten().collect()
@@ -437,10 +521,16 @@ struct Scanner<'a> {
 
 impl Scanner<'_> {
     fn is(&self, named: &ScannerAgent) -> bool {
-        match (self.machine_id, named.machine_id()) {
-            (Some(one), Some(other)) => one.eq_ignore_ascii_case(other),
-            _ => self.id.is_some_and(|id| is(named.id.as_deref(), id)),
-        }
+        let pairs = [
+            (self.machine_id, named.machine_id()),
+            (self.id, named.id.as_deref()),
+            (self.name, named.machine_name()),
+        ];
+        // What both have, the surest first.
+        let both = pairs
+            .into_iter()
+            .find_map(|(one, other)| one.filter(is_filled).zip(other.filter(is_filled)));
+        both.is_some_and(|(one, other)| one.eq_ignore_ascii_case(other))
     }
 }
 
@@ -487,9 +577,7 @@ fn of_scanner(
     if !scanner.is_listed {
         reasons.push("it is not in the list of agents".to_owned());
     }
-    // The service writes "never" as a date of the year 1.
-    let last_seen = scanner.last_seen.filter(|seen| seen.year() > 1);
-    match last_seen.map(|seen| now - seen) {
+    match scanner.last_seen.map(|seen| now - seen) {
         None => reasons.push("it was never seen".to_owned()),
         Some(silence) if silence >= silent_for => {
             reasons.push(format!("it was not seen for {}", in_words(silence)));
@@ -497,6 +585,9 @@ fn of_scanner(
         Some(_) => {}
     }
     match machine {
+        None if scanner.machine_id.is_none() => {
+            reasons.push("its machine is not named".to_owned());
+        }
         None => reasons.push("its machine is not in the tenant".to_owned()),
         Some(machine) if machine.health_status == Some(HealthStatus::Inactive) => {
             reasons.push("its machine is inactive".to_owned());
@@ -507,7 +598,7 @@ fn of_scanner(
         id: scanner.id.map(str::to_owned),
         machine_id: scanner.machine_id.map(str::to_owned),
         name: scanner.name.map(str::to_owned),
-        last_seen,
+        last_seen: scanner.last_seen,
         machine_health: machine.and_then(|machine| machine.health_status.clone()),
         definitions: scanner.definitions,
         is_silent: !reasons.is_empty(),
@@ -538,12 +629,13 @@ pub(crate) fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
     for scanner in &report.scanners {
         let health = scanner.machine_health.as_ref();
         let health = health.map_or_else(|| "-".to_owned(), ToString::to_string);
+        let name = scanner.name.as_deref().filter(is_filled);
         let id = scanner.id.as_deref().or(scanner.machine_id.as_deref());
         row(
             out,
             [
-                (scanner.name.as_deref().or(id).unwrap_or("-"), 30),
-                (&date(scanner.last_seen), 17),
+                (name.or(id).unwrap_or("-"), 30),
+                (&date(scanner.last_seen, "never"), 17),
                 (&health, 18),
                 (&scanner.definitions.to_string(), 5),
                 (if scanner.is_silent { "silent" } else { "ok" }, 6),
@@ -577,45 +669,65 @@ fn print_definition(definition: &OfDefinition, out: &mut impl Write) -> io::Resu
     };
     let targets = match definition.targets {
         0 => "-".to_owned(),
-        all => format!("{} of {all}", all - definition.failed_targets.len()),
+        all => format!("{} of {all}", definition.reached_targets),
+    };
+    let name = definition.name.as_deref().filter(is_filled);
+    let no_date = match definition.state {
+        State::NeverRan => "never",
+        _ => "-",
     };
     row(
         out,
         [
-            (definition.name.as_deref().unwrap_or(&definition.id), 30),
-            (&date(definition.latest_scan), 17),
+            (name.unwrap_or(&definition.id), 30),
+            (&date(definition.latest_scan, no_date), 17),
             (state, 12),
             (&targets, 18),
         ],
     )?;
+    if definition.is_active == Some(false) {
+        notes(out, &["it is inactive".to_owned()])?;
+    }
     notes(out, &definition.reasons)?;
     let never_reached: Vec<_> = definition.never_reached.iter().map(in_a_line).collect();
     notes(out, &never_reached)
 }
 
 fn in_a_line(it: &NeverReached) -> String {
-    let sessions = match it.sessions {
-        1 => "1 session".to_owned(),
-        sessions => format!("{sessions} sessions"),
-    };
+    let sessions = many(it.sessions, "session");
     let error = it.error.as_deref().unwrap_or("no reason given");
     format!("{} never reached in {sessions}: {error}", it.target)
 }
 
+fn many(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
+}
+
 fn print_totals(it: &Totals, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "\n{} scanners: {} silent", it.scanners, it.silent)?;
     writeln!(
         out,
-        "{} definitions: {} failed, {} failed in part, {} never ran",
-        it.definitions, it.failed, it.partial, it.never_ran
+        "\n{}: {} silent",
+        many(it.scanners, "scanner"),
+        it.silent
     )?;
     writeln!(
         out,
-        "{} sessions, {} read with their targets: {} targets never reached",
-        it.sessions, it.sessions_read, it.never_reached
+        "{}: {} failed, {} failed in part, {} never ran",
+        many(it.definitions, "definition"),
+        it.failed,
+        it.partial,
+        it.never_ran
+    )?;
+    writeln!(
+        out,
+        "{}, {} read with their targets: {} never reached",
+        many(it.sessions, "session"),
+        it.sessions_read,
+        many(it.never_reached, "target")
     )?;
     if it.is_cut {
-        writeln!(out, "There may be more sessions, which were not asked for.")?;
+        writeln!(out, "There may be more sessions than these.")?;
     }
     if it.sessions > 0 && it.sessions_read == 0 {
         writeln!(
@@ -644,9 +756,9 @@ fn row<const N: usize>(out: &mut impl Write, cells: [(&str, usize); N]) -> io::R
 }
 
 /// To the minute, which is what a person wants to know.
-fn date(moment: Option<OffsetDateTime>) -> String {
+fn date(moment: Option<OffsetDateTime>, none: &str) -> String {
     moment.map_or_else(
-        || "never".to_owned(),
+        || none.to_owned(),
         |moment| {
             let (hour, minute) = (moment.hour(), moment.minute());
             format!("{} {hour:02}:{minute:02}Z", moment.date())

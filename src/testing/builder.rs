@@ -8,9 +8,10 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::history;
 use super::schema::Row;
 use super::server::Server;
-use super::service::{self, Service, State};
+use super::service::{Service, State};
 use super::tenant::Tenant;
 use super::token::App;
 use crate::clock::{Clock, SystemClock};
@@ -300,7 +301,7 @@ impl TenantBuilder {
             return checked(Err("page_size and max_top are at least 1".to_owned()));
         }
         let mut history = checked(self.scan_history)?;
-        service::sort_history(&mut history);
+        history::sort(&mut history);
         let state = State {
             machines: Arc::new(checked(self.machines)?),
             definitions: Arc::new(checked(self.scan_definitions)?),

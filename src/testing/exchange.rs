@@ -109,8 +109,9 @@ impl Exchange {
     /// The text of the request's body; empty for a token request, whose body holds the secret, and
     /// for a body that is no JSON object.
     ///
-    /// In a body that holds passwords, community strings or keys of a scan, or names that the service
-    /// doesn't know, `***` stands for their values; its names are in the order of the alphabet then.
+    /// It is not the bytes that were sent, but the JSON in them, written anew: without blanks, its names
+    /// maybe in another order, a name that occurs twice once. `***` stands for the passwords, community
+    /// strings and keys of a scan, and for the value of any name that the service doesn't know.
     ///
     /// # Example
     ///

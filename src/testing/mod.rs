@@ -106,6 +106,7 @@ mod demo_scans;
 mod exchange;
 mod fault;
 mod filter;
+mod history;
 mod lexer;
 mod odata;
 mod remembered;

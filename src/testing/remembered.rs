@@ -28,36 +28,26 @@ static OPEN: [&str; 20] = [
     "keyVaultSecretName",
 ];
 
-/// The text of a body: as it came if all its names are open, else with `***` for what isn't; nothing
-/// of what is no JSON object, since it can't be told what that holds.
+/// The text of a body, with `***` for what isn't open; nothing of what is no JSON object, since it
+/// can't be told what that holds. It is always written anew: of a name that occurs twice, only the value
+/// that was looked at is in it.
 pub(super) fn text(body: &[u8]) -> String {
     let Ok(mut row) = serde_json::from_slice::<Row>(body) else {
         return String::new();
     };
-    if covered(&mut row) {
-        Value::Object(row).to_string()
-    } else {
-        String::from_utf8_lossy(body).into_owned()
-    }
+    cover_secrets(&mut row);
+    Value::Object(row).to_string()
 }
 
-/// Covers what may be a secret, and tells whether there was anything.
-fn covered(row: &mut Row) -> bool {
-    let mut any = false;
+fn cover_secrets(row: &mut Row) {
     for (name, value) in row {
         let open = OPEN.contains(&name.as_str());
         match value {
-            Value::Object(inner) if open => any |= covered(inner),
+            Value::Object(inner) if open => cover_secrets(inner),
             Value::Array(items) if open && items.iter().all(Value::is_string) => {}
-            Value::Array(_) | Value::Object(_) => any |= cover(value),
+            Value::Array(_) | Value::Object(_) => *value = "***".into(),
             _ if open => {}
-            _ => any |= cover(value),
+            _ => *value = "***".into(),
         }
     }
-    any
-}
-
-fn cover(value: &mut Value) -> bool {
-    *value = "***".into();
-    true
 }

@@ -2,6 +2,8 @@
 
 use std::io::{self, BufRead, Read, Write};
 
+use super::schema::Row;
+
 /// Limit of a request line and its headers together.
 const MAX_HEAD: u64 = 64 * 1024;
 /// Limit of a request's body.
@@ -201,6 +203,14 @@ fn content_length(request: &Request) -> Result<u64, Unread> {
         Ok(length) if first.bytes().all(|byte| byte.is_ascii_digit()) => Ok(length),
         _ => refused(400, "the Content-Length is not a number"),
     }
+}
+
+/// The ids of a body that holds nothing else; its name is case-sensitive.
+pub(super) fn ids_in(body: &[u8], name: &str) -> Option<Vec<String>> {
+    let mut body: Row = serde_json::from_slice(body).ok()?;
+    let ids = body.remove(name).filter(|_| body.is_empty())?;
+    let ids: Vec<String> = serde_json::from_value(ids).ok()?;
+    (!ids.is_empty()).then_some(ids)
 }
 
 #[cfg(test)]

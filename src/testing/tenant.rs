@@ -35,7 +35,9 @@ use super::{demo, demo_scans};
 ///   session»), the same rows with their targets, all at once where `$top` and `$skip` are left out,
 ///
 /// also under `/api/v1.0/`, and is strict: what the documentation doesn't allow is refused with
-/// the service's error JSON and a message that says what was wrong. Filters know `eq`, `ne`, `lt`,
+/// the service's error JSON and a message that says what was wrong. In two places it takes more than
+/// is documented, which the real service may refuse: `$top` and `$skip` by session, and, where
+/// definitions are written, a scanner without a `machineName`. Filters know `eq`, `ne`, `lt`,
 /// `le`, `gt`, `ge`, `and`, `or`, `not`, parentheses, `startswith`, `endswith`, `contains` and
 /// `any`; text is compared exactly, enumerations have no order.
 ///

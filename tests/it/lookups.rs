@@ -572,7 +572,7 @@ fn any_ids_come_back_once_in_order_with_their_machines() {
     let sendable = id.prop_filter("no id", |id| !matches!(id.trim(), "" | "." | ".."));
     let ids = prop::collection::vec((sendable, any::<bool>()), 0..70);
     let config = Config {
-        cases: 150,
+        cases: 40,
         failure_persistence: None,
         ..Config::default()
     };

@@ -341,6 +341,10 @@ fn a_lost_answer_belongs_to_a_write_that_was_done_and_a_refusal_to_none() {
         assert_eq!((error.kind(), tenant.calls("BatchDelete")), (kind, 1));
         assert_eq!(listed(&tenant), left);
     }
+    // Where there is no body, there is nothing to cut.
+    tenant.fail(Fault::cut_body().method("POST").path("BatchDelete"));
+    assert_eq!(client.delete_scan_definitions(["b"]).unwrap().status, 204);
+    assert_eq!(listed(&tenant), 3);
 }
 
 #[test]
@@ -377,6 +381,9 @@ fn nothing_that_is_kept_or_said_holds_a_credential() {
     .to_vec();
     bodies.push(format!("{}x", new_definition()));
     bodies.push(r#"["canary"]"#.to_owned());
+    // Of a name that occurs twice, only the last value is read.
+    let twice = r#"{"scanAuthenticationParams":{"communityString":"canary"},"scanAuthenticationParams":"x"}"#;
+    bodies.push(twice.to_owned());
     let lines = [
         format!("POST {PATH}"),
         format!("PATCH {PATH}/a"),

@@ -10,9 +10,9 @@ use crate::testing::answer::{new_id, not_json};
 use crate::testing::demo_scans::ORG;
 use crate::testing::odata::{Accepts, BadQuery, Options};
 use crate::testing::reply::Reply;
-use crate::testing::request::Request;
+use crate::testing::request::{Request, ids_in};
 use crate::testing::schema::Row;
-use crate::testing::service::{Service, ids_in};
+use crate::testing::service::Service;
 
 /// What a definition tells of its scanner.
 const SCANNER: [&str; 8] = [

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::*;
 use crate::auth::TokenClaims;
+use crate::testing::history::TARGETS;
 use crate::testing::server::raw::{ask, code, encoded, get, ids, numbered, post, send, token};
 use crate::testing::{FakeClock, Tenant};
 

@@ -58,6 +58,48 @@ fn no_operation_writes_unless_somebody_asks_for_it() {
     );
 }
 
+/// Nor does the fake tenant write then, for whoever sends it something without the SDK.
+#[test]
+fn a_tenant_allows_no_method_that_writes_unless_somebody_asks_for_it() {
+    let tenant = Tenant::demo_builder()
+        .roles(["Machine.Read.All", "Machine.ReadWrite.All"])
+        .start()
+        .unwrap();
+    let agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .proxy(None)
+        .build()
+        .new_agent();
+    let url = format!(
+        "{}/{}/oauth2/v2.0/token",
+        tenant.authority(),
+        tenant.tenant_id()
+    );
+    let form = [
+        ("client_id", tenant.client_id()),
+        ("client_secret", tenant.client_secret()),
+        ("grant_type", "client_credentials"),
+        ("scope", "https://api.securitycenter.microsoft.com/.default"),
+    ];
+    let mut answer = agent.post(url).send_form(form).unwrap();
+    let answer: Value = answer.body_mut().read_json().unwrap();
+    let token = format!("Bearer {}", answer["access_token"].as_str().unwrap());
+
+    let definitions = format!("{}/api/DeviceAuthenticatedScanDefinitions", tenant.url());
+    let read = agent.get(&definitions).header("Authorization", &token);
+    assert_eq!(read.call().unwrap().status(), 200);
+    for request in [
+        agent.post(&definitions),
+        agent.patch(format!("{definitions}/an-id")),
+        agent.post(format!("{definitions}/BatchDelete")),
+    ] {
+        let answer = request.header("Authorization", &token).send_json(json!({}));
+        let answer = answer.unwrap();
+        assert_eq!(answer.status(), 405);
+        assert_eq!(answer.headers()["Allow"], "GET");
+    }
+}
+
 #[test]
 fn the_limits_hold() {
     let clock = FakeClock::new();

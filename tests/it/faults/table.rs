@@ -20,8 +20,9 @@ const GROUPS: [(&str, &str, RangeInclusive<u32>); 10] = [
 ];
 /// Elsewhere: what is otherwise with calls that write, what the environment decides, what memory is
 /// taken, what belongs to one credential, and unit tests of what no other test can reach.
-const BESIDE: [(&str, &str); 10] = [
+const BESIDE: [(&str, &str); 11] = [
     ("writes", include_str!("writes.rs")),
+    ("writing", include_str!("../writing.rs")),
     ("environment", include_str!("../../environment/main.rs")),
     ("allocations", include_str!("../../allocations.rs")),
     (
