@@ -28,6 +28,9 @@ static OPEN: [&str; 20] = [
     "keyVaultSecretName",
 ];
 
+/// Those whose values are objects: anything else there is in the wrong place, and may be a secret.
+static OBJECTS: [&str; 2] = ["scannerAgent", "scanAuthenticationParams"];
+
 /// The text of a body, with `***` for what isn't open; nothing of what is no JSON object, since it
 /// can't be told what that holds. It is always written anew: of a name that occurs twice, only the value
 /// that was looked at is in it.
@@ -46,7 +49,7 @@ fn cover_secrets(row: &mut Row) {
             Value::Object(inner) if open => cover_secrets(inner),
             Value::Array(items) if open && items.iter().all(Value::is_string) => {}
             Value::Array(_) | Value::Object(_) => *value = "***".into(),
-            _ if open => {}
+            _ if open && !OBJECTS.contains(&name.as_str()) => {}
             _ => *value = "***".into(),
         }
     }

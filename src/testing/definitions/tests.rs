@@ -368,6 +368,11 @@ fn nothing_that_is_kept_or_said_holds_a_credential() {
         "/target",
         Some(json!([{ "password": "canary" }])),
     );
+    let flat = with(
+        new_definition(),
+        "/scanAuthenticationParams",
+        Some("canary".into()),
+    );
     let added = json!({ "password": "canary", "scanAuthenticationParams": "x" });
     let mut bodies = [
         &new_definition(),
@@ -375,6 +380,7 @@ fn nothing_that_is_kept_or_said_holds_a_credential() {
         &misspelled,
         &misplaced,
         &nested,
+        &flat,
         &added,
     ]
     .map(Value::to_string)
