@@ -3,7 +3,9 @@
 mod auth;
 mod definition;
 mod fields;
+mod params;
 mod targets;
+mod vault;
 
 use serde_json::json;
 
@@ -17,10 +19,9 @@ use crate::permissions;
 use crate::rate_limit::Api;
 use fields::Fields;
 
-pub use auth::{
-    AuthProtocol, KeyVaultSecret, LinuxAuth, LinuxAuthType, PrivProtocol, SnmpAuth, SnmpAuthType,
-};
+pub use auth::{AuthProtocol, LinuxAuth, LinuxAuthType, PrivProtocol, SnmpAuth, SnmpAuthType};
 pub use definition::{NewScanDefinition, ScanDefinitionUpdate};
+pub use vault::KeyVaultSecret;
 
 static ADD: Operation = Operation::writing(
     &permissions::ADD_SCAN_DEFINITION,

@@ -5,7 +5,7 @@ use std::io;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::auth::AuthParams;
+use super::params::AuthParams;
 use super::targets::Targets;
 use crate::Secret;
 use crate::error::Error;
@@ -120,7 +120,7 @@ impl Fields {
         Ok(json)
     }
 
-    fn checked(&self) -> Result<Body<'_>, String> {
+    fn checked(&self) -> Result<DefinitionBody<'_>, String> {
         if let Some(name) = &self.name {
             if name.trim().is_empty() {
                 return Err("the scan's name is empty or blank".to_owned());
@@ -144,7 +144,7 @@ impl Fields {
             None => None,
         };
         self.auth.as_ref().map_or(Ok(()), AuthParams::check)?;
-        Ok(Body {
+        Ok(DefinitionBody {
             scan_type: self.scan_type.as_ref(),
             scan_name: self.name.as_deref(),
             is_active: self.active,
@@ -159,7 +159,7 @@ impl Fields {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Body<'a> {
+struct DefinitionBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     scan_type: Option<&'a ScanType>,
     #[serde(skip_serializing_if = "Option::is_none")]
