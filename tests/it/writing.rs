@@ -474,8 +474,8 @@ fn a_definition_that_can_not_be_right_is_refused_before_anything_is_sent() {
         ),
         (
             NewScanDefinition::network("a", MACHINE, ["::1", "10.0.0.1-10.0.0.9"], auth()),
-            "the target `10.0.0.1-10.0.0.9` is neither an IP address nor a host name, nor a range \
-             written as CIDR, such as 10.0.0.0/24",
+            "target 2, `10.0.0.1-10.0.0.9`, is neither an IP address nor a host name, nor a range \
+             written as CIDR, such as 10.0.0.0/24; commas separate targets",
         ),
     ] {
         assert_eq!(add_refused(&new), why);
@@ -488,7 +488,10 @@ fn a_definition_that_can_not_be_right_is_refused_before_anything_is_sent() {
             "the interval must be at least one hour",
         ),
         (update().scanner(" "), "the scanner names no machine"),
-        (update().targets([""]), "a target is empty"),
+        (
+            update().targets([""]),
+            "target 1 is empty: commas separate targets",
+        ),
     ] {
         assert!(!update.is_empty());
         assert_eq!(
@@ -644,7 +647,8 @@ fn a_definition_that_was_added_after_all_is_recognised() {
     };
     assert!(with_targets(&["127.0.0.1", " 127.0.0.1"]).is_like(&shown));
     assert!(!with_targets(&["127.0.0.1", "127.0.0.2"]).is_like(&shown));
-    assert!(!with_targets(&["127.0.0.1/32"]).is_like(&shown));
+    assert!(with_targets(&["127.0.0.1/32"]).is_like(&shown));
+    assert!(!with_targets(&["127.0.0.1/31"]).is_like(&shown));
     assert!(!with_targets(&["nonsense!"]).is_like(&shown));
     let upper = MACHINE.to_uppercase();
     for (machine, same) in [(upper.as_str(), true), ("another", false), ("", false)] {

@@ -41,8 +41,16 @@ impl NewScanDefinition {
     /// wants the id alone, while a user reported that a definition couldn't be added without the name.
     ///
     /// Targets are IP addresses, ranges in CIDR notation, and host names. Each text may be a list of
-    /// them with commas between, as [`target`](ScanDefinition::target) is. What they are goes with them
-    /// as the target type: `Ip` for addresses and ranges, `Hostname`, or `Combined` for both, which is
+    /// them with commas between, as [`target`](ScanDefinition::target) is. Each is sent once, as it was
+    /// written first: `10.0.0.5/24` and `10.0.0.0/24` are the same range, and `10.0.0.5/32` is
+    /// `10.0.0.5`.
+    ///
+    /// A host name has at most 253 bytes, and labels of 1 to 63 letters, digits, `-` and `_`, of which
+    /// none begins or ends with `-`. The last label must have a letter. Refused as slips in an address
+    /// are a last label such as `0x7f` (`0x` and hexadecimal digits or none), and three or more labels of
+    /// digits and `-` alone before the last, such as those of `10.0.0.1a`.
+    ///
+    /// What the targets are goes with them as the target type: `Ip` for addresses and ranges, `Hostname`, or `Combined` for both, which is
     /// in the service's schema only. How many targets the service takes is not documented.
     pub fn network<T>(
         name: impl Into<String>,
