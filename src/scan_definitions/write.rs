@@ -43,6 +43,7 @@ static DELETE: Operation = Operation::writing(
 
 /// Adds a definition.
 pub(crate) fn add(shared: &Shared, new: &NewScanDefinition) -> Result<ScanDefinition, Error> {
+    new.check()?;
     write(shared, &ADD, ADD.path, &new.0, entity::only)
 }
 
@@ -53,15 +54,13 @@ pub(crate) fn update(
     update: &ScanDefinitionUpdate,
 ) -> Result<ScanDefinition, Error> {
     let path = entity::path::<ScanDefinition>(&UPDATE, id)?;
-    if update.is_empty() {
-        return Err(Error::invalid("the update changes nothing"));
-    }
+    update.check()?;
     write(shared, &UPDATE, &path, &update.0, |text| {
         entity::pick(text, id)
     })
 }
 
-/// Sends the fields, and reads the definition that they made.
+/// Sends the fields, which were checked, and reads the definition that they made.
 fn write(
     shared: &Shared,
     operation: &'static Operation,

@@ -1,8 +1,9 @@
 //! A definition that is to be added, and what is to be changed of one.
 
 use super::auth::{LinuxAuth, SnmpAuth};
-use super::fields::{Fields, Scanner};
+use super::fields::{Fields, Scanner, trimmed};
 use super::targets::Targets;
+use crate::error::Error;
 use crate::machines::OnMachine;
 use crate::scan_definitions::{ScanDefinition, ScanType};
 
@@ -36,8 +37,10 @@ pub struct NewScanDefinition(pub(super) Fields);
 impl NewScanDefinition {
     /// A scan of network devices, by SNMP.
     ///
-    /// The scanner is a scan agent, the scanner of another definition, a machine, or a machine's id as
-    /// text: see [`OnMachine`]. Its machine's name is sent as well where it is known: the documentation
+    /// The name is sent without blanks at its ends.
+    ///
+    /// The scanner is a scan agent, the scanner of another definition, a machine, or as text a machine's
+    /// id or an agent's, which ends with `_` and its machine's: see [`OnMachine`]. Its machine's name is sent as well where it is known: the documentation
     /// wants the id alone, while a user reported that a definition couldn't be added without the name.
     ///
     /// Targets are IP addresses, ranges in CIDR notation, and host names. Each text may be a list of
@@ -86,8 +89,8 @@ impl NewScanDefinition {
         })
     }
 
-    /// How often the scan runs. Zero is refused; which other intervals the service takes is not
-    /// documented. Defaults to 24.
+    /// How often the scan runs: 1 to 2,147,483,647 hours, which are the numbers of the schema's type. Which
+    /// of them the service takes is not documented. Defaults to 24.
     pub fn interval_in_hours(mut self, hours: u32) -> Self {
         self.0.interval_in_hours = Some(hours.into());
         self
@@ -97,6 +100,28 @@ impl NewScanDefinition {
     pub fn active(mut self, active: bool) -> Self {
         self.0.active = Some(active);
         self
+    }
+
+    /// Whether it could be sent, without sending it: for a program that reads definitions from a file and
+    /// checks all before it adds any.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput), for whatever
+    /// [`Client::add_scan_definition`](crate::Client::add_scan_definition) refuses before it sends anything.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use defender_endpoint::scan_definitions::{NewScanDefinition, SnmpAuth};
+    ///
+    /// let auth = SnmpAuth::community_string("hunter2");
+    /// let new = NewScanDefinition::network("Core", "eb663a27", ["10.0.0.0/24", "10.0.0.300"], auth);
+    /// let error = new.check().unwrap_err();
+    /// assert!(error.to_string().starts_with("target 2, `10.0.0.300`, is neither"));
+    /// ```
+    pub fn check(&self) -> Result<(), Error> {
+        self.0.check()
     }
 
     /// Whether a definition could be this one: it has the same type, name, targets and scanner. The
@@ -136,7 +161,7 @@ where
 {
     Fields {
         scan_type: Some(scan_type),
-        name: Some(name),
+        name: Some(trimmed(&name)),
         active: Some(true),
         targets: Some(Targets::of(targets)),
         interval_in_hours: Some(24),
@@ -179,7 +204,7 @@ impl ScanDefinitionUpdate {
 
     /// Gives the scan another name. Defaults to the name that it has.
     pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.0.name = Some(name.into());
+        self.0.name = Some(trimmed(&name.into()));
         self
     }
 
@@ -194,7 +219,7 @@ impl ScanDefinitionUpdate {
         self
     }
 
-    /// Sets how often the scan runs; zero is refused. Defaults to the interval that it has.
+    /// Sets how often the scan runs: see [`NewScanDefinition::interval_in_hours`]. Defaults to the interval that it has.
     pub fn interval_in_hours(mut self, hours: u32) -> Self {
         self.0.interval_in_hours = Some(hours.into());
         self
@@ -273,5 +298,28 @@ impl ScanDefinitionUpdate {
     /// Whether nothing is set. Such an update is refused.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Whether it could be sent, without sending it, as [`NewScanDefinition::check`] says of a definition.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput), for whatever
+    /// [`Client::update_scan_definition`](crate::Client::update_scan_definition) refuses before it sends
+    /// anything, but for the id.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use defender_endpoint::scan_definitions::ScanDefinitionUpdate;
+    ///
+    /// assert!(ScanDefinitionUpdate::new().interval_in_hours(8).check().is_ok());
+    /// assert!(ScanDefinitionUpdate::new().check().is_err()); // it sets nothing
+    /// ```
+    pub fn check(&self) -> Result<(), Error> {
+        if self.is_empty() {
+            return Err(Error::invalid("the update changes nothing"));
+        }
+        self.0.check()
     }
 }

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use super::params::AuthParams;
 use super::targets::Targets;
 use crate::Secret;
+use crate::encode::check_id;
 use crate::error::Error;
 use crate::machines::OnMachine;
 use crate::scan_definitions::{ScanDefinition, ScanType, ScannerAgent, TargetType};
@@ -26,28 +27,70 @@ pub(super) struct Fields {
 }
 
 /// The machine that is to run the scan.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Scanner {
+    #[serde(skip_serializing_if = "Option::is_none")]
     machine_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     machine_name: Option<String>,
 }
 
 impl Scanner {
     pub(super) fn of(machine: &impl OnMachine) -> Self {
-        let known = |text: Option<&str>| {
-            text.filter(|text| !text.trim().is_empty())
-                .map(str::to_owned)
-        };
+        let known = |text: Option<&str>| text.map(trimmed).filter(|text| !text.is_empty());
         Self {
-            machine_id: known(machine.machine_id()),
+            machine_id: known(machine.machine_id()).map(|id| machine_of(&id).to_owned()),
             machine_name: known(machine.machine_name()),
         }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let id = self.machine_id.as_deref().ok_or(
+            "there is no machine's id: the scanner is a scan agent, a machine, or a machine's id as text",
+        )?;
+        unbroken("scanner's machine id", id)?;
+        check_id(id).map_err(|why| format!("the scanner's machine id can't be sent: {why}"))?;
+        let name = self.machine_name.as_deref().unwrap_or_default();
+        unbroken("name of the scanner's machine", name)
     }
 
     fn is(&self, agent: &ScannerAgent) -> bool {
         let ids = self.machine_id.as_deref().zip(agent.machine_id());
         ids.is_some_and(|(id, shown)| id.eq_ignore_ascii_case(shown))
     }
+}
+
+/// Without blanks at its ends, which the service doesn't show. Control characters stay, to be refused.
+pub(super) fn trimmed(text: &str) -> String {
+    text.trim_matches(|c: char| c.is_whitespace() && !c.is_control())
+        .to_owned()
+}
+
+/// The machine's id out of an agent's that was given as text, or the text. A machine's id is a SHA-1, so
+/// what ends with one behind `_` can be nothing else.
+fn machine_of(id: &str) -> &str {
+    let machine = id.rsplit_once('_').map(|(_, machine)| machine);
+    let is_hash = |id: &&str| id.len() == 40 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    machine.filter(is_hash).unwrap_or(id)
+}
+
+/// Whether a text is free of control characters. What is wrong is said without showing it.
+pub(super) fn unbroken(what: &str, text: &str) -> Result<(), String> {
+    if text.ends_with(['\n', '\r']) {
+        return Err(format!(
+            "the {what} ends with a line break, as what is read from a file often does"
+        ));
+    }
+    if text.contains(char::is_control) {
+        return Err(format!("the {what} contains a control character"));
+    }
+    Ok(())
+}
+
+/// The schema's type is a signed number of 32 bits.
+fn is_interval(hours: i64) -> bool {
+    (1..=i64::from(i32::MAX)).contains(&hours)
 }
 
 impl Fields {
@@ -110,7 +153,7 @@ impl Fields {
     /// It holds the secrets, so it is counted first and then written into room that need not grow: no
     /// piece of it is left behind where it was moved away from.
     pub(super) fn body(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let body = self.checked().map_err(Error::invalid)?;
+        let body = self.object();
         let mut count = Counting(0);
         let mut json = match serde_json::to_writer(&mut count, &body) {
             Ok(()) => Zeroizing::new(Vec::with_capacity(count.0)),
@@ -120,41 +163,51 @@ impl Fields {
         Ok(json)
     }
 
-    fn checked(&self) -> Result<DefinitionBody<'_>, String> {
-        if let Some(name) = &self.name {
-            if name.trim().is_empty() {
-                return Err("the scan's name is empty or blank".to_owned());
-            }
-        }
-        let targets = self.targets.as_ref().map(Result::as_ref).transpose()?;
-        if self.interval_in_hours == Some(0) {
-            return Err("the interval must be at least one hour".to_owned());
-        }
-        let scanner = match &self.scanner {
-            Some(Scanner {
-                machine_id: None, ..
-            }) => return Err("the scanner names no machine".to_owned()),
-            Some(Scanner {
-                machine_id: Some(machine_id),
-                machine_name,
-            }) => Some(ScannerBody {
-                machine_id,
-                machine_name: machine_name.as_deref(),
-            }),
-            None => None,
-        };
-        self.auth.as_ref().map_or(Ok(()), AuthParams::check)?;
-        Ok(DefinitionBody {
+    /// Whether the service could take them.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        self.refusal()
+            .map_or(Ok(()), |why| Err(Error::invalid(why)))
+    }
+
+    fn refusal(&self) -> Option<String> {
+        let name = self.name.as_deref().map(check_name);
+        let targets = self.targets.as_ref().map(|targets| match targets {
+            Ok(_) => Ok(()),
+            Err(why) => Err(why.clone()),
+        });
+        let interval = self
+            .interval_in_hours
+            .map(|hours| match is_interval(hours) {
+                true => Ok(()),
+                false => Err("the interval must be 1 to 2,147,483,647 hours".to_owned()),
+            });
+        let scanner = self.scanner.as_ref().map(Scanner::check);
+        let auth = self.auth.as_ref().map(AuthParams::check);
+        let checks = [name, targets, interval, scanner, auth];
+        checks.into_iter().flatten().find_map(Result::err)
+    }
+
+    /// What is sent of fields that were checked.
+    fn object(&self) -> DefinitionBody<'_> {
+        let targets = self.targets.as_ref().and_then(|it| it.as_ref().ok());
+        DefinitionBody {
             scan_type: self.scan_type.as_ref(),
             scan_name: self.name.as_deref(),
             is_active: self.active,
             target: targets.map(|targets| targets.text.as_str()),
             interval_in_hours: self.interval_in_hours,
             target_type: targets.and_then(|targets| targets.kind.as_ref()),
-            scanner_agent: scanner,
+            scanner_agent: self.scanner.as_ref(),
             scan_authentication_params: self.auth.as_ref(),
-        })
+        }
     }
+}
+
+fn check_name(name: &str) -> Result<(), String> {
+    if trimmed(name).is_empty() {
+        return Err("the scan's name is empty or blank".to_owned());
+    }
+    unbroken("scan's name", name)
 }
 
 #[derive(Serialize)]
@@ -173,17 +226,9 @@ struct DefinitionBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     target_type: Option<&'a TargetType>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    scanner_agent: Option<ScannerBody<'a>>,
+    scanner_agent: Option<&'a Scanner>,
     #[serde(skip_serializing_if = "Option::is_none")]
     scan_authentication_params: Option<&'a AuthParams>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ScannerBody<'a> {
-    machine_id: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    machine_name: Option<&'a str>,
 }
 
 /// Counts what is written and keeps none of it.

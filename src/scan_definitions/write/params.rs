@@ -3,8 +3,11 @@
 use serde::{Serialize, Serializer};
 
 use super::auth::{AuthProtocol, LinuxAuthType, PrivProtocol, SnmpAuthType};
+use super::fields::unbroken;
 use super::vault::KeyVaultSecret;
 use crate::Secret;
+
+const PRIVATE_KEY: &str = "private key";
 
 /// The object `scanAuthenticationParams`. Keys are written in the order of the documentation's sample.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -83,14 +86,17 @@ impl AuthParams {
             if text.is_some_and(|text| text.trim().is_empty()) {
                 return Err(format!("the {what} is empty or blank"));
             }
-            if text.is_some_and(|text| text.contains(char::is_control)) {
-                return Err(format!("the {what} contains a control character"));
-            }
+            unbroken(what, text.unwrap_or_default())?;
         }
         for (what, secret) in self.named_secrets() {
+            let Some(secret) = secret else { continue };
             // Blanks could be a password.
-            if secret.is_some_and(|secret| secret.expose().is_empty()) {
+            if secret.expose().is_empty() {
                 return Err(format!("the {what} is empty"));
+            }
+            // A private key has lines.
+            if what != PRIVATE_KEY {
+                unbroken(what, secret.expose())?;
             }
         }
         self.key_vault
@@ -108,7 +114,7 @@ impl AuthParams {
     fn named_secrets(&self) -> [(&'static str, Option<&Secret>); 5] {
         [
             ("password", self.password.as_ref()),
-            ("private key", self.private_key.as_ref()),
+            (PRIVATE_KEY, self.private_key.as_ref()),
             ("authentication password", self.auth_password.as_ref()),
             ("privacy password", self.priv_password.as_ref()),
             ("community string", self.community_string.as_ref()),
