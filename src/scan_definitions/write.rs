@@ -26,13 +26,13 @@ pub use vault::KeyVaultSecret;
 static ADD: Operation = Operation::writing(
     &permissions::ADD_SCAN_DEFINITION,
     Api::ScanDefinitions,
-    "list the scan definitions and look for one that the new one `is_like`, and add it again only if there is none",
+    "wait, list the scan definitions, and look for one that was not there before and that the new one `is_like`",
 );
 
 static UPDATE: Operation = Operation::writing(
     &permissions::UPDATE_SCAN_DEFINITION,
     Api::ScanDefinitions,
-    "fetch the scan definition and see what the update's `changes_to` it are; the same update twice does no harm",
+    "send the same update again: twice does no harm, if nobody else changes the definition meanwhile",
 );
 
 static DELETE: Operation = Operation::writing(

@@ -719,7 +719,10 @@ fn what_was_accepted_with_an_answer_that_says_nothing_has_an_unknown_outcome() {
         let added = client.add_scan_definition(&network(community()));
         let updated = client.update_scan_definition(ID, &update);
         let requests = ["POST ".to_owned() + PATH, format!("PATCH {PATH}/{ID}")];
-        let methods = ["is_like", "changes_to"];
+        let methods = [
+            "not there before and that the new one `is_like`",
+            "same update again",
+        ];
         for ((outcome, request), method) in [added, updated].into_iter().zip(requests).zip(methods)
         {
             let error = outcome.unwrap_err();
@@ -767,14 +770,15 @@ fn a_definition_that_was_added_after_all_is_recognised() {
     let shown = documented("scan_definition_added.json");
     let new = || network(community());
     assert!(new().is_like(&shown));
-    // What can be changed later is no difference.
-    assert!(new().active(false).interval_in_hours(99).is_like(&shown));
-    let with_name =
-        |name: &str| NewScanDefinition::network(name, MACHINE, ["127.0.0.1"], community());
-    assert!(!with_name("Test network scan").is_like(&shown));
-    let with_targets = |targets: &[&str]| {
-        NewScanDefinition::network("Test Network scan", MACHINE, targets, community())
+    assert!(!new().active(false).is_like(&shown));
+    assert!(!new().interval_in_hours(99).is_like(&shown));
+    let with = |name: &str, machine: &str, targets: &[&str]| {
+        NewScanDefinition::network(name, machine, targets, community()).interval_in_hours(1)
     };
+    let with_name = |name: &str| with(name, MACHINE, &["127.0.0.1"]);
+    assert!(with_name("Test Network scan ").is_like(&shown));
+    assert!(!with_name("Test network scan").is_like(&shown));
+    let with_targets = |targets: &[&str]| with("Test Network scan", MACHINE, targets);
     assert!(with_targets(&["127.0.0.1", " 127.0.0.1"]).is_like(&shown));
     assert!(!with_targets(&["127.0.0.1", "127.0.0.2"]).is_like(&shown));
     assert!(with_targets(&["127.0.0.1/32"]).is_like(&shown));
@@ -782,17 +786,31 @@ fn a_definition_that_was_added_after_all_is_recognised() {
     assert!(!with_targets(&["nonsense!"]).is_like(&shown));
     let upper = MACHINE.to_uppercase();
     for (machine, same) in [(upper.as_str(), true), ("another", false), ("", false)] {
-        let new =
-            NewScanDefinition::network("Test Network scan", machine, ["127.0.0.1"], community());
+        let new = with("Test Network scan", machine, &["127.0.0.1"]);
         assert_eq!(new.is_like(&shown), same, "{machine}");
     }
     let auth = LinuxAuth::password("a", "b");
-    let linux = NewScanDefinition::linux("Test Network scan", MACHINE, ["127.0.0.1"], auth);
+    let linux = NewScanDefinition::linux("Test Network scan", MACHINE, ["127.0.0.1"], auth)
+        .interval_in_hours(1);
     assert!(!linux.is_like(&shown));
-    // What the service leaves out is not the same.
-    let mut less = shown.clone();
-    less.scanner_agent = None;
-    assert!(!new().is_like(&less));
+    // What the service leaves out could be the same, but for the name and the targets.
+    let without = |leave_out: fn(&mut ScanDefinition)| {
+        let mut less = shown.clone();
+        leave_out(&mut less);
+        new().is_like(&less)
+    };
+    assert!(without(|it| it.scanner_agent = None));
+    assert!(without(
+        |it| it.scanner_agent = Some(ScannerAgent::default())
+    ));
+    assert!(without(|it| it.scan_type = None));
+    assert!(without(|it| it.interval_in_hours = None));
+    assert!(without(|it| it.is_active = None));
+    assert!(without(|it| it.target_type = Some(TargetType::Combined)));
+    assert!(!without(|it| it.scan_name = None));
+    assert!(!without(|it| it.target = None));
+    assert!(!without(|it| it.is_active = Some(false)));
+    assert!(!without(|it| it.interval_in_hours = Some(24)));
     assert!(!new().is_like(&ScanDefinition::new(ID)));
 }
 
@@ -823,6 +841,17 @@ fn an_update_is_reduced_to_what_it_changes() {
         body(same().scanner("another")),
         r#"{"scannerAgent":{"machineId":"another"}}"#
     );
+    // Targets that are called by another type are still to be repaired, unless nobody knows that type.
+    for (kind, changes) in [
+        (Some(TargetType::Hostname), true),
+        (Some(TargetType::Ip), false),
+        (Some(TargetType::from("Range")), false),
+        (None, false),
+    ] {
+        let mut shown = shown.clone();
+        shown.target_type = kind;
+        assert_eq!(!same().changes_to(&shown).is_empty(), changes, "{shown:?}");
+    }
     // The service never shows which it has.
     assert!(body(same().snmp_auth(community())).starts_with(r#"{"scanAuthenticationParams":"#));
     // What can't be sent is no change that was made.
@@ -849,10 +878,57 @@ fn an_update_can_be_filled_up_with_what_is_there() {
     let body = update_body(&update.with_rest_of(&shown));
     assert!(body.contains(r#""target":"10.0.0.1-10.0.0.9","#), "{body}");
     assert!(body.contains(r#""targetType":"Range","#), "{body}");
-    let nothing = ScanDefinition::new(ID);
-    assert!(
-        ScanDefinitionUpdate::new()
-            .with_rest_of(&nothing)
-            .is_empty()
+    // What can't be sent is not taken over.
+    let mut nothing = ScanDefinition::new(ID);
+    let rest_of = |shown: &ScanDefinition| ScanDefinitionUpdate::new().with_rest_of(shown);
+    assert!(rest_of(&nothing).is_empty());
+    nothing.scan_name = Some(" ".to_owned());
+    nothing.target = Some(" ".to_owned());
+    nothing.target_type = Some(TargetType::Ip);
+    for hours in [i64::MIN, -1, 0, 2_147_483_648, i64::MAX] {
+        nothing.interval_in_hours = Some(hours);
+        assert!(rest_of(&nothing).is_empty(), "{hours}");
+    }
+    for machine in [None, Some(" "), Some("a\nb")] {
+        let mut agent = ScannerAgent::default();
+        agent.machine_id = machine.map(str::to_owned);
+        nothing.scanner_agent = Some(agent);
+        assert!(rest_of(&nothing).is_empty(), "{machine:?}");
+    }
+}
+
+/// The secrets are none of what is set.
+#[test]
+fn what_is_to_be_sent_is_shown_with_what_is_set_of_it() {
+    let auth = SnmpAuth::auth_no_priv("scanner", AuthProtocol::Sha1, "hunter2");
+    let shown = format!(
+        r#"SnmpAuth {{ auth_type: AuthNoPriv, username: "scanner", auth_protocol: Sha1, {} }}"#,
+        "authentication_password: ***"
+    );
+    assert_eq!(format!("{auth:?}"), shown);
+    let new = NewScanDefinition::network("Core", "eb66", ["::1", "a"], auth);
+    let wanted = format!(
+        concat!(
+            r#"NewScanDefinition {{ scan_type: Network, name: "Core", active: true, targets: "::1,a", "#,
+            r#"target_type: Combined, interval_in_hours: 24, scanner: Scanner {{ machine_id: "eb66" }}, auth: {} }}"#,
+        ),
+        shown
+    );
+    assert_eq!(format!("{new:?}"), wanted);
+    let update = ScanDefinitionUpdate::new();
+    assert_eq!(format!("{update:?}"), "ScanDefinitionUpdate");
+    let update = update.linux_auth(LinuxAuth::private_key("a", "hunter2"));
+    assert_eq!(
+        format!("{:?}", update.targets([""])),
+        concat!(
+            r#"ScanDefinitionUpdate { refused_targets: "target 1 is empty: commas separate targets", "#,
+            r#"auth: LinuxAuth { auth_type: PrivateKey, username: "a", private_key: *** } }"#
+        )
+    );
+    let vault = KeyVaultSecret::new("https://a:hunter2@vault.example", "core");
+    let auth = SnmpAuth::in_key_vault(SnmpAuthType::AuthPriv, vault);
+    assert_eq!(
+        format!("{auth:?}"),
+        r#"SnmpAuth { auth_type: AuthPriv, key_vault: KeyVaultSecret { host: "***", name: "core", .. } }"#
     );
 }

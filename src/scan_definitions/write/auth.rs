@@ -1,5 +1,7 @@
 //! How a scanner is told to sign in: by which way, and with what.
 
+use std::fmt;
+
 use super::params::AuthParams;
 use super::vault::KeyVaultSecret;
 use crate::Secret;
@@ -31,8 +33,14 @@ use crate::wire::open_enum;
 ///     priv_password,
 /// );
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct SnmpAuth(pub(super) AuthParams);
+
+impl fmt::Debug for SnmpAuth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 impl SnmpAuth {
     /// By a community string.
@@ -150,8 +158,14 @@ impl SnmpAuthType {
 /// let auth = LinuxAuth::private_key("scanner", "-----BEGIN OPENSSH PRIVATE KEY-----\n");
 /// assert!(!format!("{auth:?}").contains("BEGIN"));
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct LinuxAuth(pub(super) AuthParams);
+
+impl fmt::Debug for LinuxAuth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 impl LinuxAuth {
     /// By a user name and a password.

@@ -1,5 +1,7 @@
 //! A definition that is to be added, and what is to be changed of one.
 
+use std::fmt;
+
 use super::auth::{LinuxAuth, SnmpAuth};
 use super::fields::{Fields, Scanner, trimmed};
 use super::targets::Targets;
@@ -30,9 +32,16 @@ use crate::scan_definitions::{ScanDefinition, ScanType};
 ///     .interval_in_hours(4)
 ///     .active(false);
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[must_use = "nothing is sent until it is given to `Client::add_scan_definition`"]
 pub struct NewScanDefinition(pub(super) Fields);
+
+/// What is set, without the secrets.
+impl fmt::Debug for NewScanDefinition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.show("NewScanDefinition", f)
+    }
+}
 
 impl NewScanDefinition {
     /// A scan of network devices, by SNMP.
@@ -67,7 +76,7 @@ impl NewScanDefinition {
     {
         Self(Fields {
             auth: Some(auth.0),
-            ..fields(ScanType::Network, name.into(), &scanner, targets)
+            ..fields(ScanType::Network, &name.into(), &scanner, targets)
         })
     }
 
@@ -85,7 +94,7 @@ impl NewScanDefinition {
     {
         Self(Fields {
             auth: Some(auth.0),
-            ..fields(ScanType::Linux, name.into(), &scanner, targets)
+            ..fields(ScanType::Linux, &name.into(), &scanner, targets)
         })
     }
 
@@ -124,12 +133,14 @@ impl NewScanDefinition {
         self.0.check()
     }
 
-    /// Whether a definition could be this one: it has the same type, name, targets and scanner. The
-    /// order and spelling of the targets don't count.
+    /// Whether a definition could be this one: it has the same name and targets, and the same type,
+    /// interval, scanner, and answer to whether it is active, as far as it shows them. The order and
+    /// spelling of the targets don't count.
     ///
-    /// This is how to find out whether it was added after all when the answer was lost. A definition
-    /// that somebody else made alike can't be told from it, since the service shows nothing of how the
-    /// scanner signs in.
+    /// It helps to find out whether this one was added after all when the answer was lost, among those
+    /// that were not there before: one that was there, or that somebody else has made alike meanwhile,
+    /// can't be told from it, since the service shows nothing of how the scanner signs in. See
+    /// [`Client::add_scan_definition`](crate::Client::add_scan_definition).
     ///
     /// # Example
     ///
@@ -140,28 +151,24 @@ impl NewScanDefinition {
     /// let new = NewScanDefinition::network("Core", "eb663a27", ["10.0.0.1", "10.0.0.2"], auth);
     /// let shown: ScanDefinition = serde_json::from_str(
     ///     r#"{"id": "d14cefe1", "scanType": "Network", "scanName": "Core", "isActive": true,
-    ///         "target": "10.0.0.2,10.0.0.1", "scannerAgent": {"machineId": "eb663a27"}}"#,
+    ///         "intervalInHours": 24, "target": "10.0.0.2,10.0.0.1", "scannerAgent": {"machineId": "eb663a27"}}"#,
     /// )?;
     /// assert!(new.is_like(&shown));
     /// # Ok::<(), serde_json::Error>(())
     /// ```
     pub fn is_like(&self, definition: &ScanDefinition) -> bool {
-        let changes = self.0.clone().changes_to(definition);
-        changes.scan_type.is_none()
-            && changes.name.is_none()
-            && changes.targets.is_none()
-            && changes.scanner.is_none()
+        self.0.could_be(definition)
     }
 }
 
-fn fields<T>(scan_type: ScanType, name: String, scanner: &impl OnMachine, targets: T) -> Fields
+fn fields<T>(scan_type: ScanType, name: &str, scanner: &impl OnMachine, targets: T) -> Fields
 where
     T: IntoIterator,
     T::Item: ToString,
 {
     Fields {
         scan_type: Some(scan_type),
-        name: Some(trimmed(&name)),
+        name: Some(trimmed(name)),
         active: Some(true),
         targets: Some(Targets::of(targets)),
         interval_in_hours: Some(24),
@@ -192,9 +199,16 @@ where
 ///     .active(true);
 /// assert!(!update.is_empty());
 /// ```
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 #[must_use = "nothing is sent until it is given to `Client::update_scan_definition`"]
 pub struct ScanDefinitionUpdate(pub(super) Fields);
+
+/// What is set, without the secrets.
+impl fmt::Debug for ScanDefinitionUpdate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.show("ScanDefinitionUpdate", f)
+    }
+}
 
 impl ScanDefinitionUpdate {
     /// No change yet.
@@ -256,7 +270,8 @@ impl ScanDefinitionUpdate {
     /// [is empty](Self::is_empty) then.
     ///
     /// Authentication parameters stay, since the service never shows which a definition has. Targets in
-    /// another order or spelling are no change, nor is another name for the scanner's machine.
+    /// another order or spelling are no change, but another type of targets is one where it is a known
+    /// one. Another name for the scanner's machine is none.
     ///
     /// # Example
     ///
@@ -278,7 +293,8 @@ impl ScanDefinitionUpdate {
     }
 
     /// Adds what a definition has where nothing is set, its scan type too, as it stands there. All but
-    /// the authentication parameters: the service never shows them.
+    /// the authentication parameters: the service never shows them. What can't be sent is left out: a
+    /// blank name, no targets, an interval of zero, a scanner without a machine's id.
     ///
     /// # Example
     ///

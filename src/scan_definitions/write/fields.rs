@@ -1,6 +1,6 @@
 //! What an addition and an update have in common: the fields, whether they can be sent, and the body.
 
-use std::io;
+use std::{fmt, io};
 
 use serde::Serialize;
 use zeroize::Zeroizing;
@@ -14,7 +14,7 @@ use crate::machines::OnMachine;
 use crate::scan_definitions::{ScanDefinition, ScanType, ScannerAgent, TargetType};
 
 /// Those that are to be set.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub(super) struct Fields {
     pub(super) scan_type: Option<ScanType>,
     pub(super) name: Option<String>,
@@ -27,7 +27,7 @@ pub(super) struct Fields {
 }
 
 /// The machine that is to run the scan.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Scanner {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -56,8 +56,18 @@ impl Scanner {
     }
 
     fn is(&self, agent: &ScannerAgent) -> bool {
-        let ids = self.machine_id.as_deref().zip(agent.machine_id());
-        ids.is_some_and(|(id, shown)| id.eq_ignore_ascii_case(shown))
+        agent.machine_id().is_some_and(|shown| self.has_id(shown))
+    }
+
+    /// Whether the machine is not known to be another.
+    fn may_be(&self, agent: Option<&ScannerAgent>) -> bool {
+        let shown = agent.and_then(OnMachine::machine_id);
+        shown.is_none_or(|shown| self.has_id(shown))
+    }
+
+    fn has_id(&self, shown: &str) -> bool {
+        let id = self.machine_id.as_deref();
+        id.is_some_and(|id| id.eq_ignore_ascii_case(shown))
     }
 }
 
@@ -89,8 +99,11 @@ pub(super) fn unbroken(what: &str, text: &str) -> Result<(), String> {
 }
 
 /// The schema's type is a signed number of 32 bits.
-fn is_interval(hours: i64) -> bool {
-    (1..=i64::from(i32::MAX)).contains(&hours)
+fn check_interval(hours: i64) -> Result<(), String> {
+    if (1..=i64::from(i32::MAX)).contains(&hours) {
+        return Ok(());
+    }
+    Err("the interval must be 1 to 2,147,483,647 hours".to_owned())
 }
 
 impl Fields {
@@ -98,15 +111,44 @@ impl Fields {
         *self == Self::default()
     }
 
+    /// Shows those that are set, as what they are part of.
+    pub(super) fn show(&self, what: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let targets = self.targets.as_ref();
+        let sent = targets.and_then(|it| it.as_ref().ok());
+        let mut out = f.debug_struct(what);
+        field(&mut out, "scan_type", self.scan_type.as_ref());
+        field(&mut out, "name", self.name.as_ref());
+        field(&mut out, "active", self.active.as_ref());
+        field(&mut out, "targets", sent.map(|it| &it.text));
+        field(
+            &mut out,
+            "target_type",
+            sent.and_then(|it| it.kind.as_ref()),
+        );
+        let refused = targets.and_then(|it| it.as_ref().err());
+        field(&mut out, "refused_targets", refused);
+        field(
+            &mut out,
+            "interval_in_hours",
+            self.interval_in_hours.as_ref(),
+        );
+        field(&mut out, "scanner", self.scanner.as_ref());
+        field(&mut out, "auth", self.auth.as_ref());
+        out.finish()
+    }
+
     /// Without those that a definition has already. What the service never shows stays.
     pub(super) fn changes_to(mut self, definition: &ScanDefinition) -> Self {
         let shown = definition;
         self.scan_type
             .take_if(|it| shown.scan_type.as_ref() == Some(it));
-        self.name.take_if(|it| shown.scan_name.as_ref() == Some(it));
+        self.name.take_if(|it| is_name(it, shown));
         self.active.take_if(|it| shown.is_active == Some(*it));
-        self.targets
-            .take_if(|it| it.as_ref().is_ok_and(|targets| targets.are_of(shown)));
+        self.targets.take_if(|it| {
+            it.as_ref().is_ok_and(|targets| {
+                targets.are_of(shown) && !targets.are_called_otherwise_by(shown)
+            })
+        });
         self.interval_in_hours
             .take_if(|it| shown.interval_in_hours == Some(*it));
         self.scanner.take_if(|it| {
@@ -118,19 +160,48 @@ impl Fields {
         self
     }
 
-    /// With those of a definition where none is set.
+    /// Whether a definition could be these: it has the name and the targets, and shows nothing else that
+    /// differs.
+    pub(super) fn could_be(&self, definition: &ScanDefinition) -> bool {
+        fn fits<T: PartialEq>(mine: Option<&T>, shown: Option<&T>) -> bool {
+            mine.zip(shown).is_none_or(|(mine, shown)| mine == shown)
+        }
+        let shown = definition;
+        let name = self.name.as_deref();
+        let targets = self.targets.as_ref().and_then(|it| it.as_ref().ok());
+        let scanner = self.scanner.as_ref();
+        name.is_some_and(|it| is_name(it, shown))
+            && targets.is_some_and(|it| it.are_of(shown))
+            && scanner.is_none_or(|it| it.may_be(shown.scanner_agent.as_ref()))
+            && fits(self.scan_type.as_ref(), shown.scan_type.as_ref())
+            && fits(
+                self.interval_in_hours.as_ref(),
+                shown.interval_in_hours.as_ref(),
+            )
+            && fits(self.active.as_ref(), shown.is_active.as_ref())
+    }
+
+    /// With those of a definition where none is set, as far as they can be sent.
     pub(super) fn with_rest_of(self, definition: &ScanDefinition) -> Self {
         let shown = definition;
-        let targets = || Targets::shown_by(shown).map(Ok);
+        let name = || {
+            let name = shown.scan_name.clone();
+            name.filter(|name| check_name(name).is_ok())
+        };
+        let scanner = || {
+            let scanner = shown.scanner_agent.as_ref().map(Scanner::of);
+            scanner.filter(|scanner| scanner.check().is_ok())
+        };
+        let interval = shown
+            .interval_in_hours
+            .filter(|hours| check_interval(*hours).is_ok());
         Self {
             scan_type: self.scan_type.or_else(|| shown.scan_type.clone()),
-            name: self.name.or_else(|| shown.scan_name.clone()),
+            name: self.name.or_else(name),
             active: self.active.or(shown.is_active),
-            targets: self.targets.or_else(targets),
-            interval_in_hours: self.interval_in_hours.or(shown.interval_in_hours),
-            scanner: self
-                .scanner
-                .or_else(|| shown.scanner_agent.as_ref().map(Scanner::of)),
+            targets: self.targets.or_else(|| Targets::shown_by(shown).map(Ok)),
+            interval_in_hours: self.interval_in_hours.or(interval),
+            scanner: self.scanner.or_else(scanner),
             auth: self.auth,
         }
     }
@@ -175,12 +246,7 @@ impl Fields {
             Ok(_) => Ok(()),
             Err(why) => Err(why.clone()),
         });
-        let interval = self
-            .interval_in_hours
-            .map(|hours| match is_interval(hours) {
-                true => Ok(()),
-                false => Err("the interval must be 1 to 2,147,483,647 hours".to_owned()),
-            });
+        let interval = self.interval_in_hours.map(check_interval);
         let scanner = self.scanner.as_ref().map(Scanner::check);
         let auth = self.auth.as_ref().map(AuthParams::check);
         let checks = [name, targets, interval, scanner, auth];
@@ -201,6 +267,11 @@ impl Fields {
             scan_authentication_params: self.auth.as_ref(),
         }
     }
+}
+
+fn is_name(name: &str, definition: &ScanDefinition) -> bool {
+    let shown = definition.scan_name.as_deref();
+    shown.is_some_and(|shown| trimmed(shown) == name)
 }
 
 fn check_name(name: &str) -> Result<(), String> {
@@ -229,6 +300,26 @@ struct DefinitionBody<'a> {
     scanner_agent: Option<&'a Scanner>,
     #[serde(skip_serializing_if = "Option::is_none")]
     scan_authentication_params: Option<&'a AuthParams>,
+}
+
+impl fmt::Debug for Scanner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Scanner");
+        field(&mut out, "machine_id", self.machine_id.as_ref());
+        field(&mut out, "machine_name", self.machine_name.as_ref());
+        out.finish()
+    }
+}
+
+/// Shows a field if it is set.
+pub(super) fn field<T: fmt::Debug>(
+    out: &mut fmt::DebugStruct<'_, '_>,
+    name: &str,
+    value: Option<&T>,
+) {
+    if let Some(value) = value {
+        out.field(name, value);
+    }
 }
 
 /// Counts what is written and keeps none of it.

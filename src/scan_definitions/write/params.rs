@@ -1,16 +1,18 @@
 //! The object `scanAuthenticationParams` as it is sent, and what of it can't be.
 
+use std::fmt;
+
 use serde::{Serialize, Serializer};
 
 use super::auth::{AuthProtocol, LinuxAuthType, PrivProtocol, SnmpAuthType};
-use super::fields::unbroken;
+use super::fields::{field, unbroken};
 use super::vault::KeyVaultSecret;
 use crate::Secret;
 
 const PRIVATE_KEY: &str = "private key";
 
 /// The object `scanAuthenticationParams`. Keys are written in the order of the documentation's sample.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct AuthParams {
     #[serde(rename = "@odata.type")]
@@ -119,6 +121,28 @@ impl AuthParams {
             ("privacy password", self.priv_password.as_ref()),
             ("community string", self.community_string.as_ref()),
         ]
+    }
+}
+
+/// As the type of which it is the content, with what is set.
+#[expect(
+    clippy::missing_fields_in_debug,
+    reason = "the secrets are named, and none is shown"
+)]
+impl fmt::Debug for AuthParams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = self.odata_type.rsplit('.').next().unwrap_or_default();
+        let mut out = f.debug_struct(kind.trim_end_matches("Params"));
+        out.field("auth_type", &format_args!("{}", self.auth_type));
+        field(&mut out, "username", self.username.as_ref());
+        field(&mut out, "auth_protocol", self.auth_protocol.as_ref());
+        field(&mut out, "priv_protocol", self.priv_protocol.as_ref());
+        for (what, secret) in self.named_secrets() {
+            let hidden = secret.map(|_| format_args!("***"));
+            field(&mut out, &what.replace(' ', "_"), hidden.as_ref());
+        }
+        field(&mut out, "key_vault", self.key_vault.as_ref());
+        out.finish()
     }
 }
 

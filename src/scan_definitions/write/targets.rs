@@ -54,12 +54,19 @@ impl Targets {
         })
     }
 
-    /// Those that a definition has now, whatever the service lets stand there.
+    /// Those that a definition has now, whatever the service lets stand there, if it is anything.
     pub(super) fn shown_by(definition: &ScanDefinition) -> Option<Self> {
+        let text = definition.target.clone();
         Some(Self {
-            text: definition.target.clone()?,
+            text: text.filter(|text| !text.trim().is_empty())?,
             kind: definition.target_type.clone(),
         })
+    }
+
+    /// Whether a definition shows another type, and both are types that are known.
+    pub(super) fn are_called_otherwise_by(&self, definition: &ScanDefinition) -> bool {
+        let types = self.kind.as_ref().zip(definition.target_type.as_ref());
+        types.is_some_and(|(kind, shown)| kind != shown && !matches!(shown, TargetType::Other(_)))
     }
 
     /// Whether these are the targets of a definition, in whatever order and spelling.

@@ -62,9 +62,9 @@ impl KeyVaultSecret {
     pub(super) fn keys(&self) -> VaultKeys<'_> {
         let url = Some(self.vault_url.as_str());
         VaultKeys {
-            key_vault_uri: url.filter(|_| !self.documented_key),
-            key_vault_url: url.filter(|_| self.documented_key),
-            key_vault_secret_name: &self.name,
+            uri: url.filter(|_| !self.documented_key),
+            url: url.filter(|_| self.documented_key),
+            secret_name: &self.name,
         }
     }
 
@@ -103,13 +103,13 @@ impl fmt::Debug for KeyVaultSecret {
 }
 
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 pub(super) struct VaultKeys<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    key_vault_uri: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    key_vault_url: Option<&'a str>,
-    key_vault_secret_name: &'a str,
+    #[serde(rename = "keyVaultUri", skip_serializing_if = "Option::is_none")]
+    uri: Option<&'a str>,
+    #[serde(rename = "keyVaultUrl", skip_serializing_if = "Option::is_none")]
+    url: Option<&'a str>,
+    #[serde(rename = "keyVaultSecretName")]
+    secret_name: &'a str,
 }
 
 /// The host of a vault's URL, as it is written there, and its port if there is one. The text says what is
