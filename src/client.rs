@@ -288,7 +288,7 @@ impl Client {
     /// target, or one that is no address, range or host name; an interval of zero or above
     /// 2,147,483,647; a scanner without a machine's id, or with one that is `.` or `..` or longer than
     /// 1,024 bytes; authentication parameters of which one is empty; a key vault's URL that is more than
-    /// `https://` and a host, and a secret's name in it that is not 1 to 127 letters, digits and hyphens;
+    /// `https://`, a host and its port, and a secret's name in it that is not 1 to 127 letters, digits and hyphens;
     /// and control characters, such as the line break at the end of a file, in any text but a private
     /// key ([`NewScanDefinition::check`] says the same without sending);
     /// [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) when the call was sent and no answer says

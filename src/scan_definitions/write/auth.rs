@@ -11,8 +11,9 @@ use crate::wire::open_enum;
 /// [`NewScanDefinition::network`](super::NewScanDefinition::network) and
 /// [`ScanDefinitionUpdate::snmp_auth`](super::ScanDefinitionUpdate::snmp_auth).
 ///
-/// What is empty is refused when the definition is to be sent: a user name, a password, a community
-/// string. The service never shows any of it again. `Debug` redacts the secrets.
+/// What is empty or holds a control character is refused when the definition is to be sent: a user name,
+/// a password, a community string. What is read from a file often ends with a line break, which is one.
+/// The service never shows any of it again. `Debug` redacts the secrets.
 ///
 /// Source: «Authenticated scan methods and properties».
 ///
@@ -147,8 +148,8 @@ impl SnmpAuthType {
 /// [`ScanDefinitionUpdate::linux_auth`](super::ScanDefinitionUpdate::linux_auth).
 ///
 /// All of it is from the service's own schema: no page of the vendor tells of it, and nobody has
-/// confirmed that it works. What is empty is refused when the definition is to be sent. `Debug`
-/// redacts the secrets.
+/// confirmed that it works. What is empty is refused when the definition is to be sent, and so are
+/// control characters, but in a private key. `Debug` redacts the secrets.
 ///
 /// # Example
 ///

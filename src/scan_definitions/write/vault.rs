@@ -13,7 +13,7 @@ use crate::cloud::Origin;
 /// `keyVaultUri`. The latter is sent, and nobody has confirmed either: see
 /// [`sent_as_key_vault_url`](Self::sent_as_key_vault_url).
 ///
-/// The URL is `https://` and a host, with nothing behind but perhaps `/`. The name is one of Azure's: 1 to
+/// The URL is `https://` and a host, with nothing behind but perhaps a port and `/`. The name is one of Azure's: 1 to
 /// 127 letters, digits and hyphens. Anything else is refused when the definition is to be sent, a secret's
 /// own URL too. `Debug` shows the host, and nothing of a URL or name that would be refused.
 ///
