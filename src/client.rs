@@ -284,31 +284,39 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](crate::ErrorKind::InvalidInput), before anything is sent, for a name that is blank, no
-    /// target or one that is none, an interval of zero, a scanner that names no machine, and
-    /// authentication parameters of which one is empty;
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput), before anything is sent, for a name that is blank; no
+    /// target, or one that is no address, range or host name; an interval of zero or above
+    /// 2,147,483,647; a scanner without a machine's id, or with one that is `.` or `..` or longer than
+    /// 1,024 bytes; authentication parameters of which one is empty; a key vault's URL that is more than
+    /// `https://`, a host and its port, and a secret's name in it that is not 1 to 127 letters, digits and hyphens;
+    /// and control characters, such as the line break at the end of a file, in any text but a private
+    /// key ([`NewScanDefinition::check`] says the same without sending);
     /// [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) when the call was sent and no answer says
     /// what became of it, or one that says that it was accepted can't be read; and those of every call,
     /// listed at [`ErrorKind`](crate::ErrorKind).
     ///
     /// Added twice, there are two definitions, so it isn't sent again by itself once the service may have
-    /// had it. After `OutcomeUnknown`, look whether it is there before adding it again:
+    /// had it, and a program should not do so either. After `OutcomeUnknown`, look for one that was not
+    /// there before, a little later, since the request may still be at work; if there is none, it can
+    /// come yet:
     ///
     /// ```no_run
+    /// use std::{collections::HashSet, thread, time::Duration};
+    ///
     /// use defender_endpoint::scan_definitions::{NewScanDefinition, ScanDefinition};
     /// use defender_endpoint::{Client, Error, ErrorKind};
     ///
     /// fn add(client: &Client, new: &NewScanDefinition) -> Result<ScanDefinition, Error> {
-    ///     match client.add_scan_definition(new) {
-    ///         Err(error) if error.kind() == ErrorKind::OutcomeUnknown => {
-    ///             let mut all = client.scan_definitions()?.into_iter();
-    ///             match all.find(|definition| new.is_like(definition)) {
-    ///                 Some(definition) => Ok(definition),
-    ///                 None => client.add_scan_definition(new),
-    ///             }
-    ///         }
-    ///         outcome => outcome,
-    ///     }
+    ///     let before = client.scan_definitions()?;
+    ///     let before: HashSet<String> = before.into_iter().map(|it| it.id).collect();
+    ///     let error = match client.add_scan_definition(new) {
+    ///         Err(error) if error.kind() == ErrorKind::OutcomeUnknown => error,
+    ///         outcome => return outcome,
+    ///     };
+    ///     thread::sleep(Duration::from_secs(30));
+    ///     let now = client.scan_definitions().unwrap_or_default(); // the first error tells more
+    ///     let mut added = now.into_iter().filter(|it| !before.contains(&it.id));
+    ///     added.find(|it| new.is_like(it)).ok_or(error)
     /// }
     /// ```
     ///
@@ -350,15 +358,17 @@ impl Client {
     /// # Errors
     ///
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput), before anything is sent, for an update that sets
-    /// nothing, for what [`add_scan_definition`](Self::add_scan_definition) refuses, and for an id that is
-    /// empty, blank, `.` or `..`, or holds control characters;
+    /// nothing, for what [`add_scan_definition`](Self::add_scan_definition) refuses
+    /// ([`ScanDefinitionUpdate::check`] says the same without sending), and for an id that is empty, blank,
+    /// `.` or `..`, longer than 1,024 bytes, or holds control characters;
     /// [`NotFound`](crate::ErrorKind::NotFound) when there is no such definition;
     /// [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) when the call was sent and no answer says
     /// what became of it, or one that says that it was accepted can't be read; and those of every call,
     /// listed at [`ErrorKind`](crate::ErrorKind).
     ///
-    /// After `OutcomeUnknown` the same update can be sent again, if nobody else changes the definition
-    /// meanwhile. Whether that is needed shows all that the service shows:
+    /// After `OutcomeUnknown` the same update can be sent again, whole: twice does no harm, if nobody else
+    /// changes the definition meanwhile. Whether that is needed shows the list, where it shows all that
+    /// was to be changed:
     ///
     /// ```no_run
     /// use defender_endpoint::scan_definitions::{ScanDefinition, ScanDefinitionUpdate};
@@ -367,12 +377,11 @@ impl Client {
     /// fn update(client: &Client, id: &str, update: &ScanDefinitionUpdate) -> Result<ScanDefinition, Error> {
     ///     match client.update_scan_definition(id, update) {
     ///         Err(error) if error.kind() == ErrorKind::OutcomeUnknown => {
-    ///             let definition = client.scan_definition(id)?;
-    ///             let rest = update.clone().changes_to(&definition);
-    ///             if rest.is_empty() {
-    ///                 return Ok(definition);
+    ///             let mut definitions = client.scan_definitions()?.into_iter();
+    ///             match definitions.find(|it| it.id.eq_ignore_ascii_case(id)) {
+    ///                 Some(it) if update.clone().changes_to(&it).is_empty() => Ok(it),
+    ///                 _ => client.update_scan_definition(id, update),
     ///             }
-    ///             client.update_scan_definition(id, &rest)
     ///         }
     ///         outcome => outcome,
     ///     }

@@ -3,7 +3,9 @@
 mod auth;
 mod definition;
 mod fields;
+mod params;
 mod targets;
+mod vault;
 
 use serde_json::json;
 
@@ -17,21 +19,20 @@ use crate::permissions;
 use crate::rate_limit::Api;
 use fields::Fields;
 
-pub use auth::{
-    AuthProtocol, KeyVaultSecret, LinuxAuth, LinuxAuthType, PrivProtocol, SnmpAuth, SnmpAuthType,
-};
+pub use auth::{AuthProtocol, LinuxAuth, LinuxAuthType, PrivProtocol, SnmpAuth, SnmpAuthType};
 pub use definition::{NewScanDefinition, ScanDefinitionUpdate};
+pub use vault::KeyVaultSecret;
 
 static ADD: Operation = Operation::writing(
     &permissions::ADD_SCAN_DEFINITION,
     Api::ScanDefinitions,
-    "list the scan definitions and look for one that the new one `is_like`, and add it again only if there is none",
+    "wait, list the scan definitions, and look for one that was not there before and that the new one `is_like`",
 );
 
 static UPDATE: Operation = Operation::writing(
     &permissions::UPDATE_SCAN_DEFINITION,
     Api::ScanDefinitions,
-    "fetch the scan definition and see what the update's `changes_to` it are; the same update twice does no harm",
+    "send the same update again: twice does no harm, if nobody else changes the definition meanwhile",
 );
 
 static DELETE: Operation = Operation::writing(
@@ -42,6 +43,7 @@ static DELETE: Operation = Operation::writing(
 
 /// Adds a definition.
 pub(crate) fn add(shared: &Shared, new: &NewScanDefinition) -> Result<ScanDefinition, Error> {
+    new.check()?;
     write(shared, &ADD, ADD.path, &new.0, entity::only)
 }
 
@@ -52,15 +54,13 @@ pub(crate) fn update(
     update: &ScanDefinitionUpdate,
 ) -> Result<ScanDefinition, Error> {
     let path = entity::path::<ScanDefinition>(&UPDATE, id)?;
-    if update.is_empty() {
-        return Err(Error::invalid("the update changes nothing"));
-    }
+    update.check()?;
     write(shared, &UPDATE, &path, &update.0, |text| {
         entity::pick(text, id)
     })
 }
 
-/// Sends the fields, and reads the definition that they made.
+/// Sends the fields, which were checked, and reads the definition that they made.
 fn write(
     shared: &Shared,
     operation: &'static Operation,

@@ -17,6 +17,9 @@ use crate::support::{TOKEN, client, fixture};
 
 const PATH: &str = "/api/DeviceAuthenticatedScanDefinitions";
 const MACHINE: &str = "eb663a27ae9d032f61bc268a79eedf14c4b90f77";
+const NO_MACHINE: &str =
+    "there is no machine's id: the scanner is a scan agent, a machine, or a machine's id as text";
+const BREAK: &str = "ends with a line break, as what is read from a file often does";
 const ID: &str = "d14cefe1-0301-488c-ad17-a86c428c3727";
 
 fn documented(name: &str) -> ScanDefinition {
@@ -178,11 +181,11 @@ fn each_way_to_sign_in_is_sent_with_what_belongs_to_it() {
                 AuthProtocol::from("SHA256"),
                 "say \"friend\" \\ and enter",
                 PrivProtocol::Des,
-                "\u{fc}\n",
+                " \u{fc} ",
             ),
             concat!(
                 r#""type":"AuthPriv","username":"scanner","authProtocol":"SHA256","#,
-                r#""authPassword":"say \"friend\" \\ and enter","privProtocol":"DES","privPassword":"ü\n""#
+                r#""authPassword":"say \"friend\" \\ and enter","privProtocol":"DES","privPassword":" ü ""#
             ),
         ),
         (
@@ -256,10 +259,15 @@ fn a_definition_is_active_and_runs_once_a_day_unless_it_is_said() {
         (&body["isActive"], &body["intervalInHours"]),
         (&true.into(), &24.into())
     );
-    let new = new.active(false).interval_in_hours(u32::MAX);
+    let longest = 2_147_483_647;
+    let new = new.active(false).interval_in_hours(longest);
     let body: Value = serde_json::from_str(sent_to_add(&new).text()).unwrap();
     assert_eq!(body["isActive"], false);
-    assert_eq!(body["intervalInHours"], u32::MAX);
+    assert_eq!(body["intervalInHours"], longest);
+    for hours in [longest + 1, u32::MAX] {
+        let why = add_refused(&new.clone().interval_in_hours(hours));
+        assert_eq!(why, "the interval must be 1 to 2,147,483,647 hours");
+    }
 }
 
 /// The name goes with the id where it is known.
@@ -407,7 +415,7 @@ fn a_key_vault_that_can_not_be_one_is_refused_before_anything_is_sent() {
             "the key vault's URL is not https",
         ),
         (
-            "https://user:word@vault.example",
+            "https://user:hunter2@vault.example",
             "a",
             "the key vault's URL holds a user name or password",
         ),
@@ -417,22 +425,144 @@ fn a_key_vault_that_can_not_be_one_is_refused_before_anything_is_sent() {
             "the key vault's URL contains blanks or control characters",
         ),
         (
-            "https://vault.example",
-            " ",
-            "the name of the key vault's secret is empty or blank",
+            "https://vault.example/secrets/core/0123",
+            "core",
+            "the key vault's URL is that of a secret: give the vault's, which ends with the host, and the \
+             secret's name beside it",
+        ),
+        (
+            "https://vault.example/?sig=hunter2",
+            "core",
+            "the key vault's URL has a path, a query or a fragment behind the host",
         ),
         (
             "https://vault.example",
-            "a\0",
-            "the name of the key vault's secret contains a control character",
+            "core_switches",
+            "the name of the key vault's secret is not 1 to 127 letters, digits and hyphens",
         ),
     ] {
         let vault = KeyVaultSecret::new(url, name);
         for vault in [vault.clone(), vault.sent_as_key_vault_url()] {
             let auth = SnmpAuth::in_key_vault(SnmpAuthType::AuthPriv, vault);
-            assert_eq!(add_refused(&network(auth)), why);
+            let new = network(auth);
+            let shown = format!("{new:?} {new:#?} {}", add_refused(&new));
+            assert!(shown.ends_with(why), "{shown}");
+            assert!(!shown.contains("hunter2"), "{shown}");
         }
     }
+}
+
+/// A file's text often ends with a line break, which is part of no password.
+#[test]
+fn a_control_character_is_refused_wherever_it_has_no_business() {
+    let (md5, aes) = (AuthProtocol::Md5, PrivProtocol::Aes);
+    let named = |name: &str| NewScanDefinition::network(name, MACHINE, ["::1"], community());
+    let by = |machine: &str| NewScanDefinition::network("a", machine, ["::1"], community());
+    let linux = |auth| NewScanDefinition::linux("a", MACHINE, ["::1"], auth);
+    let snmp = |auth| network(auth);
+    let with = |text: &str| {
+        [
+            ("scan's name", named(text)),
+            ("scanner's machine id", by(text)),
+            ("user name", snmp(SnmpAuth::no_auth_no_priv(text))),
+            ("user name", linux(LinuxAuth::password(text, "p"))),
+            ("password", linux(LinuxAuth::password("a", text))),
+            ("community string", snmp(SnmpAuth::community_string(text))),
+            (
+                "authentication password",
+                snmp(SnmpAuth::auth_no_priv("a", md5.clone(), text)),
+            ),
+            (
+                "privacy password",
+                snmp(SnmpAuth::auth_priv(
+                    "a",
+                    md5.clone(),
+                    "p",
+                    aes.clone(),
+                    text,
+                )),
+            ),
+        ]
+    };
+    for (text, why) in [
+        ("hunter2\n", BREAK),
+        ("hunter2\r\n", BREAK),
+        ("hunter\n2", "contains a control character"),
+        ("\u{1}hunter2", "contains a control character"),
+        ("hunter2\t", "contains a control character"),
+        ("\u{85}hunter2", "contains a control character"),
+    ] {
+        for (what, new) in with(text) {
+            assert_eq!(add_refused(&new), format!("the {what} {why}"));
+        }
+    }
+    // Blanks may be part of a password, and lines are of a private key.
+    for (_, new) in with(" hunter 2 ") {
+        new.check().unwrap();
+    }
+    linux(LinuxAuth::private_key("a", "a\r\nkey\n"))
+        .check()
+        .unwrap();
+}
+
+#[test]
+fn what_would_be_refused_is_known_without_sending_it() {
+    let new = || network(community());
+    new().check().unwrap();
+    let error = new().interval_in_hours(0).check().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert_eq!(error.to_string(), add_refused(&new().interval_in_hours(0)));
+    let update = ScanDefinitionUpdate::new;
+    update().active(true).check().unwrap();
+    for update in [update(), update().name("\n"), update().targets(["a b"])] {
+        let error = update.check().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        let why = refused(|client| client.update_scan_definition(ID, &update));
+        assert_eq!(error.to_string(), why);
+    }
+}
+
+/// As the service shows them, or the same name would be a change each time.
+#[test]
+fn names_and_machines_are_sent_without_what_is_around_them() {
+    let given = format!(" {MACHINE} ");
+    let new = NewScanDefinition::network(" Core ", &given, ["::1"], community());
+    let body = sent_to_add(&new);
+    let wanted = format!(r#""scannerAgent":{{"machineId":"{MACHINE}"}}"#);
+    assert!(body.text().contains(r#""scanName":"Core","#));
+    assert!(body.text().contains(&wanted), "{}", body.text());
+    assert_eq!(
+        update_body(&ScanDefinitionUpdate::new().name("Core\u{a0} ")),
+        r#"{"scanName":"Core"}"#
+    );
+    let mut machine = Machine::new("a-machine");
+    machine.computer_dns_name = Some(" SCANNER-1 ".to_owned());
+    assert_eq!(
+        update_body(&ScanDefinitionUpdate::new().scanner(machine)),
+        r#"{"scannerAgent":{"machineId":"a-machine","machineName":"SCANNER-1"}}"#
+    );
+    for (given, sent) in [
+        (
+            format!("47d41a0c-188d-46d3-bbea-a93dbc0bfcaa_{MACHINE}"),
+            MACHINE,
+        ),
+        (format!(" _{MACHINE}"), MACHINE),
+        ("org_machine".to_owned(), "org_machine"),
+        (
+            format!("a_{}", &MACHINE[1..]),
+            &format!("a_{}", &MACHINE[1..]),
+        ),
+    ] {
+        let update = ScanDefinitionUpdate::new().scanner(&given);
+        let wanted = format!(r#"{{"scannerAgent":{{"machineId":"{sent}"}}}}"#);
+        assert_eq!(update_body(&update), wanted, "{given}");
+    }
+    let dots = NewScanDefinition::network("a", "..", ["::1"], community());
+    let why = add_refused(&dots);
+    assert_eq!(
+        why,
+        "the scanner's machine id can't be sent: the id is a dot segment"
+    );
 }
 
 #[test]
@@ -445,15 +575,15 @@ fn a_definition_that_can_not_be_right_is_refused_before_anything_is_sent() {
         ),
         (
             network(auth()).interval_in_hours(0),
-            "the interval must be at least one hour",
+            "the interval must be 1 to 2,147,483,647 hours",
         ),
         (
             NewScanDefinition::network("a", "", ["::1"], auth()),
-            "the scanner names no machine",
+            NO_MACHINE,
         ),
         (
             NewScanDefinition::network("a", ScanAgent::new("none"), ["::1"], auth()),
-            "the scanner names no machine",
+            NO_MACHINE,
         ),
         (
             NewScanDefinition::network("a", MACHINE, [""; 0], auth()),
@@ -461,8 +591,8 @@ fn a_definition_that_can_not_be_right_is_refused_before_anything_is_sent() {
         ),
         (
             NewScanDefinition::network("a", MACHINE, ["::1", "10.0.0.1-10.0.0.9"], auth()),
-            "the target `10.0.0.1-10.0.0.9` is neither an IP address nor a host name, nor a range \
-             written as CIDR, such as 10.0.0.0/24",
+            "target 2, `10.0.0.1-10.0.0.9`, is neither an IP address nor a host name, nor a range \
+             written as CIDR, such as 10.0.0.0/24; commas separate targets",
         ),
     ] {
         assert_eq!(add_refused(&new), why);
@@ -472,10 +602,13 @@ fn a_definition_that_can_not_be_right_is_refused_before_anything_is_sent() {
         (update().name(""), "the scan's name is empty or blank"),
         (
             update().interval_in_hours(0),
-            "the interval must be at least one hour",
+            "the interval must be 1 to 2,147,483,647 hours",
         ),
-        (update().scanner(" "), "the scanner names no machine"),
-        (update().targets([""]), "a target is empty"),
+        (update().scanner(" "), NO_MACHINE),
+        (
+            update().targets([""]),
+            "target 1 is empty: commas separate targets",
+        ),
     ] {
         assert!(!update.is_empty());
         assert_eq!(
@@ -573,7 +706,10 @@ fn what_was_accepted_with_an_answer_that_says_nothing_has_an_unknown_outcome() {
         let added = client.add_scan_definition(&network(community()));
         let updated = client.update_scan_definition(ID, &update);
         let requests = ["POST ".to_owned() + PATH, format!("PATCH {PATH}/{ID}")];
-        let methods = ["is_like", "changes_to"];
+        let methods = [
+            "not there before and that the new one `is_like`",
+            "same update again",
+        ];
         for ((outcome, request), method) in [added, updated].into_iter().zip(requests).zip(methods)
         {
             let error = outcome.unwrap_err();
@@ -621,31 +757,47 @@ fn a_definition_that_was_added_after_all_is_recognised() {
     let shown = documented("scan_definition_added.json");
     let new = || network(community());
     assert!(new().is_like(&shown));
-    // What can be changed later is no difference.
-    assert!(new().active(false).interval_in_hours(99).is_like(&shown));
-    let with_name =
-        |name: &str| NewScanDefinition::network(name, MACHINE, ["127.0.0.1"], community());
-    assert!(!with_name("Test network scan").is_like(&shown));
-    let with_targets = |targets: &[&str]| {
-        NewScanDefinition::network("Test Network scan", MACHINE, targets, community())
+    assert!(!new().active(false).is_like(&shown));
+    assert!(!new().interval_in_hours(99).is_like(&shown));
+    let with = |name: &str, machine: &str, targets: &[&str]| {
+        NewScanDefinition::network(name, machine, targets, community()).interval_in_hours(1)
     };
+    let with_name = |name: &str| with(name, MACHINE, &["127.0.0.1"]);
+    assert!(with_name("Test Network scan ").is_like(&shown));
+    assert!(!with_name("Test network scan").is_like(&shown));
+    let with_targets = |targets: &[&str]| with("Test Network scan", MACHINE, targets);
     assert!(with_targets(&["127.0.0.1", " 127.0.0.1"]).is_like(&shown));
     assert!(!with_targets(&["127.0.0.1", "127.0.0.2"]).is_like(&shown));
-    assert!(!with_targets(&["127.0.0.1/32"]).is_like(&shown));
+    assert!(with_targets(&["127.0.0.1/32"]).is_like(&shown));
+    assert!(!with_targets(&["127.0.0.1/31"]).is_like(&shown));
     assert!(!with_targets(&["nonsense!"]).is_like(&shown));
     let upper = MACHINE.to_uppercase();
     for (machine, same) in [(upper.as_str(), true), ("another", false), ("", false)] {
-        let new =
-            NewScanDefinition::network("Test Network scan", machine, ["127.0.0.1"], community());
+        let new = with("Test Network scan", machine, &["127.0.0.1"]);
         assert_eq!(new.is_like(&shown), same, "{machine}");
     }
     let auth = LinuxAuth::password("a", "b");
-    let linux = NewScanDefinition::linux("Test Network scan", MACHINE, ["127.0.0.1"], auth);
+    let linux = NewScanDefinition::linux("Test Network scan", MACHINE, ["127.0.0.1"], auth)
+        .interval_in_hours(1);
     assert!(!linux.is_like(&shown));
-    // What the service leaves out is not the same.
-    let mut less = shown.clone();
-    less.scanner_agent = None;
-    assert!(!new().is_like(&less));
+    // What the service leaves out could be the same, but for the name and the targets.
+    let without = |leave_out: fn(&mut ScanDefinition)| {
+        let mut less = shown.clone();
+        leave_out(&mut less);
+        new().is_like(&less)
+    };
+    assert!(without(|it| it.scanner_agent = None));
+    assert!(without(
+        |it| it.scanner_agent = Some(ScannerAgent::default())
+    ));
+    assert!(without(|it| it.scan_type = None));
+    assert!(without(|it| it.interval_in_hours = None));
+    assert!(without(|it| it.is_active = None));
+    assert!(without(|it| it.target_type = Some(TargetType::Combined)));
+    assert!(!without(|it| it.scan_name = None));
+    assert!(!without(|it| it.target = None));
+    assert!(!without(|it| it.is_active = Some(false)));
+    assert!(!without(|it| it.interval_in_hours = Some(24)));
     assert!(!new().is_like(&ScanDefinition::new(ID)));
 }
 
@@ -676,6 +828,17 @@ fn an_update_is_reduced_to_what_it_changes() {
         body(same().scanner("another")),
         r#"{"scannerAgent":{"machineId":"another"}}"#
     );
+    // Targets that are called by another type are still to be repaired, unless nobody knows that type.
+    for (kind, changes) in [
+        (Some(TargetType::Hostname), true),
+        (Some(TargetType::Ip), false),
+        (Some(TargetType::from("Range")), false),
+        (None, false),
+    ] {
+        let mut shown = shown.clone();
+        shown.target_type = kind;
+        assert_eq!(!same().changes_to(&shown).is_empty(), changes, "{shown:?}");
+    }
     // The service never shows which it has.
     assert!(body(same().snmp_auth(community())).starts_with(r#"{"scanAuthenticationParams":"#));
     // What can't be sent is no change that was made.
@@ -702,10 +865,57 @@ fn an_update_can_be_filled_up_with_what_is_there() {
     let body = update_body(&update.with_rest_of(&shown));
     assert!(body.contains(r#""target":"10.0.0.1-10.0.0.9","#), "{body}");
     assert!(body.contains(r#""targetType":"Range","#), "{body}");
-    let nothing = ScanDefinition::new(ID);
-    assert!(
-        ScanDefinitionUpdate::new()
-            .with_rest_of(&nothing)
-            .is_empty()
+    // What can't be sent is not taken over.
+    let mut nothing = ScanDefinition::new(ID);
+    let rest_of = |shown: &ScanDefinition| ScanDefinitionUpdate::new().with_rest_of(shown);
+    assert!(rest_of(&nothing).is_empty());
+    nothing.scan_name = Some(" ".to_owned());
+    nothing.target = Some(" ".to_owned());
+    nothing.target_type = Some(TargetType::Ip);
+    for hours in [i64::MIN, -1, 0, 2_147_483_648, i64::MAX] {
+        nothing.interval_in_hours = Some(hours);
+        assert!(rest_of(&nothing).is_empty(), "{hours}");
+    }
+    for machine in [None, Some(" "), Some("a\nb")] {
+        let mut agent = ScannerAgent::default();
+        agent.machine_id = machine.map(str::to_owned);
+        nothing.scanner_agent = Some(agent);
+        assert!(rest_of(&nothing).is_empty(), "{machine:?}");
+    }
+}
+
+/// The secrets are none of what is set.
+#[test]
+fn what_is_to_be_sent_is_shown_with_what_is_set_of_it() {
+    let auth = SnmpAuth::auth_no_priv("scanner", AuthProtocol::Sha1, "hunter2");
+    let shown = format!(
+        r#"SnmpAuth {{ auth_type: AuthNoPriv, username: "scanner", auth_protocol: Sha1, {} }}"#,
+        "authentication_password: ***"
+    );
+    assert_eq!(format!("{auth:?}"), shown);
+    let new = NewScanDefinition::network("Core", "eb66", ["::1", "a"], auth);
+    let wanted = format!(
+        concat!(
+            r#"NewScanDefinition {{ scan_type: Network, name: "Core", active: true, targets: "::1,a", "#,
+            r#"target_type: Combined, interval_in_hours: 24, scanner: Scanner {{ machine_id: "eb66" }}, auth: {} }}"#,
+        ),
+        shown
+    );
+    assert_eq!(format!("{new:?}"), wanted);
+    let update = ScanDefinitionUpdate::new();
+    assert_eq!(format!("{update:?}"), "ScanDefinitionUpdate");
+    let update = update.linux_auth(LinuxAuth::private_key("a", "hunter2"));
+    assert_eq!(
+        format!("{:?}", update.targets([""])),
+        concat!(
+            r#"ScanDefinitionUpdate { refused_targets: "target 1 is empty: commas separate targets", "#,
+            r#"auth: LinuxAuth { auth_type: PrivateKey, username: "a", private_key: *** } }"#
+        )
+    );
+    let vault = KeyVaultSecret::new("https://a:hunter2@vault.example", "core");
+    let auth = SnmpAuth::in_key_vault(SnmpAuthType::AuthPriv, vault);
+    assert_eq!(
+        format!("{auth:?}"),
+        r#"SnmpAuth { auth_type: AuthPriv, key_vault: KeyVaultSecret { host: "***", name: "core", .. } }"#
     );
 }

@@ -1,17 +1,19 @@
-//! How a scanner is told to sign in: secrets, or the place in a key vault where they are.
+//! How a scanner is told to sign in: by which way, and with what.
 
-use serde::{Serialize, Serializer};
+use std::fmt;
 
+use super::params::AuthParams;
+use super::vault::KeyVaultSecret;
 use crate::Secret;
-use crate::cloud::Origin;
 use crate::wire::open_enum;
 
 /// How a scanner signs in to network devices: one of the four ways of SNMP, for
 /// [`NewScanDefinition::network`](super::NewScanDefinition::network) and
 /// [`ScanDefinitionUpdate::snmp_auth`](super::ScanDefinitionUpdate::snmp_auth).
 ///
-/// What is empty is refused when the definition is to be sent: a user name, a password, a community
-/// string. The service never shows any of it again. `Debug` redacts the secrets.
+/// What is empty or holds a control character is refused when the definition is to be sent: a user name,
+/// a password, a community string. What is read from a file often ends with a line break, which is one.
+/// The service never shows any of it again. `Debug` redacts the secrets.
 ///
 /// Source: «Authenticated scan methods and properties».
 ///
@@ -32,8 +34,14 @@ use crate::wire::open_enum;
 ///     priv_password,
 /// );
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct SnmpAuth(pub(super) AuthParams);
+
+impl fmt::Debug for SnmpAuth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 impl SnmpAuth {
     /// By a community string.
@@ -140,8 +148,8 @@ impl SnmpAuthType {
 /// [`ScanDefinitionUpdate::linux_auth`](super::ScanDefinitionUpdate::linux_auth).
 ///
 /// All of it is from the service's own schema: no page of the vendor tells of it, and nobody has
-/// confirmed that it works. What is empty is refused when the definition is to be sent. `Debug`
-/// redacts the secrets.
+/// confirmed that it works. What is empty is refused when the definition is to be sent, and so are
+/// control characters, but in a private key. `Debug` redacts the secrets.
 ///
 /// # Example
 ///
@@ -151,8 +159,14 @@ impl SnmpAuthType {
 /// let auth = LinuxAuth::private_key("scanner", "-----BEGIN OPENSSH PRIVATE KEY-----\n");
 /// assert!(!format!("{auth:?}").contains("BEGIN"));
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct LinuxAuth(pub(super) AuthParams);
+
+impl fmt::Debug for LinuxAuth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 impl LinuxAuth {
     /// By a user name and a password.
@@ -242,233 +256,5 @@ open_enum! {
         TripleDes = "3DES",
         /// AES.
         Aes = "AES",
-    }
-}
-
-/// A secret in an Azure key vault, from which a scanner takes its credentials: so none of them is sent
-/// to the service, and none is in the program that makes the definition.
-///
-/// The documentation calls the property with the vault's URL `KeyVaultUrl`, the service's schema
-/// `keyVaultUri`. The latter is sent, and nobody has confirmed either: see
-/// [`sent_as_key_vault_url`](Self::sent_as_key_vault_url).
-///
-/// A URL that isn't `https`, or has a user name, a password, blanks or control characters, and a name
-/// that is blank or has control characters are refused when the definition is to be sent.
-///
-/// Source: «Authenticated scan methods and properties».
-///
-/// # Example
-///
-/// ```
-/// use defender_endpoint::scan_definitions::KeyVaultSecret;
-///
-/// let secret = KeyVaultSecret::new("https://contoso.vault.azure.net", "core-switches");
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyVaultSecret {
-    vault_url: String,
-    name: String,
-    documented_key: bool,
-}
-
-impl KeyVaultSecret {
-    /// The secret of this name in the vault at this URL.
-    pub fn new(vault_url: impl Into<String>, name: impl Into<String>) -> Self {
-        Self {
-            vault_url: vault_url.into(),
-            name: name.into(),
-            documented_key: false,
-        }
-    }
-
-    /// Sends the vault's URL as `keyVaultUrl`, for a service that doesn't know `keyVaultUri`.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use defender_endpoint::scan_definitions::KeyVaultSecret;
-    ///
-    /// let vault = "https://contoso.vault.azure.net";
-    /// let secret = KeyVaultSecret::new(vault, "core-switches").sent_as_key_vault_url();
-    /// ```
-    pub fn sent_as_key_vault_url(mut self) -> Self {
-        self.documented_key = true;
-        self
-    }
-}
-
-/// The object `scanAuthenticationParams`. Keys are written in the order of the documentation's sample.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct AuthParams {
-    #[serde(rename = "@odata.type")]
-    odata_type: &'static str,
-    #[serde(rename = "type")]
-    auth_type: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    username: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "exposed")]
-    password: Option<Secret>,
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "exposed")]
-    private_key: Option<Secret>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    auth_protocol: Option<AuthProtocol>,
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "exposed")]
-    auth_password: Option<Secret>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    priv_protocol: Option<PrivProtocol>,
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "exposed")]
-    priv_password: Option<Secret>,
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "exposed")]
-    community_string: Option<Secret>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    key_vault_uri: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    key_vault_url: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    key_vault_secret_name: Option<String>,
-}
-
-impl AuthParams {
-    fn snmp(auth_type: SnmpAuthType) -> Self {
-        let odata_type = "#microsoft.windowsDefenderATP.api.SnmpAuthParams";
-        Self::new(odata_type, auth_type.as_str())
-    }
-
-    fn linux(auth_type: LinuxAuthType) -> Self {
-        let odata_type = "#microsoft.windowsDefenderATP.api.LinuxAuthParams";
-        Self::new(odata_type, auth_type.as_str())
-    }
-
-    fn new(odata_type: &'static str, auth_type: &'static str) -> Self {
-        Self {
-            odata_type,
-            auth_type,
-            username: None,
-            password: None,
-            private_key: None,
-            auth_protocol: None,
-            auth_password: None,
-            priv_protocol: None,
-            priv_password: None,
-            community_string: None,
-            key_vault_uri: None,
-            key_vault_url: None,
-            key_vault_secret_name: None,
-        }
-    }
-
-    fn in_key_vault(mut self, secret: KeyVaultSecret) -> Self {
-        let key = if secret.documented_key {
-            &mut self.key_vault_url
-        } else {
-            &mut self.key_vault_uri
-        };
-        *key = Some(secret.vault_url);
-        self.key_vault_secret_name = Some(secret.name);
-        self
-    }
-
-    /// Why it can't be sent, if it can't. No secret and no user name is in the text.
-    pub(super) fn check(&self) -> Result<(), String> {
-        let texts = [
-            ("user name", self.username.as_deref()),
-            (
-                "authentication protocol",
-                self.auth_protocol.as_ref().map(AuthProtocol::as_str),
-            ),
-            (
-                "privacy protocol",
-                self.priv_protocol.as_ref().map(PrivProtocol::as_str),
-            ),
-            (
-                "name of the key vault's secret",
-                self.key_vault_secret_name.as_deref(),
-            ),
-        ];
-        for (what, text) in texts {
-            if text.is_some_and(|text| text.trim().is_empty()) {
-                return Err(format!("the {what} is empty or blank"));
-            }
-            if text.is_some_and(|text| text.contains(char::is_control)) {
-                return Err(format!("the {what} contains a control character"));
-            }
-        }
-        for (what, secret) in self.named_secrets() {
-            // Blanks could be a password.
-            if secret.is_some_and(|secret| secret.expose().is_empty()) {
-                return Err(format!("the {what} is empty"));
-            }
-        }
-        let url = self.key_vault_uri.as_ref().or(self.key_vault_url.as_ref());
-        url.map_or(Ok(()), |url| {
-            check_vault(url).map_err(|why| format!("the key vault's URL {why}"))
-        })
-    }
-
-    /// What no text may show.
-    pub(super) fn secrets(&self) -> impl Iterator<Item = &Secret> {
-        self.named_secrets()
-            .into_iter()
-            .filter_map(|(_, secret)| secret)
-    }
-
-    fn named_secrets(&self) -> [(&'static str, Option<&Secret>); 5] {
-        [
-            ("password", self.password.as_ref()),
-            ("private key", self.private_key.as_ref()),
-            ("authentication password", self.auth_password.as_ref()),
-            ("privacy password", self.priv_password.as_ref()),
-            ("community string", self.community_string.as_ref()),
-        ]
-    }
-}
-
-/// The text says what is wrong without showing the URL, which may hold a password.
-fn check_vault(url: &str) -> Result<(), &'static str> {
-    if url.contains(|c: char| c.is_control() || c.is_whitespace()) {
-        return Err("contains blanks or control characters");
-    }
-    Origin::split(url)?;
-    let https = url
-        .get(..8)
-        .is_some_and(|start| start.eq_ignore_ascii_case("https://"));
-    https.then_some(()).ok_or("is not https")
-}
-
-#[expect(clippy::ref_option, reason = "serde gives the field as it is")]
-fn exposed<S: Serializer>(secret: &Option<Secret>, serializer: S) -> Result<S::Ok, S::Error> {
-    secret.as_ref().map(Secret::expose).serialize(serializer)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_vault_is_at_an_https_url() {
-        for url in [
-            "https://contoso.vault.azure.net",
-            "HTTPS://contoso.vault.azure.net/",
-            "https://10.0.0.1:8443",
-        ] {
-            assert_eq!(check_vault(url), Ok(()), "{url}");
-        }
-        for url in [
-            "",
-            "contoso.vault.azure.net",
-            "http://contoso.vault.azure.net",
-            "http://127.0.0.1",
-            "https://",
-            "https://user:hunter2@contoso.vault.azure.net",
-            "https://contoso.vault.azure.net/\n",
-            "https://contoso .vault.azure.net",
-        ] {
-            let why = check_vault(url).unwrap_err();
-            assert!(
-                !why.contains("contoso") && !why.contains("hunter2"),
-                "{why}"
-            );
-        }
     }
 }

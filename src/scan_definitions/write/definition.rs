@@ -1,8 +1,11 @@
 //! A definition that is to be added, and what is to be changed of one.
 
+use std::fmt;
+
 use super::auth::{LinuxAuth, SnmpAuth};
-use super::fields::{Fields, Scanner};
+use super::fields::{Fields, Scanner, trimmed};
 use super::targets::Targets;
+use crate::error::Error;
 use crate::machines::OnMachine;
 use crate::scan_definitions::{ScanDefinition, ScanType};
 
@@ -29,20 +32,37 @@ use crate::scan_definitions::{ScanDefinition, ScanType};
 ///     .interval_in_hours(4)
 ///     .active(false);
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[must_use = "nothing is sent until it is given to `Client::add_scan_definition`"]
 pub struct NewScanDefinition(pub(super) Fields);
+
+/// What is set, without the secrets.
+impl fmt::Debug for NewScanDefinition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.show("NewScanDefinition", f)
+    }
+}
 
 impl NewScanDefinition {
     /// A scan of network devices, by SNMP.
     ///
-    /// The scanner is a scan agent, the scanner of another definition, a machine, or a machine's id as
-    /// text: see [`OnMachine`]. Its machine's name is sent as well where it is known: the documentation
+    /// The name is sent without blanks at its ends.
+    ///
+    /// The scanner is a scan agent, the scanner of another definition, a machine, or as text a machine's
+    /// id or an agent's, which ends with `_` and its machine's: see [`OnMachine`]. Its machine's name is sent as well where it is known: the documentation
     /// wants the id alone, while a user reported that a definition couldn't be added without the name.
     ///
     /// Targets are IP addresses, ranges in CIDR notation, and host names. Each text may be a list of
-    /// them with commas between, as [`target`](ScanDefinition::target) is. What they are goes with them
-    /// as the target type: `Ip` for addresses and ranges, `Hostname`, or `Combined` for both, which is
+    /// them with commas between, as [`target`](ScanDefinition::target) is. Each is sent once, as it was
+    /// written first: `10.0.0.5/24` and `10.0.0.0/24` are the same range, and `10.0.0.5/32` is
+    /// `10.0.0.5`.
+    ///
+    /// A host name has at most 253 bytes, and labels of 1 to 63 letters, digits, `-` and `_`, of which
+    /// none begins or ends with `-`. The last label must have a letter. Refused as slips in an address
+    /// are a last label such as `0x7f` (`0x` and hexadecimal digits or none), and three or more labels of
+    /// digits and `-` alone before the last, such as those of `10.0.0.1a`.
+    ///
+    /// What the targets are goes with them as the target type: `Ip` for addresses and ranges, `Hostname`, or `Combined` for both, which is
     /// in the service's schema only. How many targets the service takes is not documented.
     pub fn network<T>(
         name: impl Into<String>,
@@ -56,7 +76,7 @@ impl NewScanDefinition {
     {
         Self(Fields {
             auth: Some(auth.0),
-            ..fields(ScanType::Network, name.into(), &scanner, targets)
+            ..fields(ScanType::Network, &name.into(), &scanner, targets)
         })
     }
 
@@ -74,12 +94,12 @@ impl NewScanDefinition {
     {
         Self(Fields {
             auth: Some(auth.0),
-            ..fields(ScanType::Linux, name.into(), &scanner, targets)
+            ..fields(ScanType::Linux, &name.into(), &scanner, targets)
         })
     }
 
-    /// How often the scan runs. Zero is refused; which other intervals the service takes is not
-    /// documented. Defaults to 24.
+    /// How often the scan runs: 1 to 2,147,483,647 hours, which are the numbers of the schema's type. Which
+    /// of them the service takes is not documented. Defaults to 24.
     pub fn interval_in_hours(mut self, hours: u32) -> Self {
         self.0.interval_in_hours = Some(hours.into());
         self
@@ -91,12 +111,36 @@ impl NewScanDefinition {
         self
     }
 
-    /// Whether a definition could be this one: it has the same type, name, targets and scanner. The
-    /// order and spelling of the targets don't count.
+    /// Whether it could be sent, without sending it: for a program that reads definitions from a file and
+    /// checks all before it adds any.
     ///
-    /// This is how to find out whether it was added after all when the answer was lost. A definition
-    /// that somebody else made alike can't be told from it, since the service shows nothing of how the
-    /// scanner signs in.
+    /// # Errors
+    ///
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput), for whatever
+    /// [`Client::add_scan_definition`](crate::Client::add_scan_definition) refuses before it sends anything.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use defender_endpoint::scan_definitions::{NewScanDefinition, SnmpAuth};
+    ///
+    /// let auth = SnmpAuth::community_string("hunter2");
+    /// let new = NewScanDefinition::network("Core", "eb663a27", ["10.0.0.0/24", "10.0.0.300"], auth);
+    /// let error = new.check().unwrap_err();
+    /// assert!(error.to_string().starts_with("target 2, `10.0.0.300`, is neither"));
+    /// ```
+    pub fn check(&self) -> Result<(), Error> {
+        self.0.check()
+    }
+
+    /// Whether a definition could be this one: it has the same name and targets, and the same type,
+    /// interval, scanner, and answer to whether it is active, as far as it shows them. The order and
+    /// spelling of the targets don't count.
+    ///
+    /// It helps to find out whether this one was added after all when the answer was lost, among those
+    /// that were not there before: one that was there, or that somebody else has made alike meanwhile,
+    /// can't be told from it, since the service shows nothing of how the scanner signs in. See
+    /// [`Client::add_scan_definition`](crate::Client::add_scan_definition).
     ///
     /// # Example
     ///
@@ -107,28 +151,24 @@ impl NewScanDefinition {
     /// let new = NewScanDefinition::network("Core", "eb663a27", ["10.0.0.1", "10.0.0.2"], auth);
     /// let shown: ScanDefinition = serde_json::from_str(
     ///     r#"{"id": "d14cefe1", "scanType": "Network", "scanName": "Core", "isActive": true,
-    ///         "target": "10.0.0.2,10.0.0.1", "scannerAgent": {"machineId": "eb663a27"}}"#,
+    ///         "intervalInHours": 24, "target": "10.0.0.2,10.0.0.1", "scannerAgent": {"machineId": "eb663a27"}}"#,
     /// )?;
     /// assert!(new.is_like(&shown));
     /// # Ok::<(), serde_json::Error>(())
     /// ```
     pub fn is_like(&self, definition: &ScanDefinition) -> bool {
-        let changes = self.0.clone().changes_to(definition);
-        changes.scan_type.is_none()
-            && changes.name.is_none()
-            && changes.targets.is_none()
-            && changes.scanner.is_none()
+        self.0.could_be(definition)
     }
 }
 
-fn fields<T>(scan_type: ScanType, name: String, scanner: &impl OnMachine, targets: T) -> Fields
+fn fields<T>(scan_type: ScanType, name: &str, scanner: &impl OnMachine, targets: T) -> Fields
 where
     T: IntoIterator,
     T::Item: ToString,
 {
     Fields {
         scan_type: Some(scan_type),
-        name: Some(name),
+        name: Some(trimmed(name)),
         active: Some(true),
         targets: Some(Targets::of(targets)),
         interval_in_hours: Some(24),
@@ -159,9 +199,16 @@ where
 ///     .active(true);
 /// assert!(!update.is_empty());
 /// ```
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 #[must_use = "nothing is sent until it is given to `Client::update_scan_definition`"]
 pub struct ScanDefinitionUpdate(pub(super) Fields);
+
+/// What is set, without the secrets.
+impl fmt::Debug for ScanDefinitionUpdate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.show("ScanDefinitionUpdate", f)
+    }
+}
 
 impl ScanDefinitionUpdate {
     /// No change yet.
@@ -171,7 +218,7 @@ impl ScanDefinitionUpdate {
 
     /// Gives the scan another name. Defaults to the name that it has.
     pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.0.name = Some(name.into());
+        self.0.name = Some(trimmed(&name.into()));
         self
     }
 
@@ -186,7 +233,7 @@ impl ScanDefinitionUpdate {
         self
     }
 
-    /// Sets how often the scan runs; zero is refused. Defaults to the interval that it has.
+    /// Sets how often the scan runs: see [`NewScanDefinition::interval_in_hours`]. Defaults to the interval that it has.
     pub fn interval_in_hours(mut self, hours: u32) -> Self {
         self.0.interval_in_hours = Some(hours.into());
         self
@@ -223,7 +270,8 @@ impl ScanDefinitionUpdate {
     /// [is empty](Self::is_empty) then.
     ///
     /// Authentication parameters stay, since the service never shows which a definition has. Targets in
-    /// another order or spelling are no change, nor is another name for the scanner's machine.
+    /// another order or spelling are no change, but another type of targets is one where it is a known
+    /// one. Another name for the scanner's machine is none.
     ///
     /// # Example
     ///
@@ -245,7 +293,8 @@ impl ScanDefinitionUpdate {
     }
 
     /// Adds what a definition has where nothing is set, its scan type too, as it stands there. All but
-    /// the authentication parameters: the service never shows them.
+    /// the authentication parameters: the service never shows them. What can't be sent is left out: a
+    /// blank name, no targets, an interval of zero, a scanner without a machine's id.
     ///
     /// # Example
     ///
@@ -265,5 +314,28 @@ impl ScanDefinitionUpdate {
     /// Whether nothing is set. Such an update is refused.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Whether it could be sent, without sending it, as [`NewScanDefinition::check`] says of a definition.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput), for whatever
+    /// [`Client::update_scan_definition`](crate::Client::update_scan_definition) refuses before it sends
+    /// anything, but for the id.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use defender_endpoint::scan_definitions::ScanDefinitionUpdate;
+    ///
+    /// assert!(ScanDefinitionUpdate::new().interval_in_hours(8).check().is_ok());
+    /// assert!(ScanDefinitionUpdate::new().check().is_err()); // it sets nothing
+    /// ```
+    pub fn check(&self) -> Result<(), Error> {
+        if self.is_empty() {
+            return Err(Error::invalid("the update changes nothing"));
+        }
+        self.0.check()
     }
 }

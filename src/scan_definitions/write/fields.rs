@@ -1,19 +1,20 @@
 //! What an addition and an update have in common: the fields, whether they can be sent, and the body.
 
-use std::io;
+use std::{fmt, io};
 
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::auth::AuthParams;
+use super::params::AuthParams;
 use super::targets::Targets;
 use crate::Secret;
+use crate::encode::check_id;
 use crate::error::Error;
 use crate::machines::OnMachine;
 use crate::scan_definitions::{ScanDefinition, ScanType, ScannerAgent, TargetType};
 
 /// Those that are to be set.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub(super) struct Fields {
     pub(super) scan_type: Option<ScanType>,
     pub(super) name: Option<String>,
@@ -26,28 +27,83 @@ pub(super) struct Fields {
 }
 
 /// The machine that is to run the scan.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Scanner {
+    #[serde(skip_serializing_if = "Option::is_none")]
     machine_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     machine_name: Option<String>,
 }
 
 impl Scanner {
     pub(super) fn of(machine: &impl OnMachine) -> Self {
-        let known = |text: Option<&str>| {
-            text.filter(|text| !text.trim().is_empty())
-                .map(str::to_owned)
-        };
+        let known = |text: Option<&str>| text.map(trimmed).filter(|text| !text.is_empty());
         Self {
-            machine_id: known(machine.machine_id()),
+            machine_id: known(machine.machine_id()).map(|id| machine_of(&id).to_owned()),
             machine_name: known(machine.machine_name()),
         }
     }
 
-    fn is(&self, agent: &ScannerAgent) -> bool {
-        let ids = self.machine_id.as_deref().zip(agent.machine_id());
-        ids.is_some_and(|(id, shown)| id.eq_ignore_ascii_case(shown))
+    fn check(&self) -> Result<(), String> {
+        let id = self.machine_id.as_deref().ok_or(
+            "there is no machine's id: the scanner is a scan agent, a machine, or a machine's id as text",
+        )?;
+        unbroken("scanner's machine id", id)?;
+        check_id(id).map_err(|why| format!("the scanner's machine id can't be sent: {why}"))?;
+        let name = self.machine_name.as_deref().unwrap_or_default();
+        unbroken("name of the scanner's machine", name)
     }
+
+    fn is(&self, agent: &ScannerAgent) -> bool {
+        agent.machine_id().is_some_and(|shown| self.has_id(shown))
+    }
+
+    /// Whether the machine is not known to be another.
+    fn may_be(&self, agent: Option<&ScannerAgent>) -> bool {
+        let shown = agent.and_then(OnMachine::machine_id);
+        shown.is_none_or(|shown| self.has_id(shown))
+    }
+
+    fn has_id(&self, shown: &str) -> bool {
+        let id = self.machine_id.as_deref();
+        id.is_some_and(|id| id.eq_ignore_ascii_case(shown))
+    }
+}
+
+/// Without blanks at its ends, which the service doesn't show. Control characters stay, to be refused.
+pub(super) fn trimmed(text: &str) -> String {
+    text.trim_matches(|c: char| c.is_whitespace() && !c.is_control())
+        .to_owned()
+}
+
+/// The machine's id out of an agent's that was given as text, or the text. A machine's id is a SHA-1, so
+/// what ends with one behind `_` can be nothing else.
+fn machine_of(id: &str) -> &str {
+    let machine = id.rsplit_once('_').map(|(_, machine)| machine);
+    let is_hash = |id: &&str| id.len() == 40 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    machine.filter(is_hash).unwrap_or(id)
+}
+
+/// Whether a text is free of control characters. What is wrong is said without showing it.
+pub(super) fn unbroken(what: &str, text: &str) -> Result<(), String> {
+    if text.ends_with(['\n', '\r']) {
+        return Err(format!(
+            "the {what} ends with a line break, as what is read from a file often does"
+        ));
+    }
+    if text.contains(char::is_control) {
+        return Err(format!("the {what} contains a control character"));
+    }
+    Ok(())
+}
+
+/// The schema's type is a signed number of 32 bits.
+fn check_interval(hours: i64) -> Result<(), String> {
+    if (1..=i64::from(i32::MAX)).contains(&hours) {
+        return Ok(());
+    }
+    Err("the interval must be 1 to 2,147,483,647 hours".to_owned())
 }
 
 impl Fields {
@@ -55,15 +111,44 @@ impl Fields {
         *self == Self::default()
     }
 
+    /// Shows those that are set, as what they are part of.
+    pub(super) fn show(&self, what: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let targets = self.targets.as_ref();
+        let sent = targets.and_then(|it| it.as_ref().ok());
+        let mut out = f.debug_struct(what);
+        field(&mut out, "scan_type", self.scan_type.as_ref());
+        field(&mut out, "name", self.name.as_ref());
+        field(&mut out, "active", self.active.as_ref());
+        field(&mut out, "targets", sent.map(|it| &it.text));
+        field(
+            &mut out,
+            "target_type",
+            sent.and_then(|it| it.kind.as_ref()),
+        );
+        let refused = targets.and_then(|it| it.as_ref().err());
+        field(&mut out, "refused_targets", refused);
+        field(
+            &mut out,
+            "interval_in_hours",
+            self.interval_in_hours.as_ref(),
+        );
+        field(&mut out, "scanner", self.scanner.as_ref());
+        field(&mut out, "auth", self.auth.as_ref());
+        out.finish()
+    }
+
     /// Without those that a definition has already. What the service never shows stays.
     pub(super) fn changes_to(mut self, definition: &ScanDefinition) -> Self {
         let shown = definition;
         self.scan_type
             .take_if(|it| shown.scan_type.as_ref() == Some(it));
-        self.name.take_if(|it| shown.scan_name.as_ref() == Some(it));
+        self.name.take_if(|it| is_name(it, shown));
         self.active.take_if(|it| shown.is_active == Some(*it));
-        self.targets
-            .take_if(|it| it.as_ref().is_ok_and(|targets| targets.are_of(shown)));
+        self.targets.take_if(|it| {
+            it.as_ref().is_ok_and(|targets| {
+                targets.are_of(shown) && !targets.are_called_otherwise_by(shown)
+            })
+        });
         self.interval_in_hours
             .take_if(|it| shown.interval_in_hours == Some(*it));
         self.scanner.take_if(|it| {
@@ -75,19 +160,48 @@ impl Fields {
         self
     }
 
-    /// With those of a definition where none is set.
+    /// Whether a definition could be these: it has the name and the targets, and shows nothing else that
+    /// differs.
+    pub(super) fn could_be(&self, definition: &ScanDefinition) -> bool {
+        fn fits<T: PartialEq>(mine: Option<&T>, shown: Option<&T>) -> bool {
+            mine.zip(shown).is_none_or(|(mine, shown)| mine == shown)
+        }
+        let shown = definition;
+        let name = self.name.as_deref();
+        let targets = self.targets.as_ref().and_then(|it| it.as_ref().ok());
+        let scanner = self.scanner.as_ref();
+        name.is_some_and(|it| is_name(it, shown))
+            && targets.is_some_and(|it| it.are_of(shown))
+            && scanner.is_none_or(|it| it.may_be(shown.scanner_agent.as_ref()))
+            && fits(self.scan_type.as_ref(), shown.scan_type.as_ref())
+            && fits(
+                self.interval_in_hours.as_ref(),
+                shown.interval_in_hours.as_ref(),
+            )
+            && fits(self.active.as_ref(), shown.is_active.as_ref())
+    }
+
+    /// With those of a definition where none is set, as far as they can be sent.
     pub(super) fn with_rest_of(self, definition: &ScanDefinition) -> Self {
         let shown = definition;
-        let targets = || Targets::shown_by(shown).map(Ok);
+        let name = || {
+            let name = shown.scan_name.clone();
+            name.filter(|name| check_name(name).is_ok())
+        };
+        let scanner = || {
+            let scanner = shown.scanner_agent.as_ref().map(Scanner::of);
+            scanner.filter(|scanner| scanner.check().is_ok())
+        };
+        let interval = shown
+            .interval_in_hours
+            .filter(|hours| check_interval(*hours).is_ok());
         Self {
             scan_type: self.scan_type.or_else(|| shown.scan_type.clone()),
-            name: self.name.or_else(|| shown.scan_name.clone()),
+            name: self.name.or_else(name),
             active: self.active.or(shown.is_active),
-            targets: self.targets.or_else(targets),
-            interval_in_hours: self.interval_in_hours.or(shown.interval_in_hours),
-            scanner: self
-                .scanner
-                .or_else(|| shown.scanner_agent.as_ref().map(Scanner::of)),
+            targets: self.targets.or_else(|| Targets::shown_by(shown).map(Ok)),
+            interval_in_hours: self.interval_in_hours.or(interval),
+            scanner: self.scanner.or_else(scanner),
             auth: self.auth,
         }
     }
@@ -110,7 +224,7 @@ impl Fields {
     /// It holds the secrets, so it is counted first and then written into room that need not grow: no
     /// piece of it is left behind where it was moved away from.
     pub(super) fn body(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let body = self.checked().map_err(Error::invalid)?;
+        let body = self.object();
         let mut count = Counting(0);
         let mut json = match serde_json::to_writer(&mut count, &body) {
             Ok(()) => Zeroizing::new(Vec::with_capacity(count.0)),
@@ -120,46 +234,56 @@ impl Fields {
         Ok(json)
     }
 
-    fn checked(&self) -> Result<Body<'_>, String> {
-        if let Some(name) = &self.name {
-            if name.trim().is_empty() {
-                return Err("the scan's name is empty or blank".to_owned());
-            }
-        }
-        let targets = self.targets.as_ref().map(Result::as_ref).transpose()?;
-        if self.interval_in_hours == Some(0) {
-            return Err("the interval must be at least one hour".to_owned());
-        }
-        let scanner = match &self.scanner {
-            Some(Scanner {
-                machine_id: None, ..
-            }) => return Err("the scanner names no machine".to_owned()),
-            Some(Scanner {
-                machine_id: Some(machine_id),
-                machine_name,
-            }) => Some(ScannerBody {
-                machine_id,
-                machine_name: machine_name.as_deref(),
-            }),
-            None => None,
-        };
-        self.auth.as_ref().map_or(Ok(()), AuthParams::check)?;
-        Ok(Body {
+    /// Whether the service could take them.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        self.refusal()
+            .map_or(Ok(()), |why| Err(Error::invalid(why)))
+    }
+
+    fn refusal(&self) -> Option<String> {
+        let name = self.name.as_deref().map(check_name);
+        let targets = self.targets.as_ref().map(|targets| match targets {
+            Ok(_) => Ok(()),
+            Err(why) => Err(why.clone()),
+        });
+        let interval = self.interval_in_hours.map(check_interval);
+        let scanner = self.scanner.as_ref().map(Scanner::check);
+        let auth = self.auth.as_ref().map(AuthParams::check);
+        let checks = [name, targets, interval, scanner, auth];
+        checks.into_iter().flatten().find_map(Result::err)
+    }
+
+    /// What is sent of fields that were checked.
+    fn object(&self) -> DefinitionBody<'_> {
+        let targets = self.targets.as_ref().and_then(|it| it.as_ref().ok());
+        DefinitionBody {
             scan_type: self.scan_type.as_ref(),
             scan_name: self.name.as_deref(),
             is_active: self.active,
             target: targets.map(|targets| targets.text.as_str()),
             interval_in_hours: self.interval_in_hours,
             target_type: targets.and_then(|targets| targets.kind.as_ref()),
-            scanner_agent: scanner,
+            scanner_agent: self.scanner.as_ref(),
             scan_authentication_params: self.auth.as_ref(),
-        })
+        }
     }
+}
+
+fn is_name(name: &str, definition: &ScanDefinition) -> bool {
+    let shown = definition.scan_name.as_deref();
+    shown.is_some_and(|shown| trimmed(shown) == name)
+}
+
+fn check_name(name: &str) -> Result<(), String> {
+    if trimmed(name).is_empty() {
+        return Err("the scan's name is empty or blank".to_owned());
+    }
+    unbroken("scan's name", name)
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Body<'a> {
+struct DefinitionBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     scan_type: Option<&'a ScanType>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -173,17 +297,29 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     target_type: Option<&'a TargetType>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    scanner_agent: Option<ScannerBody<'a>>,
+    scanner_agent: Option<&'a Scanner>,
     #[serde(skip_serializing_if = "Option::is_none")]
     scan_authentication_params: Option<&'a AuthParams>,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ScannerBody<'a> {
-    machine_id: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    machine_name: Option<&'a str>,
+impl fmt::Debug for Scanner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Scanner");
+        field(&mut out, "machine_id", self.machine_id.as_ref());
+        field(&mut out, "machine_name", self.machine_name.as_ref());
+        out.finish()
+    }
+}
+
+/// Shows a field if it is set.
+pub(super) fn field<T: fmt::Debug>(
+    out: &mut fmt::DebugStruct<'_, '_>,
+    name: &str,
+    value: Option<&T>,
+) {
+    if let Some(value) = value {
+        out.field(name, value);
+    }
 }
 
 /// Counts what is written and keeps none of it.

@@ -1,7 +1,7 @@
 //! What a scan looks at: addresses, ranges and host names, which the service has in one text.
 
 use std::collections::HashSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::excerpt::shortened;
 use crate::scan_definitions::{ScanDefinition, TargetType};
@@ -24,10 +24,12 @@ impl Targets {
         let mut seen = HashSet::new();
         let mut text = String::new();
         let (mut addresses, mut names) = (false, false);
+        let mut number = 0_usize;
         for targets in targets {
             let targets = targets.to_string();
             for target in targets.split(',').map(str::trim) {
-                let parsed = Target::parse(target).ok_or_else(|| refusal(target))?;
+                number += 1;
+                let parsed = Target::parse(target).ok_or_else(|| refusal(number, target))?;
                 match parsed {
                     Target::Range(..) => addresses = true,
                     Target::Name(_) => names = true,
@@ -52,12 +54,19 @@ impl Targets {
         })
     }
 
-    /// Those that a definition has now, whatever the service lets stand there.
+    /// Those that a definition has now, whatever the service lets stand there, if it is anything.
     pub(super) fn shown_by(definition: &ScanDefinition) -> Option<Self> {
+        let text = definition.target.clone();
         Some(Self {
-            text: definition.target.clone()?,
+            text: text.filter(|text| !text.trim().is_empty())?,
             kind: definition.target_type.clone(),
         })
+    }
+
+    /// Whether a definition shows another type, and both are types that are known.
+    pub(super) fn are_called_otherwise_by(&self, definition: &ScanDefinition) -> bool {
+        let types = self.kind.as_ref().zip(definition.target_type.as_ref());
+        types.is_some_and(|(kind, shown)| kind != shown && !matches!(shown, TargetType::Other(_)))
     }
 
     /// Whether these are the targets of a definition, in whatever order and spelling.
@@ -75,38 +84,68 @@ fn all_of(text: &str) -> HashSet<Result<Target, &str>> {
         .collect()
 }
 
-fn refusal(target: &str) -> String {
+/// Which of the targets is none, counted from 1.
+fn refusal(number: usize, target: &str) -> String {
     if target.is_empty() {
-        return "a target is empty".to_owned();
+        return format!("target {number} is empty: commas separate targets");
     }
     format!(
-        "the target `{}` is neither an IP address nor a host name, nor a range written as CIDR, such as \
-         10.0.0.0/24",
-        shortened(target)
+        "target {number}, `{}`, is neither an IP address nor a host name, nor a range written as CIDR, such \
+         as 10.0.0.0/24; commas separate targets",
+        shortened(&visible(target))
     )
+}
+
+/// The text with what can't be seen escaped, such as the mark that some editors put first in a file.
+fn visible(text: &str) -> String {
+    let mut shown = String::new();
+    for c in text.chars() {
+        if c == ' ' || c.is_ascii_graphic() {
+            shown.push(c);
+        } else {
+            shown.extend(c.escape_debug());
+        }
+    }
+    shown
 }
 
 /// One target. Equal if it means the same, however it is written.
 #[derive(Debug, PartialEq, Eq, Hash)]
 enum Target {
-    /// An address, with the length of its prefix if it is a range. Bits behind the prefix may be set.
-    Range(IpAddr, Option<u8>),
+    /// The first address of a range and the length of its prefix, which is full if it is one address.
+    Range(IpAddr, u8),
     /// In lower case.
     Name(String),
 }
 
 impl Target {
     fn parse(text: &str) -> Option<Self> {
-        if let Ok(address) = text.parse() {
-            return Some(Self::Range(address, None));
+        let (address, prefix) = match text.split_once('/') {
+            Some((address, prefix)) => (address, Some(number(prefix)?)),
+            None => (text, None),
+        };
+        match address.parse() {
+            Ok(address) => Self::range(address, prefix),
+            Err(_) => is_host_name(text).then(|| Self::Name(text.to_ascii_lowercase())),
         }
-        if let Some((address, prefix)) = text.split_once('/') {
-            let address: IpAddr = address.parse().ok()?;
-            let most = if address.is_ipv4() { 32 } else { 128 };
-            let prefix = number(prefix).filter(|prefix| *prefix <= most)?;
-            return Some(Self::Range(address, Some(prefix)));
-        }
-        is_host_name(text).then(|| Self::Name(text.to_ascii_lowercase()))
+    }
+
+    fn range(address: IpAddr, prefix: Option<u8>) -> Option<Self> {
+        let bits: u8 = if address.is_ipv4() { 32 } else { 128 };
+        let prefix = prefix.unwrap_or(bits);
+        // None of an address is behind a full prefix, and all of it behind an empty one.
+        let behind = u32::from(bits.checked_sub(prefix)?);
+        let first = match address {
+            IpAddr::V4(address) => {
+                let mask = u32::MAX.checked_shl(behind).unwrap_or_default();
+                Ipv4Addr::from_bits(address.to_bits() & mask).into()
+            }
+            IpAddr::V6(address) => {
+                let mask = u128::MAX.checked_shl(behind).unwrap_or_default();
+                Ipv6Addr::from_bits(address.to_bits() & mask).into()
+            }
+        };
+        Some(Self::Range(first, prefix))
     }
 }
 
@@ -116,21 +155,37 @@ fn number(text: &str) -> Option<u8> {
     (number.to_string() == text).then_some(number)
 }
 
-/// Whether the DNS could have this name. Its last label must have a letter, as all top-level domains do,
-/// or an address with a slip in it, or a range from one to another, would pass for a name.
+/// Whether the text is a host name. A last label without a letter or in hexadecimal, and one behind three or
+/// more of digits, are rather of an address with a slip in it, or of a range from one to another.
 fn is_host_name(text: &str) -> bool {
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    let is_label = |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(legal);
-    let last = text.rsplit('.').next().unwrap_or_default();
+    let (before, last) = text.rsplit_once('.').unwrap_or(("", text));
+    let is_number = |label: &str| {
+        label
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'-')
+    };
+    let numbers = before.split('.').count() >= 3 && before.split('.').all(is_number);
+    let is_hex = last
+        .strip_prefix("0x")
+        .or(last.strip_prefix("0X"))
+        .is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
     text.len() <= 253
         && text.split('.').all(is_label)
         && last.bytes().any(|byte| byte.is_ascii_alphabetic())
+        && !numbers
+        && !is_hex
+}
+
+fn is_label(label: &str) -> bool {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    (1..=63).contains(&label.len())
+        && label.bytes().all(legal)
+        && !label.starts_with('-')
+        && !label.ends_with('-')
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::{Ipv4Addr, Ipv6Addr};
-
     use proptest::prelude::*;
 
     use super::*;
@@ -156,8 +211,10 @@ mod tests {
             text(&["fe80::1", "FE80:0::1", "fe80::1/64"]),
             "fe80::1,fe80::1/64"
         );
-        // A range is another target than the address that it is written with.
-        assert_eq!(text(&["10.0.0.1/32,10.0.0.1"]), "10.0.0.1/32,10.0.0.1");
+        // Other spellings of the same target, and a range that holds another.
+        assert_eq!(text(&["10.0.0.1/32,10.0.0.1"]), "10.0.0.1/32");
+        assert_eq!(text(&["10.0.0.5/24", "10.0.0.0/24"]), "10.0.0.5/24");
+        assert_eq!(text(&["10.0.0.0/24,10.0.0.0"]), "10.0.0.0/24,10.0.0.0");
     }
 
     #[test]
@@ -190,6 +247,11 @@ mod tests {
             "1.example",
             "xn--bcher-kva.example",
             "a.b1",
+            "1.2.example",
+            "1.2.3.a.example",
+            "4.3.2.1.in-addr.arpa",
+            "0xa.example",
+            "0xfx",
             &longest,
         ] {
             assert_eq!(text(&[target]), target);
@@ -202,6 +264,15 @@ mod tests {
         for target in [
             "10.0.0.300",
             "10.0.0",
+            "10.0.0.O",
+            "10.0.0.1a",
+            "10.0.0.1-10.0.0.9a",
+            "1.2.3.example",
+            "0x7f000001",
+            "10.0.0.0X1",
+            "-",
+            "-host",
+            "a.host-.example",
             "010.0.0.1",
             "10.0.0.1-10.0.0.9",
             "10.0.0.1-9",
@@ -228,21 +299,40 @@ mod tests {
         ] {
             let why = refused(target);
             assert!(
-                why.starts_with(&format!("the target `{target}` is ")),
+                why.starts_with(&format!("target 1, `{}`, is ", visible(target))),
                 "{why}"
             );
             assert!(
-                why.ends_with("a range written as CIDR, such as 10.0.0.0/24"),
+                why.ends_with("as CIDR, such as 10.0.0.0/24; commas separate targets"),
                 "{why}"
             );
         }
-        assert!(refused("a,b c,d").contains("`b c`"));
-        assert!(!refused("a\n\u{202e}b").contains(['\n', '\u{202e}']));
-        for none in ["", " ", "a,,b", "a,"] {
-            assert_eq!(refused(none), "a target is empty", "{none:?}");
+        assert!(refused("b\u{fc}cher").contains("`b\u{fc}cher`"));
+        for (none, number) in [("", 1), (" ", 1), ("a,,b", 2), ("a,b,", 3)] {
+            let wanted = format!("target {number} is empty: commas separate targets");
+            assert_eq!(refused(none), wanted, "{none:?}");
         }
         let none = Targets::of([""; 0]).unwrap_err();
         assert_eq!(none, "a scan needs at least one target");
+    }
+
+    #[test]
+    fn the_target_that_is_none_is_named_by_its_number_and_with_what_does_not_show() {
+        let why = Targets::of(["a,b", "c d", "e"]).unwrap_err();
+        assert!(why.starts_with("target 3, `c d`, is neither "), "{why}");
+        for (target, shown) in [
+            ("\u{feff}10.0.0.1", r"\u{feff}10.0.0.1"),
+            ("a\n\u{202e}b", r"a\n\u{202e}b"),
+            ("a\u{a0}b", r"a\u{a0}b"),
+            ("10.0.0.1\u{200b}", r"10.0.0.1\u{200b}"),
+        ] {
+            let why = refused(target);
+            assert!(
+                why.starts_with(&format!("target 1, `{shown}`, is ")),
+                "{why}"
+            );
+            assert!(!why.contains(char::is_control), "{why:?}");
+        }
     }
 
     #[test]
@@ -254,13 +344,20 @@ mod tests {
             ("10.0.0.1,Host.example,fe80::1/64", true),
             ("fe80:0::1/64, host.EXAMPLE , 10.0.0.1,10.0.0.1", true),
             ("10.0.0.1,host.example", false),
+            ("10.0.0.1/32,host.example,fe80::/64", true),
+            ("10.0.0.1,host.example,fe80:0:0:0:ffff:0:0:1/64", true),
             ("10.0.0.1,host.example,fe80::1", false),
+            ("10.0.0.1/31,host.example,fe80::/64", false),
+            ("10.0.0.1,host.example,fe80:0:0:1::/64", false),
             ("10.0.0.1,host.example,fe80::1/64,10.0.0.1-10.0.0.9", false),
             ("", false),
         ] {
             definition.target = Some(shown.to_owned());
             assert_eq!(targets.are_of(&definition), same, "{shown}");
         }
+        let everything = Targets::of(["10.0.0.1/0", "fe80::1/0"]).unwrap();
+        definition.target = Some("::/0,0.0.0.0/0".to_owned());
+        assert!(everything.are_of(&definition));
         // What the service lets stand there need not be what is accepted here.
         definition.target = Some("10.0.0.1-10.0.0.9,a".to_owned());
         let shown = Targets::shown_by(&definition).unwrap();
@@ -287,7 +384,7 @@ mod tests {
 
         #[test]
         fn every_address_and_range_comes_out_as_it_went_in(
-            four: [u8; 4], six: [u16; 8], short in 0..=32_u8, long in 0..=128_u8,
+            four: [u8; 4], six: [u16; 8], short in 0..32_u8, long in 0..128_u8,
         ) {
             let (four, six) = (Ipv4Addr::from(four), Ipv6Addr::from(six));
             let given = [
