@@ -1,5 +1,6 @@
 //! One call, in a straight line: a permit, a token, an exchange, and what its status means.
 
+use std::cmp::Reverse;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::iter;
@@ -56,6 +57,16 @@ impl Operation {
         Self {
             writes: Some(find_out),
             ..Self::of(permissions, api)
+        }
+    }
+}
+
+impl Operation {
+    /// The error of one exchange, which for an operation that changes something may leave open whether it did.
+    fn with_outcome(&self, error: Error) -> Error {
+        match self.writes {
+            Some(find_out) if error.may_have_acted() => error.with_outcome_unknown(find_out),
+            _ => error,
         }
     }
 }
@@ -135,34 +146,32 @@ pub(crate) struct Answer {
 }
 
 /// What was sent for an answer, which may repeat it, while no text of ours may: the token, the one
-/// that was refused before it and may be good elsewhere, and secrets of the body.
+/// that was refused before it and may be good elsewhere, and secrets of the body. The longest is first:
+/// taken out before it, one that begins like it would leave the rest of it behind.
 #[derive(Clone, Debug)]
-pub(crate) struct Sent {
-    bearer: Secret,
-    refused: Option<Secret>,
-    in_body: Vec<Secret>,
-}
+pub(crate) struct Sent(Vec<Secret>);
 
 impl Sent {
-    fn secrets(&self) -> impl Iterator<Item = &Secret> {
-        iter::once(&self.bearer)
-            .chain(&self.refused)
-            .chain(&self.in_body)
+    fn new(bearer: &Secret, refused: Option<&Secret>, in_body: &[Secret]) -> Self {
+        let all = iter::once(bearer).chain(refused).chain(in_body);
+        let mut secrets: Vec<Secret> = all.cloned().collect();
+        secrets.sort_by_key(|secret| Reverse(secret.expose().len()));
+        Self(secrets)
     }
 
     /// Whether foreign text shows any of it.
     fn is_shown_by(&self, text: &str) -> bool {
-        self.secrets().any(|secret| shows(text, secret))
+        self.0.iter().any(|secret| shows(text, secret))
     }
 
     /// Whether foreign text holds the whole of one.
     pub(crate) fn is_held_by(&self, text: &str) -> bool {
-        self.secrets().any(|secret| holds(text, secret))
+        self.0.iter().any(|secret| holds(text, secret))
     }
 
     /// Takes it out of an error that tells of the answer.
     pub(crate) fn out_of(&self, error: Error) -> Error {
-        self.secrets().fold(error, Error::without)
+        self.0.iter().fold(error, Error::without)
     }
 }
 
@@ -178,10 +187,11 @@ impl Answer {
         self.body.fingerprint()
     }
 
-    /// The body as text, of which nothing is expected.
+    /// The body as text, of which nothing is expected but that it is no page for people.
     #[cfg(feature = "write")]
-    pub(crate) fn any_text(self) -> String {
-        page::any_text(self.body, self.body_limit)
+    pub(crate) fn any_text(self) -> (Result<String, Error>, Sent) {
+        let text = page::any_text(self.body, self.body_limit, self.content_type.as_deref());
+        (text, self.sent)
     }
 
     /// The body as the text of one entity, and what was sent for it.
@@ -233,7 +243,7 @@ pub(crate) fn send(shared: &Shared, call: &Call<'_>) -> Result<Answer, Error> {
             break Err(tries.instead_of(error));
         }
     };
-    outcome.map_err(|error| error.with_attempts(tries.made).for_request(&call.name()))
+    outcome.map_err(|error| call.failed(error, tries.made))
 }
 
 /// The tries of one call so far.
@@ -291,10 +301,7 @@ impl Tries<'_> {
             Ok(answer) => return Ok(answer),
             Err(error) => error,
         };
-        let error = match call.operation.writes {
-            Some(find_out) if error.may_have_acted() => error.with_outcome_unknown(find_out),
-            _ => error,
-        };
+        let error = call.operation.with_outcome(error);
         self.died = error.retry() == Retry::AtOnce;
         if error.kind() != ErrorKind::Unauthorized {
             return Err(Failure::Tried(error));
@@ -323,20 +330,14 @@ impl Tries<'_> {
         }
     }
 
-    /// Reads want 200 and nothing else: a 204 or 206 would pass for a list that isn't whole. Of a
-    /// write any success will do, also one without a body.
+    /// What the status means. Of a write a success without a body will do, too.
     fn check(&self, mut response: Response, bearer: &Secret) -> Result<Answer, Error> {
         let status = response.status;
-        let sent = Sent {
-            bearer: bearer.clone(),
-            refused: self.refused.clone(),
-            in_body: self.call.secrets.to_vec(),
-        };
-        let writes = self.call.operation.writes.is_some();
+        let sent = Sent::new(bearer, self.refused.as_ref(), self.call.secrets);
         log::debug!("{}: {status} (try {})", self.call.name(), self.made);
-        if status != 200 && !(writes && (201..300).contains(&status)) {
+        if !response.good {
             let body = response.small_body();
-            let secrets: Vec<&Secret> = sent.secrets().collect();
+            let secrets: Vec<&Secret> = sent.0.iter().collect();
             let error = Error::from_status(status, &body, &secrets).with_whole_body(response.whole);
             let error = error.or_request_id(response.request_id.as_deref(), &secrets);
             response.location_host = response
@@ -350,7 +351,7 @@ impl Tries<'_> {
                 &*self.shared.clock,
             ));
         }
-        if response.body.size() == 0 && !writes {
+        if response.body.size() == 0 && self.call.operation.writes.is_none() {
             return Err(page::empty());
         }
         Ok(Answer {
@@ -383,7 +384,7 @@ impl Tries<'_> {
         let Decision::After(pause) = decision else {
             return Err(error);
         };
-        log::warn!("{}: {error}; next try in {pause:.1?}", self.call.name());
+        log::warn!("{}: {error}; {}", self.call.name(), next_try(pause));
         self.last = Some(error);
         // The closed gate is what makes a throttled call wait, like all others of its API.
         Ok(if throttled { Duration::ZERO } else { pause })
@@ -398,6 +399,13 @@ impl Tries<'_> {
             None => error,
         }
     }
+}
+
+fn next_try(pause: Duration) -> String {
+    if pause.is_zero() {
+        return "next try at once".to_owned();
+    }
+    format!("next try in {:.1} s", pause.as_secs_f64())
 }
 
 /// A number from 0 to 1 that differs from call to call and from process to process.
@@ -428,9 +436,10 @@ fn explain(
             // An opaque token says nothing of itself.
             let granted = TokenClaims::decode(bearer)
                 .map(|claims| format!("; the token has {}", claims.granted()));
+            let do_it = if operation.writes.is_some() { "change" } else { "see" };
             error.with_hint(format!(
                 "this needs {}{}; other causes: consent not given yet, a token for another audience \
-                 (see `Cloud::with_scope`), a user who may not see the data",
+                 (see `Cloud::with_scope`), a user who may not {do_it} the data",
                 operation.permissions,
                 granted.unwrap_or_default(),
             ))
@@ -447,6 +456,22 @@ impl Call<'_> {
     /// How texts name the call: the query may hold names that are nobody else's business.
     pub(crate) fn name(&self) -> String {
         format!("{} {}", self.operation.method.as_str(), self.path)
+    }
+
+    /// The error that ends the call. That something may have been changed is worth a line of the log.
+    fn failed(&self, error: Error, tries: u32) -> Error {
+        let error = error.with_attempts(tries).for_request(&self.name());
+        if error.kind() == ErrorKind::OutcomeUnknown {
+            log::warn!("{error}");
+        }
+        error
+    }
+
+    /// The same where the answer is a success that can't be used.
+    #[cfg(feature = "write")]
+    pub(crate) fn unusable(&self, error: Error, status: u16, tries: u32) -> Error {
+        let error = self.operation.with_outcome(error.of_accepted(status));
+        self.failed(error, tries)
     }
 }
 

@@ -132,8 +132,8 @@ impl Client {
     ///
     /// Takes anything that gives strings: `["an-id"]`, `&ids`, or
     /// `agents.iter().filter_map(OnMachine::machine_id)` for the machines that agents run on. Ids
-    /// only: a computer's name finds nothing here. Each id comes back once, with its machine or none;
-    /// no ids at all are no call.
+    /// only: neither a computer's name nor a scan agent's id finds anything here. Each id comes back once,
+    /// with its machine or none; no ids at all are no call.
     ///
     /// Application permission `Machine.Read.All` or `Machine.ReadWrite.All`; delegated
     /// `Machine.Read` or `Machine.ReadWrite` with the role 'View Data'. The request says what to
@@ -151,7 +151,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) when it names no machine, before anything is sent, and
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) when there is no machine's id in it, before anything is sent, and
     /// those of [`machine`](Self::machine).
     ///
     /// # Example
@@ -165,7 +165,9 @@ impl Client {
     pub fn machine_of(&self, what: impl OnMachine) -> Result<Machine, Error> {
         match what.machine_id() {
             Some(id) => self.machine(id),
-            None => Err(Error::invalid("this names no machine")),
+            None => Err(Error::invalid(
+                "there is no machine's id in it: a machine's name, where that is known, can be given to `machine`",
+            )),
         }
     }
 

@@ -28,19 +28,37 @@ where
     I: IntoIterator,
     I::Item: AsRef<str>,
 {
+    let (once, refusal) = distinct_ids(what, ids);
+    match refusal {
+        Some(why) => Err(why),
+        None if once.is_empty() => Err(format!("the call needs the id of at least one {what}")),
+        None => Ok(once),
+    }
+}
+
+/// Ids, each once, in the order in which they were given, and why the first of them that can't be sent
+/// can't.
+pub(crate) fn distinct_ids<I>(what: &str, ids: I) -> (Vec<String>, Option<String>)
+where
+    I: IntoIterator,
+    I::Item: AsRef<str>,
+{
     let mut seen = HashSet::new();
     let mut once = Vec::new();
-    for id in ids {
+    let mut refusal = None;
+    for (place, id) in ids.into_iter().enumerate() {
         let id = id.as_ref();
-        check_id(id).map_err(|why| format!("a {what} id can't be sent: {why}"))?;
-        if seen.insert(id.to_owned()) {
-            once.push(id.to_owned());
+        if !seen.insert(id.to_owned()) {
+            continue;
+        }
+        once.push(id.to_owned());
+        if let Err(why) = check_id(id) {
+            refusal.get_or_insert_with(|| {
+                format!("the {what} id at place {place}, counted from 0, can't be sent: {why}")
+            });
         }
     }
-    if once.is_empty() {
-        return Err(format!("the call needs the id of at least one {what}"));
-    }
-    Ok(once)
+    (once, refusal)
 }
 
 /// Whether an id can be a path segment; if not, why.

@@ -1,7 +1,10 @@
 //! One entity by its id: the call, and the forms in which the service may wrap what it answers.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::body::Spares;
@@ -18,8 +21,8 @@ pub(crate) trait Entity: DeserializeOwned {
     /// Whether this id means it.
     fn is(&self, id: &str) -> bool;
 
-    /// Forgets the envelope's own key, which stands beside the entity's in a bare answer.
-    fn unwrapped(self) -> Self;
+    /// The keys that have no field.
+    fn extra(&mut self) -> &mut BTreeMap<String, Value>;
 }
 
 /// The path of an operation on one entity: the id is one segment of it, whatever it holds.
@@ -109,7 +112,12 @@ fn unwrap<T: Entity>(
 ) -> Result<T, Error> {
     let envelope: Envelope<'_> = decode::value(text)?;
     match envelope.value.map(RawValue::get) {
-        None => decode::value(text).map(T::unwrapped),
+        None => {
+            let mut entity: T = decode::value(text)?;
+            // The envelope's own key, which stands beside the entity's in a bare answer.
+            entity.extra().remove("@odata.context");
+            Ok(entity)
+        }
         Some(list) if list.starts_with('[') => of_list(decode::value(list)?),
         Some(entity) => decode::value(entity),
     }
@@ -117,10 +125,6 @@ fn unwrap<T: Entity>(
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use serde_json::Value;
-
     use super::*;
     use crate::machines::Machine;
     use crate::scan_agents::ScanAgent;

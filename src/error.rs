@@ -20,7 +20,9 @@ use crate::secret::Secret;
 ///
 /// No token, secret, credential header, query or body of a token answer is in any of these texts.
 /// What the service says of a failed call is: its message, up to 300 characters. Where it repeats the
-/// token or secret that it was sent, as it is or encoded, `***` stands instead.
+/// token or secret that it was sent, `***` stands instead: as it is, percent-encoded as in a URL or a
+/// form, escaped as in JSON or JSON within JSON, or with the character references of HTML. Other
+/// encodings, such as Base64, are not recognised, and secrets of fewer than 4 bytes are not looked for.
 ///
 /// # Example
 ///
@@ -104,7 +106,8 @@ pub enum ErrorKind {
     Cancelled,
     /// A call that writes (feature `write`) was sent, and no answer says what became of it: the
     /// connection broke off, the time was over, what came was no HTTP, a server failed (408, 500 to
-    /// 599), the answer is elsewhere (303), or that of an accepted call could not be read or used.
+    /// 599), a redirect may have followed the deed (301, 302 or 303), or the answer of an accepted call
+    /// can't be used.
     ///
     /// It may have done its work, so it is never tried again by itself and is not
     /// [retryable](Error::is_retryable): the [hint](Error::hint) says how to find out. Status, code,
@@ -300,10 +303,8 @@ impl Error {
         self.0.retry
     }
 
-    pub(crate) fn with_unreached(mut self, unreached: bool) -> Self {
-        if unreached {
-            self.0.way = Way::Unreached;
-        }
+    pub(crate) fn with_unreached(mut self) -> Self {
+        self.0.way = Way::Unreached;
         self
     }
 
@@ -329,15 +330,15 @@ impl Error {
     pub(crate) fn of_accepted(mut self, status: u16) -> Self {
         self.0.status = Some(status);
         self.behind(&format!(
-            "the service accepted it with {status}, but its answer could not be read"
+            "it was accepted with {status}, but the answer can't be used"
         ))
     }
 
     /// Whether the service may have had the request, and have done what it says.
     pub(crate) fn may_have_acted(&self) -> bool {
         match self.0.status {
-            // What has been done is to be seen elsewhere.
-            Some(303) => true,
+            // What has been done may be seen elsewhere. 307 and 308 ask for the same request there.
+            Some(301..=303) => true,
             // Refused. A gateway's 408 may come after all of it has been passed on.
             Some(300..=407 | 409..=499) => false,
             Some(_) => true,
@@ -347,17 +348,17 @@ impl Error {
 
     /// Nobody knows whether the call did its work, and `find_out` is how to learn it.
     pub(crate) fn with_outcome_unknown(mut self, find_out: &str) -> Self {
+        // To ask for less is of no use here.
+        let why = self.0.hint.take();
+        let why = why.filter(|_| self.0.kind != ErrorKind::TooLarge);
         self.0.kind = ErrorKind::OutcomeUnknown;
         self.0.retry = Retry::Never;
         self.0.retry_after = None;
-        self.behind("the outcome is unknown").with_hint(find_out)
-    }
-
-    /// The status of an answer that is a success as such.
-    #[cfg(feature = "write")]
-    pub(crate) fn with_status(mut self, status: u16) -> Self {
-        self.0.status = Some(status);
-        self
+        let hint = match why {
+            Some(why) => format!("{why}; {find_out}"),
+            None => find_out.to_owned(),
+        };
+        self.behind("the outcome is unknown").with_hint(hint)
     }
 
     /// What came was not whole, and may be when it is fetched again.
@@ -456,7 +457,8 @@ impl fmt::Display for Inner {
         }
         f.write_str(&self.text)?;
         // «403 Forbidden, Forbidden» says it twice.
-        let code = self.code.as_ref().filter(|code| !repeats(&self.text, code));
+        let said = |code: &String| self.status.is_some_and(|status| repeats(status, code));
+        let code = self.code.as_ref().filter(|code| !said(code));
         match (code, &self.message) {
             (Some(code), Some(message)) => write!(f, ", {code}: {message}")?,
             (Some(text), None) => write!(f, ", {text}")?,
@@ -510,9 +512,10 @@ impl fmt::Debug for Inner {
     }
 }
 
-/// Whether a code only repeats the status line: `NotFound` or `404` after `404 Not Found`.
-fn repeats(status_line: &str, code: &str) -> bool {
-    let line: String = status_line.split_whitespace().collect();
+/// Whether a code only repeats the status, which the text names: `NotFound` or `404` after
+/// `404 Not Found`.
+fn repeats(status: u16, code: &str) -> bool {
+    let line: String = answer::status_line(status).split_whitespace().collect();
     line.starts_with(code)
         || line
             .to_ascii_lowercase()

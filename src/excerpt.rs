@@ -10,7 +10,8 @@ const LONGEST: usize = 300;
 pub(crate) const CUT: char = '…';
 
 /// Foreign text without the secrets, which it may repeat, without control characters, runs of space
-/// folded, and cut, in this order. Nothing if nothing is left.
+/// folded, and cut, in this order. Nothing if nothing is left. The longest secret stands first: one
+/// that begins like another would leave the rest of that behind.
 pub(crate) fn excerpt(text: &str, secrets: &[&Secret]) -> Option<String> {
     let clean = |text: Cow<'_, str>, secret: &Secret| without(&text, secret).into_owned();
     let text = secrets.iter().fold(Cow::Borrowed(text), |text, secret| {
@@ -163,89 +164,175 @@ fn find<'a>(text: &'a str, secret: &str) -> Option<Found<'a>> {
 /// all of it: as it is, or as a URL, a form, JSON or HTML has it; in any case, since a host's name has
 /// one of its own. The text may be cut, and then end in the middle of the secret.
 fn spelled(text: &[u8], secret: &[u8]) -> Option<(usize, bool)> {
-    let ways: [Decode; 4] = [plain, from_url, from_json, from_html];
+    let ways: [Decode; 5] = [plain, from_url, from_json, from_nested_json, from_html];
     let lengths = ways.into_iter().filter_map(|decode| {
-        let mut rest = text;
-        for (found, &wanted) in secret.iter().enumerate() {
-            let Some((byte, after)) = decode(rest) else {
+        let (mut rest, mut wanted) = (text, secret);
+        while let Some(&next) = wanted.first() {
+            let found = secret.len() - wanted.len();
+            let Some((spelled, after)) = decode(rest) else {
                 return (found >= SHORTEST_SECRET).then_some((text.len(), false));
             };
-            let space = byte == b'+' && wanted == b' ';
-            if !space && !byte.eq_ignore_ascii_case(&wanted) {
-                return (found >= TELLING).then_some((text.len() - rest.len(), false));
+            let space = spelled.is(b"+") && next == b' ';
+            let length = if space { 1 } else { spelled.length };
+            match wanted.split_at_checked(length) {
+                Some((these, others)) if space || spelled.is(these) => {
+                    (rest, wanted) = (after, others);
+                }
+                _ => return (found >= TELLING).then_some((text.len() - rest.len(), false)),
             }
-            rest = after;
         }
         Some((text.len() - rest.len(), true))
     });
     lengths.max_by_key(|(length, is_whole)| (*is_whole, *length))
 }
 
-/// Takes one byte off a text, decoded; `None` at its end, be that in the middle of what stands for
-/// the byte.
-type Decode = fn(&[u8]) -> Option<(u8, &[u8])>;
-
-fn plain(text: &[u8]) -> Option<(u8, &[u8])> {
-    text.split_first().map(|(byte, rest)| (*byte, rest))
+/// What a text spells at one place: a byte, or the UTF-8 of a character that is escaped as a whole.
+struct Spelled {
+    bytes: [u8; 4],
+    length: usize,
 }
 
-/// `%2B`
-fn from_url(text: &[u8]) -> Option<(u8, &[u8])> {
-    match text {
-        [b'%', high, low, rest @ ..] => {
-            number(&[*high, *low], 16).map_or_else(|| plain(text), |byte| Some((byte, rest)))
+impl Spelled {
+    fn is(&self, wanted: &[u8]) -> bool {
+        let bytes = self.bytes.get(..self.length);
+        bytes.is_some_and(|bytes| bytes.eq_ignore_ascii_case(wanted))
+    }
+}
+
+impl From<u8> for Spelled {
+    fn from(byte: u8) -> Self {
+        Self {
+            bytes: [byte, 0, 0, 0],
+            length: 1,
         }
+    }
+}
+
+impl From<char> for Spelled {
+    fn from(character: char) -> Self {
+        let mut bytes = [0; 4];
+        let length = character.encode_utf8(&mut bytes).len();
+        Self { bytes, length }
+    }
+}
+
+/// Takes one byte or character off a text, decoded; `None` at its end, be that in the middle of what
+/// stands for it.
+type Decode = fn(&[u8]) -> Option<(Spelled, &[u8])>;
+
+fn plain(text: &[u8]) -> Option<(Spelled, &[u8])> {
+    text.split_first()
+        .map(|(byte, rest)| (Spelled::from(*byte), rest))
+}
+
+/// `%2B`, `%C3%BC`
+fn from_url(text: &[u8]) -> Option<(Spelled, &[u8])> {
+    match text {
+        [b'%', high, low, rest @ ..] => match number(&[*high, *low], 16).map(u8::try_from) {
+            Some(Ok(byte)) => Some((byte.into(), rest)),
+            _ => plain(text),
+        },
         [b'%', ..] => None,
         _ => plain(text),
     }
 }
 
-/// `\"`, `\u002b`
-fn from_json(text: &[u8]) -> Option<(u8, &[u8])> {
+/// `\"`, `\t`, `\u002b`, `\u00fc`, `\ud83d\ude00`
+fn from_json(text: &[u8]) -> Option<(Spelled, &[u8])> {
+    unescaped(text, br"\")
+}
+
+/// JSON within a string of JSON: `\\u00fc`, `\\\"`
+fn from_nested_json(text: &[u8]) -> Option<(Spelled, &[u8])> {
     match text {
-        [b'\\', b'u', a, b, c, d, rest @ ..] => {
-            number(&[*a, *b, *c, *d], 16).map_or_else(|| plain(text), |byte| Some((byte, rest)))
+        [b'\\', b'\\', b'\\', rest @ ..] => plain(rest),
+        _ => unescaped(text, br"\\"),
+    }
+}
+
+/// JSON whose escapes begin with this.
+fn unescaped<'a>(text: &'a [u8], mark: &[u8]) -> Option<(Spelled, &'a [u8])> {
+    let Some(escape) = text.strip_prefix(mark) else {
+        return if mark.starts_with(text) {
+            None
+        } else {
+            plain(text)
+        };
+    };
+    match escape {
+        [b'u', a, b, c, d, rest @ ..] => {
+            let Some(unit) = number(&[*a, *b, *c, *d], 16) else {
+                return plain(text);
+            };
+            if let Some(character) = char::from_u32(unit) {
+                return Some((character.into(), rest));
+            }
+            match rest.strip_prefix(mark) {
+                Some([b'u', a, b, c, d, rest @ ..]) => {
+                    let low = number(&[*a, *b, *c, *d], 16);
+                    match low.and_then(|low| of_surrogates(unit, low)) {
+                        Some(character) => Some((character.into(), rest)),
+                        None => plain(text),
+                    }
+                }
+                Some([] | [b'u', ..]) => None,
+                None if mark.starts_with(rest) => None,
+                _ => plain(text),
+            }
         }
-        [b'\\', b'u', ..] | [b'\\'] => None,
-        [b'\\', byte, rest @ ..] => Some((*byte, rest)),
+        [] | [b'u', ..] => None,
+        [escaped, rest @ ..] => {
+            let byte = match escaped {
+                b'b' => 8,
+                b't' => b'\t',
+                b'n' => b'\n',
+                b'f' => 12,
+                b'r' => b'\r',
+                itself => *itself,
+            };
+            Some((byte.into(), rest))
+        }
+    }
+}
+
+fn of_surrogates(high: u32, low: u32) -> Option<char> {
+    let units = [u16::try_from(high).ok()?, u16::try_from(low).ok()?];
+    char::decode_utf16(units).next()?.ok()
+}
+
+/// `&amp;`, `&#43;`, `&#x2b;`, `&#252;`
+fn from_html(text: &[u8]) -> Option<(Spelled, &[u8])> {
+    /// The longest number, `#x10FFFF`; names are shorter.
+    const LONGEST_NAME: usize = 8;
+    let Some(name) = text.strip_prefix(b"&") else {
+        return plain(text);
+    };
+    let is_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'#';
+    let mut seen = name.iter().take(LONGEST_NAME + 1);
+    let end = match seen.position(|byte| !is_of_name(byte)) {
+        Some(end) => end,
+        None if name.len() <= LONGEST_NAME => return None,
+        None => return plain(text),
+    };
+    let (name, rest) = name.split_at_checked(end)?;
+    let character = match name {
+        b"amp" => Some('&'),
+        b"quot" => Some('"'),
+        b"apos" => Some('\''),
+        b"lt" => Some('<'),
+        b"gt" => Some('>'),
+        [b'#', b'x' | b'X', digits @ ..] => number(digits, 16).and_then(char::from_u32),
+        [b'#', digits @ ..] => number(digits, 10).and_then(char::from_u32),
+        _ => None,
+    };
+    match (character, rest) {
+        (Some(character), [b';', rest @ ..]) => Some((character.into(), rest)),
         _ => plain(text),
     }
 }
 
-/// `&amp;`, `&#43;`, `&#x2b;`
-fn from_html(text: &[u8]) -> Option<(u8, &[u8])> {
-    /// The longest name here, `apos`, or a number of two to four characters.
-    const LONGEST_NAME: usize = 5;
-    let Some(name) = text.strip_prefix(b"&") else {
-        return plain(text);
-    };
-    let Some(end) = name
-        .iter()
-        .take(LONGEST_NAME + 1)
-        .position(|byte| *byte == b';')
-    else {
-        return if name.len() > LONGEST_NAME {
-            plain(text)
-        } else {
-            None
-        };
-    };
-    let (name, rest) = name.split_at_checked(end)?;
-    let byte = match name {
-        b"amp" => Some(b'&'),
-        b"quot" => Some(b'"'),
-        b"apos" => Some(b'\''),
-        b"lt" => Some(b'<'),
-        b"gt" => Some(b'>'),
-        [b'#', b'x' | b'X', digits @ ..] => number(digits, 16),
-        [b'#', digits @ ..] => number(digits, 10),
-        _ => None,
-    };
-    byte.map_or_else(|| plain(text), |byte| Some((byte, rest.get(1..)?)))
-}
-
-fn number(digits: &[u8], radix: u32) -> Option<u8> {
-    u8::from_str_radix(std::str::from_utf8(digits).ok()?, radix).ok()
+fn number(digits: &[u8], radix: u32) -> Option<u32> {
+    u32::from_str_radix(std::str::from_utf8(digits).ok()?, radix).ok()
 }
 
 #[cfg(test)]
@@ -262,13 +349,79 @@ mod tests {
             "%61%42%33%2b%2f%22%5c%3d~%25%26%3c'+%c3%bc%7a",
             r#"aB3+/\"\\=~%&<' üz"#,
             r"aB3\u002b\/\u0022\u005C=~%\u0026\u003c\u0027 üz",
+            r"aB3\u002b\/\u0022\u005C=~%\u0026\u003c\u0027 \u00fcz",
+            r#"aB3+/\\\"\\\\=~%&<' \\u00FCz"#,
             "aB3+/&quot;\\=~%&amp;&lt;&#39; \u{fc}z",
             "aB3&#43;/&#x22;\\=~%&#X26;&lt;&apos; \u{fc}z",
+            "aB3+/&quot;\\=~%&amp;&lt;&#39; &#252;z",
+            "aB3+/&quot;\\=~%&amp;&lt;&#39; &#xFC;z",
         ] {
             assert_eq!(without(form, &secret), "***");
             let text = format!("a {form}{form}, aB");
             assert_eq!(without(&text, &secret), "a ******, aB");
             assert!(shows(&text, &secret) && !shows("a ******, aB", &secret));
+        }
+    }
+
+    #[test]
+    fn a_secret_is_taken_out_whose_characters_are_escaped_as_wholes() {
+        for (secret, forms) in [
+            (
+                "Z\u{fc}rich99pw",
+                [
+                    r"Z\u00FCrich99pw",
+                    r"Z\\u00fcrich99pw",
+                    "Z&#252;rich99pw",
+                    "z%C3%BCrich99pw",
+                ],
+            ),
+            (
+                "tab\tpw99\n\r\u{8}\u{c}",
+                [
+                    r"tab\tpw99\n\r\b\f",
+                    r"tab\\tpw99\\n\\r\\b\\f",
+                    r"tab\u0009pw99\u000a\u000D\b\f",
+                    "tab&#9;pw99&#10;&#xD;&#8;&#12;",
+                ],
+            ),
+            (
+                "5\u{20ac} is\u{1f600}",
+                [
+                    r"5\u20AC is\ud83d\uDE00",
+                    r"5\\u20ac\\u0020is\\uD83D\\ude00",
+                    "5&#8364; is&#x1F600;",
+                    "5%E2%82%AC+is%F0%9F%98%80",
+                ],
+            ),
+            // It begins with such a character.
+            (
+                "\u{1f600}\u{fc}abc",
+                [
+                    r"\ud83d\ude00\u00fcabc",
+                    r"\\ud83d\\ude00\\u00fcabc",
+                    "&#128512;&#xfc;abc",
+                    "%f0%9f%98%80%c3%bcABC",
+                ],
+            ),
+        ] {
+            let secret = Secret::from(secret);
+            for form in forms {
+                assert_eq!(without(&format!("a {form}, b"), &secret), "a ***, b");
+            }
+        }
+        for other in [r"Z\u00FDrich99pw", "Z&#253;rich99pw", r"Z\ud83drich99pw"] {
+            assert_eq!(without(other, &Secret::from("Z\u{fc}rich99pw")), other);
+        }
+        // Cut within what stands for one character.
+        let secret = Secret::from("pass\u{1f600}word");
+        for cut in [
+            r"pass\ud83d",
+            r"pass\ud83d\ud",
+            r"pass\u",
+            "pass&#1285",
+            "pass%F0%9",
+        ] {
+            assert_eq!(without(cut, &secret), "***", "{cut}");
         }
     }
 

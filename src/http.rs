@@ -126,6 +126,9 @@ impl Request<'_> {
 /// One answer, its body as it came off the wire. No `Debug`: the body may hold a token.
 pub(crate) struct Response {
     pub(crate) status: u16,
+    /// A read wants 200 and nothing else: a 204 or 206 would pass for a list that isn't whole. Of a
+    /// write any success will do.
+    pub(crate) good: bool,
     pub(crate) content_type: Option<String>,
     pub(crate) request_id: Option<String>,
     /// The host that a redirect points to.
@@ -230,8 +233,8 @@ impl Http {
         })?;
         let status = answer.status().as_u16();
         let body = Body::new(request.spares);
-        let mut response = read_headers(status, answer.headers(), body);
         let good = status == 200 || request.writes && (200..300).contains(&status);
+        let mut response = read_headers(status, good, answer.headers(), body);
         let lost = |error: Error| {
             if request.writes {
                 error.of_accepted(status)
@@ -363,7 +366,7 @@ impl Http {
             ureq::Error::Io(error) => io_failure(error, host),
             ureq::Error::HostNotFound => unresolved(host),
             ureq::Error::ConnectionFailed => {
-                transport(format!("no connection to {host}"), true).with_unreached(true)
+                transport(format!("no connection to {host}"), true).with_unreached()
             }
             ureq::Error::Tls(why) => tls_failure(host, Detail(why.to_owned()).into()),
             ureq::Error::ConnectProxyFailed(why) => {
@@ -435,9 +438,12 @@ impl Http {
             }
             _ => format!("the exchange with {host} was not complete within {time:?}"),
         };
-        Error::new(ErrorKind::Timeout, text)
-            .with_retryable(true)
-            .with_unreached(unreached)
+        let error = Error::new(ErrorKind::Timeout, text).with_retryable(true);
+        if unreached {
+            error.with_unreached()
+        } else {
+            error
+        }
     }
 }
 
@@ -492,7 +498,7 @@ pub(crate) fn too_large(limit: u64) -> Error {
     .with_hint("ask for fewer rows a page (`page_size`) or raise the client's `body_limit`")
 }
 
-fn read_headers(status: u16, headers: &HeaderMap, mut body: Body) -> Response {
+fn read_headers(status: u16, good: bool, headers: &HeaderMap, mut body: Body) -> Response {
     let text = |name: &str| {
         headers
             .get(name)
@@ -504,6 +510,7 @@ fn read_headers(status: u16, headers: &HeaderMap, mut body: Body) -> Response {
         text("content-encoding").is_some_and(|kind| kind.to_ascii_lowercase().contains("gzip"));
     Response {
         status,
+        good,
         content_type: text("content-type"),
         request_id: ["mise-correlation-id", "x-ms-request-id", "request-id"]
             .into_iter()

@@ -5,11 +5,13 @@ pub mod field;
 mod model;
 mod on_machine;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::call::{Operation, Shared};
 use crate::client::Client;
@@ -46,9 +48,8 @@ impl Entity for Machine {
         self.id.eq_ignore_ascii_case(id) || name.eq_ignore_ascii_case(id)
     }
 
-    fn unwrapped(mut self) -> Self {
-        self.extra.remove("@odata.context");
-        self
+    fn extra(&mut self) -> &mut BTreeMap<String, Value> {
+        &mut self.extra
     }
 }
 

@@ -7,6 +7,8 @@
 
 use std::fmt;
 use std::io::BufRead;
+#[cfg(feature = "write")]
+use std::io::Read as _;
 
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Deserializer;
@@ -23,6 +25,10 @@ use crate::inflate::{CHUNK, Inflate};
 const DOUBLE_FROM: usize = 32 * 1024;
 /// The largest element: one row, one key, one value that is skipped.
 const ELEMENT_LIMIT: usize = 16 * 1024 * 1024;
+
+/// What can be done about an answer that is not the service's.
+const SIGN_IN_PAGE: &str =
+    "a sign-in page of a proxy or network answers like this: check the API URL and the proxy";
 
 const VALUE: &str = "value";
 const NEXT_LINK: &str = "@odata.nextLink";
@@ -412,9 +418,7 @@ impl Window {
             }
             None => "the body is no page of JSON".to_owned(),
         };
-        self.nonsense.error(what).with_hint(
-            "a sign-in page of a proxy or network answers like this: check the API URL and the proxy",
-        )
+        self.nonsense.error(what).with_hint(SIGN_IN_PAGE)
     }
 
     fn unexpected(&self, part: Part) -> Error {
@@ -467,12 +471,25 @@ fn is_wide(text: &str) -> bool {
     text.bytes().take(2).any(|byte| byte == 0)
 }
 
-/// A body that may be anything, as text, as far as it is some.
+/// A body that may be anything but a page for people, as text: as much of it as can be inflated and is
+/// within the limit, with a mark for what is no UTF-8.
 #[cfg(feature = "write")]
-pub(crate) fn any_text(body: Body, limit: u64) -> String {
-    let mut window = Window::new(body, limit, None);
-    while !window.ended && window.take_stretch().is_ok() {}
-    window.text
+pub(crate) fn any_text(
+    body: Body,
+    limit: u64,
+    content_type: Option<&str>,
+) -> Result<String, Error> {
+    let mut bytes = Vec::new();
+    // Where the compression is broken, what came before that is there.
+    let _ = Inflate::new(body).take(limit).read_to_end(&mut bytes);
+    let text = String::from_utf8_lossy(&bytes);
+    let text = text.strip_prefix('\u{FEFF}').unwrap_or(&text);
+    let is_html = content_type.is_some_and(|kind| kind.to_ascii_lowercase().contains("html"));
+    if text.trim_start().starts_with('<') || is_html && !text.trim().is_empty() {
+        let what = "the body is a page for a browser, not the service's";
+        return Err(Error::new(ErrorKind::Decode, what).with_hint(SIGN_IN_PAGE));
+    }
+    Ok(text.to_owned())
 }
 
 /// The whole of a body that is one entity and no page, as text.

@@ -2,6 +2,10 @@
 
 mod model;
 
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
 use crate::call::{Operation, Shared};
 use crate::entity::{self, Entity};
 use crate::error::Error;
@@ -31,8 +35,7 @@ impl Entity for ScanAgent {
         self.id.eq_ignore_ascii_case(id) || machine.eq_ignore_ascii_case(id)
     }
 
-    fn unwrapped(mut self) -> Self {
-        self.extra.remove("@odata.context");
-        self
+    fn extra(&mut self) -> &mut BTreeMap<String, Value> {
+        &mut self.extra
     }
 }

@@ -5,6 +5,10 @@ mod model;
 #[cfg(feature = "write")]
 mod write;
 
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
 use crate::call::{Operation, Shared};
 use crate::entity::{self, Entity};
 use crate::error::Error;
@@ -44,8 +48,7 @@ impl Entity for ScanDefinition {
         self.id.eq_ignore_ascii_case(id)
     }
 
-    fn unwrapped(mut self) -> Self {
-        self.extra.remove("@odata.context");
-        self
+    fn extra(&mut self) -> &mut BTreeMap<String, Value> {
+        &mut self.extra
     }
 }

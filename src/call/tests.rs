@@ -74,6 +74,13 @@ fn spent(rig: &Rig) -> u32 {
 }
 
 #[test]
+fn a_line_of_the_log_says_when_the_next_try_is() {
+    assert_eq!(next_try(Duration::ZERO), "next try at once");
+    assert_eq!(next_try(Duration::from_millis(444)), "next try in 0.4 s");
+    assert_eq!(next_try(Duration::from_secs(61)), "next try in 61.0 s");
+}
+
+#[test]
 fn a_call_costs_a_token_a_permit_and_an_exchange() {
     let rig = script([Reply::json(r#"{"a":1}"#), Reply::json(r#"{"b":2}"#)]);
     assert_eq!(answer(&rig), (r#"{"a":1}"#.to_owned(), 1));

@@ -121,7 +121,7 @@ fn retry_of(status: u16) -> Retry {
 }
 
 /// A status with its reason phrase, which HTTP/2 and many gateways don't send.
-fn status_line(status: u16) -> String {
+pub(super) fn status_line(status: u16) -> String {
     let reason = match status {
         204 => " No Content",
         301 => " Moved Permanently",

@@ -40,10 +40,12 @@ pub(super) fn io_failure(error: io::Error, host: &str) -> Error {
             | io::ErrorKind::NetworkUnreachable
     );
     let retry = if dead { Retry::AtOnce } else { Retry::BackOff };
-    transport(text, true)
-        .with_retry(retry)
-        .with_unreached(unreached)
-        .with_source(error)
+    let failure = transport(text, true).with_retry(retry).with_source(error);
+    if unreached {
+        failure.with_unreached()
+    } else {
+        failure
+    }
 }
 
 /// A TLS record that did not arrive as it was sent, which says nothing of who sent it.
@@ -58,7 +60,7 @@ pub(super) fn transport(text: String, retryable: bool) -> Error {
 
 pub(super) fn unresolved(host: &str) -> Error {
     transport(format!("the name of {host} could not be resolved"), true)
-        .with_unreached(true)
+        .with_unreached()
         .with_hint("check the API URL, and whether this network needs a proxy (HTTPS_PROXY)")
 }
 

@@ -1,6 +1,5 @@
 //! Machines by several ids, in as few calls as their filter allows.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::iter::FusedIterator;
 use std::time::Duration;
@@ -8,11 +7,11 @@ use std::vec;
 
 use super::{ListMachines, Machine, field};
 use crate::client::Client;
-use crate::encode::check_id;
+use crate::encode::distinct_ids;
 use crate::error::{Error, ErrorKind};
 
-/// The most ids of a call. How long a filter may be is not documented: this many make a URL of two
-/// kilobytes.
+/// The most ids of a call. How long a filter may be is not documented: this many make a URL of 1,334
+/// bytes.
 const MOST: u32 = 20;
 
 /// A request for the machines with certain ids. Made by [`Client::machines_by_id`].
@@ -21,17 +20,21 @@ const MOST: u32 = 20;
 /// Each call is one of «List machines API», for up to [`ids_per_call`](Self::ids_per_call) machines
 /// with the filter `id eq '..' or id eq '..'`, so that 100 machines cost 5 calls instead of 100.
 ///
-/// Every id that was given comes back, in the order given, with its machine, or `None` if the
-/// service has none. An id that is given twice, be it in another case, is asked for once, as it was
-/// written first. A token for a user (delegated permission) sees only the device groups that the user
-/// may see: a machine outside of them is `None` too.
+/// Every id that was given comes back once, in the order given, with its machine, or `None` if the
+/// service has none: the case of ASCII letters does not matter, so that ids that differ in it alone are
+/// asked for each, and each come back with the same machine. A token for a user (delegated permission)
+/// sees only the device groups that the user may see: a machine outside of them is `None` too.
+///
+/// Machines are found by their ids only, neither by the computer's name, which
+/// [`Client::machine`] takes, nor by a scan agent's id.
 ///
 /// # Errors
 ///
 /// The iterator's items are results. An error is the last item. Kinds:
 /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for an id that is empty, blank, `.` or `..`, or
-/// holds control characters, or for more or fewer ids per call than there may be, each before anything
-/// is sent; [`Paging`](crate::ErrorKind::Paging) for a machine that was not asked for, as if the
+/// holds control characters or more than 1,024 bytes, or for more or fewer ids per call than there may
+/// be, each before anything is sent; [`NotFound`](crate::ErrorKind::NotFound) for any 404, so that machines
+/// that exist don't pass for missing; [`Paging`](crate::ErrorKind::Paging) for a machine that was not asked for, as if the
 /// service had not looked at the filter; and the others of [`ListMachines`].
 ///
 /// # Example
@@ -81,21 +84,15 @@ impl MachinesById {
         I::Item: AsRef<str>,
     {
         let mut request = ListMachines::new(client);
-        let mut seen = HashSet::new();
-        let mut once = Vec::new();
-        for id in ids {
-            let id = id.as_ref();
-            if let Err(why) = check_id(id) {
-                let why = format!("a machine's id can't be sent: {why}");
-                request.listing.refuse(why);
-            }
-            if seen.insert(id.to_ascii_lowercase()) {
-                once.push(id.to_owned());
-            }
+        // As the end of a list it would be «none» for every id of a call.
+        request.listing.not_found_is_end = false;
+        let (ids, refusal) = distinct_ids("machine", ids);
+        if let Some(why) = refusal {
+            request.listing.refuse(why);
         }
         Self {
             request,
-            ids: once,
+            ids,
             ids_per_call: MOST,
         }
     }
@@ -132,7 +129,6 @@ impl IntoIterator for MachinesById {
             request: self,
             handed_out: 0,
             batch: Vec::new().into_iter(),
-            met_not_found: false,
             failed: false,
         }
     }
@@ -184,7 +180,6 @@ pub struct MachinesByIdIter {
     handed_out: usize,
     /// Of the ids behind those.
     batch: vec::IntoIter<Option<Machine>>,
-    met_not_found: bool,
     failed: bool,
 }
 
@@ -194,13 +189,6 @@ impl MachinesByIdIter {
     pub fn remaining(&self) -> &[String] {
         let ids = self.request.ids.get(self.handed_out..);
         ids.unwrap_or_default()
-    }
-
-    /// Whether the service has answered a call with 404, which it documents for "no recent machines".
-    /// The ids of that call come without machines. A tool that deletes what it no longer sees should
-    /// treat such an answer with suspicion.
-    pub fn met_not_found(&self) -> bool {
-        self.met_not_found
     }
 
     /// Asks for the ids of the next call: a machine or none for each, nothing when there are no more.
@@ -217,18 +205,32 @@ impl MachinesByIdIter {
         let mut machines = vec![None; ids.len()];
         let mut rows = request.into_iter();
         while let Some(row) = rows.next() {
-            let row = row?;
-            let place = ids.iter().position(|id| row.id.eq_ignore_ascii_case(id));
-            let Some(machine) = place.and_then(|place| machines.get_mut(place)) else {
+            let row = row.map_err(|error| match error.kind() {
+                ErrorKind::NotFound => error.with_hint(
+                    "404 is documented for no recent machines, and was reported for a tenant that was \
+                     never set up; an empty list would be the answer for ids without machines",
+                ),
+                _ => error,
+            })?;
+            let mut was_asked_for = false;
+            for (id, machine) in ids.iter().zip(&mut machines) {
+                if row.id.eq_ignore_ascii_case(id) {
+                    was_asked_for = true;
+                    // The very id counts more than one that differs in case.
+                    let better = |it: &Machine| it.id != *id && row.id == *id;
+                    if machine.as_ref().is_none_or(better) {
+                        *machine = Some(row.clone());
+                    }
+                }
+            }
+            if !was_asked_for {
                 // The next rows would be the rest of the tenant's.
                 return Err(rows.of_row(Error::new(
                     ErrorKind::Paging,
                     "the answer holds a machine that was not asked for, as if the filter meant nothing",
                 )));
-            };
-            machine.get_or_insert(row);
+            }
         }
-        self.met_not_found |= rows.ended_by_not_found();
         Ok(machines)
     }
 

@@ -81,24 +81,17 @@ fn write(
     let answer = call::send(shared, &call)?;
     let (status, tries) = (answer.status, answer.tries);
     let (text, sent) = answer.text();
-    text.and_then(|text| read(&text)).map_err(|error| {
-        // The service has done it in all likelihood, or somebody else has answered.
-        let consequence =
-            format!("{status} says that it was accepted, but the answer can't be used");
-        sent.out_of(error)
-            .behind(&consequence)
-            .with_outcome_unknown(operation.writes.unwrap_or_default())
-            .with_status(status)
-            .with_attempts(tries)
-            .for_request(&call.name())
-    })
+    // The service has done it in all likelihood, or somebody else has answered.
+    text.and_then(|text| read(&text))
+        .map_err(|error| call.unusable(sent.out_of(error), status, tries))
 }
 
 /// What the service answered to a batch of deletions. Made by
 /// [`Client::delete_scan_definitions`](crate::Client::delete_scan_definitions).
 ///
 /// The vendor documents neither status nor body, so this is what came; any status from 200 to 299 is a
-/// success. Whether ids were unknown to the service may be in the body, or nowhere: the list of
+/// success, unless its body is a page for a browser, as the sign-in page of a proxy or network is: then
+/// the outcome is unknown. Whether ids were unknown to the service may be in the body, or nowhere: the list of
 /// definitions tells what is left.
 ///
 /// Source: «Add, update, or delete a scan definition».
@@ -107,7 +100,8 @@ fn write(
 pub struct BatchDeletion {
     /// The HTTP status, 200 to 299.
     pub status: u16,
-    /// The body as it came, if it is text.
+    /// The body as text, as far as it could be read: U+FFFD stands where it is not UTF-8, and what lies
+    /// behind the client's body limit or damage to compressed data is missing. Empty if there is none.
     pub body: String,
 }
 
@@ -119,20 +113,21 @@ where
 {
     let ids = check_ids("scan definition", ids).map_err(Error::invalid)?;
     let body = json!({ "ScanDefinitionIds": ids }).to_string();
-    let answer = call::send(
-        shared,
-        &Call {
-            operation: &DELETE,
-            path: DELETE.path,
-            query: "",
-            body: Some(body.as_bytes()),
-            secrets: &[],
-            deadline: None,
-            spares: &Spares::default(),
-        },
-    )?;
-    let status = answer.status;
-    // The service has accepted it, and nobody knows what it says then.
-    let body = answer.any_text();
-    Ok(BatchDeletion { status, body })
+    let call = Call {
+        operation: &DELETE,
+        path: DELETE.path,
+        query: "",
+        body: Some(body.as_bytes()),
+        secrets: &[],
+        deadline: None,
+        spares: &Spares::default(),
+    };
+    let answer = call::send(shared, &call)?;
+    let (status, tries) = (answer.status, answer.tries);
+    let (body, sent) = answer.any_text();
+    match body {
+        // Nobody knows what the service says when it has accepted it.
+        Ok(body) => Ok(BatchDeletion { status, body }),
+        Err(error) => Err(call.unusable(sent.out_of(error), status, tries)),
+    }
 }

@@ -134,7 +134,7 @@ fn what_names_no_machine_is_refused() {
     ];
     for thing in things {
         let text = refused(|client| client.machine_of(thing));
-        assert!(text.contains("names no machine"), "{text}");
+        assert!(text.contains("no machine's id in it"), "{text}");
     }
 }
 
@@ -267,17 +267,39 @@ fn an_id_comes_back_without_a_machine_where_there_is_none() {
     let mut items = client.machines_by_id(["x", "y"]).into_iter();
     let (none, _) = all(&mut items);
     assert_eq!(none, [("x".to_owned(), None), ("y".to_owned(), None)]);
-    assert!(!items.met_not_found());
 }
 
 #[test]
 fn an_id_that_is_given_twice_is_asked_for_once() {
     let server = having(["ab", "c"]);
-    let request = client(&server.url()).machines_by_id(["aB", "c", "AB", "aB", "ab", "C"]);
-    // As it was written first, whatever the case that the service writes it in.
-    let expected = [("aB", "ab"), ("c", "c")].map(|(id, its)| (id.to_owned(), Some(its.into())));
+    let request = client(&server.url()).machines_by_id(["ab", "c", "ab", "c", "c"]);
+    assert_eq!(whole(&request), found(&["ab", "c"].map(str::to_owned)));
+    assert_eq!(asked(&server.only()), ["ab", "c"]);
+}
+
+#[test]
+fn ids_that_differ_in_case_are_each_asked_for_and_none_loses_its_machine() {
+    let ids = ["aB", "c", "AB", "ab", "C"];
+    let expected = ids.map(|id| (id.to_owned(), Some(id.to_ascii_lowercase())));
+    for size in [1, 2, 20] {
+        let server = having(["ab", "c"]);
+        let request = client(&server.url()).machines_by_id(ids.iter().chain(&ids));
+        assert_eq!(whole(&request.ids_per_call(size)), expected);
+        let asked: Vec<_> = server.requests().iter().flat_map(asked).collect();
+        assert_eq!(asked, ids);
+    }
+    // A service to which case matters has one row for each.
+    for rows in [["ab", "AB"], ["AB", "ab"]] {
+        let rows = rows.map(|id| json!({ "id": id }));
+        let server = RawServer::sending(Answer::json(json!({ "value": rows }).to_string()));
+        let request = client(&server.url()).machines_by_id(["ab", "AB"]);
+        assert_eq!(whole(&request), found(&["ab", "AB"].map(str::to_owned)));
+    }
+    // And one to which it doesn't, one for all, be it in a case of its own.
+    let server = RawServer::sending(Answer::json(r#"{"value":[{"id":"Ab"}]}"#));
+    let request = client(&server.url()).machines_by_id(["ab", "AB"]);
+    let expected = ["ab", "AB"].map(|id| (id.to_owned(), Some("Ab".to_owned())));
     assert_eq!(whole(&request), expected);
-    assert_eq!(asked(&server.only()), ["aB", "c"]);
 }
 
 #[test]
@@ -331,8 +353,16 @@ fn a_request_that_cannot_be_sent_is_the_first_error_and_costs_no_call() {
         (&[], |it| it.ids_per_call(0), "from 1 to 20"),
         (&["a"], |it| it.deadline(Duration::ZERO), "deadline"),
         (&[], |it| it.deadline(Duration::ZERO), "deadline"),
-        (&["a", "", "b"], |it| it, "the id is empty or blank"),
-        (&["a", "b", ".."], |it| it, "the id is a dot segment"),
+        (
+            &["a", "", "b"],
+            |it| it,
+            "the machine id at place 1, counted from 0, can't be sent: the id is empty or blank",
+        ),
+        (
+            &["a", "b", ".."],
+            |it| it,
+            "place 2, counted from 0, can't be sent: the id is a dot segment",
+        ),
         (&["a\n"], |it| it, "control character"),
         (&["a", " "], |it| it.ids_per_call(1), "empty or blank"),
     ];
@@ -412,7 +442,7 @@ fn a_call_that_breaks_off_hands_out_nothing() {
 }
 
 #[test]
-fn a_404_concerns_the_ids_of_its_call_alone_and_is_told() {
+fn a_404_is_an_error_after_which_nothing_is_lost() {
     let ids = ids(3);
     let present: HashSet<String> = ids.iter().cloned().collect();
     let server = RawServer::new(move |request| {
@@ -423,13 +453,17 @@ fn a_404_concerns_the_ids_of_its_call_alone_and_is_told() {
     });
     let request = client(&server.url()).machines_by_id(&ids).ids_per_call(1);
     let mut items = request.into_iter();
-    assert!(items.next().unwrap().unwrap().1.is_some() && !items.met_not_found());
-    let (id, machine) = items.next().unwrap().unwrap();
-    assert_eq!((id.as_str(), machine), ("machine-1", None));
-    assert!(items.met_not_found());
-    // And the next call is made all the same.
-    assert!(items.next().unwrap().unwrap().1.is_some() && items.next().is_none());
-    assert!(items.met_not_found());
+    let (before, failure) = all(&mut items);
+    assert_eq!(before, found(&ids[..1]));
+    let error = failure.unwrap();
+    assert_eq!(
+        (error.kind(), error.status()),
+        (ErrorKind::NotFound, Some(404))
+    );
+    let hint = error.hint().unwrap();
+    assert!(hint.contains("no recent machines"), "{hint}");
+    assert_eq!(items.remaining(), &ids[1..]);
+    assert_eq!(server.calls(), 2);
 }
 
 #[test]
@@ -464,13 +498,17 @@ fn a_machine_that_was_not_asked_for_ends_the_walk_at_once() {
 
 #[test]
 fn a_row_that_comes_twice_is_taken_once() {
-    let rows = r#"{"value":[{"id":"B","osBuild":1},{"id":"a"},{"id":"b","osBuild":2}]}"#;
+    let rows = r#"{"value":[{"id":"B","osBuild":1},{"id":"a"},{"id":"B","osBuild":2},{"id":"a"}]}"#;
     let server = RawServer::sending(Answer::json(rows));
     let items = client(&server.url()).machines_by_id(["a", "b"]).into_iter();
     let found: Vec<_> = items.map(Result::unwrap).collect();
     assert_eq!(found.len(), 2);
     let machine = found[1].1.as_ref().unwrap();
     assert_eq!((machine.id.as_str(), machine.os_build), ("B", Some(1)));
+    // As well where it is the very id.
+    let items = client(&server.url()).machines_by_id(["a", "B"]).into_iter();
+    let found: Vec<_> = items.map(Result::unwrap).collect();
+    assert_eq!(found[1].1.as_ref().unwrap().os_build, Some(1));
 }
 
 #[test]
@@ -577,14 +615,15 @@ fn any_ids_come_back_once_in_order_with_their_machines() {
         ..Config::default()
     };
     let outcome = TestRunner::new(config).run(&(ids, 1..=20_usize), |(ids, size)| {
-        let mut once: Vec<(String, bool)> = Vec::new();
-        for (id, there) in &ids {
-            if !once.iter().any(|(known, _)| known.eq_ignore_ascii_case(id)) {
-                once.push((id.clone(), *there));
+        let mut once: Vec<String> = Vec::new();
+        for (id, _) in &ids {
+            if !once.contains(id) {
+                once.push(id.clone());
             }
         }
-        let present = once.iter().filter(|(_, there)| *there);
-        let server = having(present.map(|(id, _)| id.to_ascii_lowercase()));
+        let present = ids.iter().filter(|(_, there)| *there);
+        let present: HashSet<String> = present.map(|(id, _)| id.to_ascii_lowercase()).collect();
+        let server = having(present.clone());
         let client = builder(&server.url())
             .rate_limits(RateLimits::new(1_000, 1_000))
             .build()
@@ -593,7 +632,7 @@ fn any_ids_come_back_once_in_order_with_their_machines() {
         let request = request.ids_per_call(u32::try_from(size).unwrap());
         let expected: Vec<_> = once
             .iter()
-            .map(|(id, there)| (id.clone(), there.then(|| id.to_ascii_lowercase())))
+            .map(|id| (id.clone(), present.get(&id.to_ascii_lowercase()).cloned()))
             .collect();
         prop_assert_eq!(whole(&request), expected);
         prop_assert_eq!(server.calls(), once.len().div_ceil(size));

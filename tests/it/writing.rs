@@ -80,6 +80,63 @@ fn assert_headers(request: &Request) {
     assert_eq!(headers, expected);
 }
 
+/// Of two passwords one begins like the other, and letters beyond ASCII are escaped as wholes.
+#[test]
+fn passwords_that_the_service_repeats_are_in_no_text() {
+    for (auth_password, priv_password, repeated) in [
+        (
+            "Winter2026",
+            "Winter2026!Priv",
+            "privPassword 'Winter2026!Priv' is too short",
+        ),
+        (
+            "Winter2026!Auth",
+            "Winter2026",
+            "'Winter2026!Auth', 'Winter2026'",
+        ),
+        (
+            "Zürich99pw",
+            "slash/pw99",
+            r#"cannot bind {\"authPassword\":\"Z\\u00FCrich99pw\"}"#,
+        ),
+        (
+            "Zürich99pw",
+            "slash/pw99",
+            r#"cannot bind {\"privPassword\":\"slash\\/pw99\"}"#,
+        ),
+        (
+            "100 € und 😀",
+            "Zürich99pw",
+            r"100 \\u20AC und \\uD83D\\uDE00, Z&#252;rich99pw",
+        ),
+    ] {
+        let auth = SnmpAuth::auth_priv(
+            "username",
+            AuthProtocol::Md5,
+            auth_password,
+            PrivProtocol::TripleDes,
+            priv_password,
+        );
+        for body in [
+            format!(r#"{{"error":{{"code":"BadRequest","message":"{repeated}"}}}}"#),
+            // Another shape, so that all of the body is the message.
+            format!(r#"{{"Message":"{repeated}"}}"#),
+            repeated.to_owned(),
+        ] {
+            let server = RawServer::sending(Answer::new(400, &[], &*body));
+            let outcome = client(&server.url()).add_scan_definition(&network(auth.clone()));
+            let error = outcome.unwrap_err();
+            assert!(error.message().unwrap().contains("***"), "{error}");
+            let text = format!("{error:?} {error:#?}");
+            for piece in [
+                "Winter", "Priv'", "!", "rich99", "pw99", "20AC", "DE00", "100",
+            ] {
+                assert!(!text.contains(piece), "{piece}: {text}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_definition_is_added_as_documented() {
     let server = RawServer::sending(Answer::json(fixture("scan_definition_added.json")));
@@ -717,7 +774,7 @@ fn what_was_accepted_with_an_answer_that_says_nothing_has_an_unknown_outcome() {
             assert_eq!((error.status(), error.attempts()), (Some(status), 1));
             assert!(!error.is_retryable());
             let start = format!(
-                "{request}: the outcome is unknown: {status} says that it was accepted, but the answer can't be used: "
+                "{request}: the outcome is unknown: it was accepted with {status}, but the answer can't be used: "
             );
             assert!(error.to_string().starts_with(&start), "{error}");
             assert!(error.to_string().contains(why), "{error}");

@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn where_nobody_listens_three_tries_are_enough() {
-        let nobody = broken().with_unreached(true);
+        let nobody = broken().with_unreached();
         assert_eq!(waits(true, &nobody), [2, 6]);
         // There is an endpoint here, by all that is known: it may be starting.
         assert_eq!(waits(false, &nobody), WAITS);

@@ -14,7 +14,8 @@ use defender_endpoint::{Client, ClientBuilder, Error, ErrorKind, RetryPolicy};
 
 use super::network::{PATIENCE, as_it_is, assert_backed_off, seconds};
 use crate::errors::{SERVICE, assert_well_formed};
-use crate::support::raw::{Answer, RawServer, Silent, deserted, kept_port};
+use crate::logs;
+use crate::support::raw::{Answer, RawServer, Silent, deserted, gzip, kept_port};
 #[cfg(feature = "rustls")]
 use crate::support::tls_server::{Authority, End};
 use crate::support::{TOKEN, retrying, within};
@@ -197,7 +198,7 @@ fn a_success_that_is_cut_keeps_its_status_and_is_not_sent_for_again() {
     ] {
         let error = assert_unknown_after(&answer, as_it_is);
         assert_eq!(error.status(), Some(201));
-        let said = "the service accepted it with 201, but";
+        let said = "it was accepted with 201, but";
         assert!(error.to_string().contains(said), "{error}");
     }
     let cut = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nc\r\n{NOTHING}\r\n");
@@ -215,15 +216,10 @@ fn a_success_beyond_the_body_limit_leaves_the_outcome_unknown() {
     assert_eq!(outcome(&answer, exact).0.unwrap().status, 201);
 }
 
-/// F24: what a deletion answers is not documented, so that any success will do, and a page of HTML.
+/// What a deletion answers is not documented, so that any success will do.
 #[test]
 fn any_success_of_a_deletion_is_one() {
-    for (status, body) in [
-        (200, ""),
-        (202, NOTHING),
-        (204, ""),
-        (200, "<html>Done</html>"),
-    ] {
+    for (status, body) in [(200, ""), (202, NOTHING), (204, "")] {
         let (outcome, calls, _) = outcome(&Answer::new(status, &[], body), as_it_is);
         let deletion = outcome.unwrap();
         assert_eq!((deletion.status, deletion.body.as_str()), (status, body));
@@ -234,17 +230,94 @@ fn any_success_of_a_deletion_is_one() {
     assert_eq!((outcome.unwrap().status, calls), (204, 1));
 }
 
-/// F15: a redirect is not followed. It refuses, but for the one that says where the outcome is.
+/// F24: what a deletion answers is not documented, but no service of this kind answers with a page for
+/// people. A network's sign-in page is nobody's word for anything.
+#[test]
+fn html_with_status_200_says_nothing_of_a_deletion() {
+    let html = [("Content-Type", "text/html; charset=utf-8")];
+    for (headers, body) in [
+        (&html[..], "<html>Sign in</html>"),
+        (&html, "Sign in"),
+        (&[], "\r\n <!DOCTYPE html><html>Sign in</html>"),
+        (&[], "\u{feff}<html>Sign in</html>"),
+    ] {
+        for body in [body.as_bytes().to_vec(), gzip(body)] {
+            for status in [200, 202] {
+                let error = assert_unknown_after(&Answer::new(status, headers, &*body), as_it_is);
+                assert_eq!(error.status(), Some(status));
+                let said = format!("it was accepted with {status}, but the answer can't be used: ");
+                assert!(error.to_string().contains(&said), "{error}");
+                let hint = error.hint().unwrap();
+                assert!(hint.contains("sign-in page"), "{hint}");
+                assert!(!format!("{error:?}").contains("Sign in"), "{error:?}");
+            }
+        }
+    }
+    // Nothing is no page, whatever its kind.
+    assert!(outcome(&Answer::new(200, &html, ""), as_it_is).0.is_ok());
+}
+
+/// Whatever else it is, the service has accepted it.
+#[test]
+fn the_text_of_a_success_is_kept_as_far_as_it_can_be_read() {
+    let whole = gzip("plain text, ".repeat(10_000));
+    for (body, expected) in [
+        (b"deleted".to_vec(), "deleted"),
+        (b"\xEF\xBB\xBF{}".to_vec(), "{}"),
+        (b"Z\xFCrich\xC3".to_vec(), "Z\u{fffd}rich\u{fffd}"),
+        (gzip("deleted"), "deleted"),
+        (b"\x1f\x8b\x08 and no more".to_vec(), ""),
+    ] {
+        let deletion = outcome(&Answer::new(200, &[], body), as_it_is).0.unwrap();
+        assert_eq!(deletion.body, expected);
+    }
+    // Cut, and longer than the limit when it is inflated.
+    let cut = Answer::new(200, &[], &whole[..whole.len() - 20]);
+    let kept = outcome(&cut, as_it_is).0.unwrap().body;
+    assert!(kept.starts_with("plain text, plain") && kept.len() < 120_000);
+    let limited = outcome(&Answer::new(200, &[], whole), |it| it.body_limit(1_000));
+    assert_eq!(limited.0.unwrap().body.len(), 1_000);
+}
+
+/// Whoever looks at the log alone must learn that something may have been changed.
+#[test]
+fn an_unknown_outcome_is_a_line_of_the_log() {
+    logs::start();
+    let page = Answer::new(200, &[], "<html>");
+    for (answer, said) in [
+        (Answer::nothing(), "broke off"),
+        (page, "a page for a browser"),
+    ] {
+        let before = logs::count();
+        let error = assert_unknown_after(&answer, as_it_is);
+        assert!(error.to_string().contains(said), "{error}");
+        // Those of other tests are among them.
+        let lines = logs::since(before);
+        let line =
+            |line: &logs::Line| line.level == log::Level::Warn && line.text == error.to_string();
+        assert!(lines.iter().any(line), "{lines:?}");
+    }
+}
+
+/// F15: a redirect is not followed. Only the two that ask for the same request elsewhere refuse: with
+/// the others a server may answer when it has done its work.
 #[test]
 fn a_redirected_write_is_not_sent_elsewhere() {
     let elsewhere = crate::support::raw::Forbidden::new();
     let target = format!("http://{}/", elsewhere.host());
-    let answer = Answer::new(307, &[("Location", &target)], "");
-    let error = only_error(&answer, as_it_is);
-    assert_eq!(error.kind(), ErrorKind::Redirect, "{error:?}");
-    assert!(!error.is_retryable());
-    let answer = Answer::new(303, &[("Location", &target)], "");
-    assert_eq!(assert_unknown_after(&answer, as_it_is).status(), Some(303));
+    for status in [307, 308] {
+        let answer = Answer::new(status, &[("Location", &target)], "");
+        let error = only_error(&answer, as_it_is);
+        assert_eq!(error.kind(), ErrorKind::Redirect, "{error:?}");
+        assert!(!error.is_retryable());
+    }
+    for status in [301, 302, 303] {
+        let answer = Answer::new(status, &[("Location", &target)], "");
+        let error = assert_unknown_after(&answer, as_it_is);
+        assert_eq!(error.status(), Some(status));
+        let hint = error.hint().unwrap();
+        assert!(hint.starts_with("it points to 127.0.0.1"), "{hint}");
+    }
     elsewhere.assert_untouched();
 }
 
@@ -301,6 +374,10 @@ fn a_write_that_is_refused_is_not_sent_again() {
     let error = only_error(&Answer::new(403, &[], SERVICE), as_it_is);
     let hint = error.hint().unwrap();
     assert!(hint.contains("Machine.ReadWrite.All"), "{hint}");
+    assert!(
+        hint.ends_with("a user who may not change the data"),
+        "{hint}"
+    );
 }
 
 /// F20: a server that fails may have failed behind the deed, and a gateway may have been in a hurry.
