@@ -415,7 +415,8 @@ impl Client {
     /// `POST /api/DeviceAuthenticatedScanDefinitions/BatchDelete`.
     ///
     /// Takes anything that gives strings. An id that is given twice is sent once. How many ids the
-    /// service takes at a time is not documented.
+    /// service takes at a time is not documented, nor what it says of one that it doesn't know: the list of
+    /// definitions, before and after, tells what was deleted.
     ///
     /// Application permission `Machine.ReadWrite.All`; delegated `Machine.ReadWrite` or
     /// `Machine.Read.Write` with the role 'ManageSecurity'. A prerelease API.

@@ -336,7 +336,7 @@
 //!     match client.add_scan_definition(new) {
 //!         // It was sent, and the answer was lost: look, instead of adding it a second time.
 //!         Err(error) if error.kind() == ErrorKind::OutcomeUnknown => {
-//!             thread::sleep(Duration::from_secs(60)); // the service may still be at it
+//!             thread::sleep(Duration::from_secs(30)); // the service may still be at it
 //!             let mut now = client.scan_definitions()?.into_iter();
 //!             let added = now.find(|it| !before.contains(&it.id) && new.is_like(it));
 //!             added.ok_or(error)
