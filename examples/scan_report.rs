@@ -20,7 +20,6 @@ use std::error::Error;
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
-use defender_endpoint::Client;
 use defender_endpoint::machines::{HealthStatus, Machine, OnMachine};
 use defender_endpoint::scan_agents::ScanAgent;
 use defender_endpoint::scan_definitions::{
@@ -28,6 +27,7 @@ use defender_endpoint::scan_definitions::{
 };
 use defender_endpoint::scan_history::{ScanHistoryEntry, ScanStatus, ScannedTarget};
 use defender_endpoint::time::{self, Duration, OffsetDateTime};
+use defender_endpoint::{Client, ErrorKind};
 use lexopt::prelude::*;
 use serde::Serialize;
 use table::cell;
@@ -128,8 +128,12 @@ pub(crate) fn fetch(client: &Client, sessions: usize) -> Result<Fetched, defende
         fetched.sessions = sessions.collect::<Result<_, _>>()?;
     }
     for looked_up in client.machines_by_id(scanners_machines(&fetched)) {
-        let (_, machine) = looked_up?;
-        fetched.machines.extend(machine);
+        match looked_up {
+            Ok((_, machine)) => fetched.machines.extend(machine),
+            // Without any recent machine there is still a report.
+            Err(error) if error.kind() == ErrorKind::NotFound => break,
+            Err(error) => return Err(error),
+        }
     }
     Ok(fetched)
 }
@@ -200,7 +204,8 @@ pub(crate) struct OfDefinition {
     /// Those of them that were scanned, if only in part.
     pub(crate) reached_targets: usize,
     pub(crate) failed_targets: Vec<FailedTarget>,
-    /// How many of the newest sessions are known with their targets.
+    /// How many sessions are known with their targets: the newest that were asked for, and any other
+    /// that the history by definition has them of.
     pub(crate) sessions_read: usize,
     /// Targets that failed in each of these sessions that lists them.
     pub(crate) never_reached: Vec<NeverReached>,

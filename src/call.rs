@@ -71,8 +71,7 @@ impl Operation {
     }
 }
 
-/// One call of an operation: a plain value.
-#[derive(Debug)]
+/// One call of an operation: a plain value. No `Debug`: the body may hold a secret.
 pub(crate) struct Call<'a> {
     pub(crate) operation: &'static Operation,
     /// Replaces the operation's path where that has an id behind it.

@@ -299,8 +299,8 @@ impl Client {
     ///
     /// Added twice, there are two definitions, so it isn't sent again by itself once the service may have
     /// had it, and a program should not do so either. After `OutcomeUnknown`, look for one that was not
-    /// there before, a little later, since the request may still be at work; if there is none, it can
-    /// come yet:
+    /// there before, a little later, since the request may still be at work; if there is none, it may
+    /// still appear:
     ///
     /// ```no_run
     /// use std::{collections::HashSet, thread, time::Duration};
@@ -369,8 +369,8 @@ impl Client {
     /// listed at [`ErrorKind`](crate::ErrorKind).
     ///
     /// After `OutcomeUnknown` the same update can be sent again, whole: twice does no harm, if nobody else
-    /// changes the definition meanwhile. Whether that is needed shows the list, where it shows all that
-    /// was to be changed:
+    /// changes the definition meanwhile. The list shows whether that is needed, if it shows everything that
+    /// was to change:
     ///
     /// ```no_run
     /// use defender_endpoint::scan_definitions::{ScanDefinition, ScanDefinitionUpdate};
@@ -379,8 +379,8 @@ impl Client {
     /// fn update(client: &Client, id: &str, update: &ScanDefinitionUpdate) -> Result<ScanDefinition, Error> {
     ///     match client.update_scan_definition(id, update) {
     ///         Err(error) if error.kind() == ErrorKind::OutcomeUnknown => {
-    ///             let mut definitions = client.scan_definitions()?.into_iter();
-    ///             match definitions.find(|it| it.id.eq_ignore_ascii_case(id)) {
+    ///             let definitions = client.scan_definitions().map_err(|_| error)?;
+    ///             match definitions.into_iter().find(|it| it.id.eq_ignore_ascii_case(id)) {
     ///                 Some(it) if update.clone().changes_to(&it).is_empty() => Ok(it),
     ///                 _ => client.update_scan_definition(id, update),
     ///             }
@@ -424,7 +424,7 @@ impl Client {
     /// # Errors
     ///
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for no ids, and for one that is empty, blank, `.` or
-    /// `..`, or holds control characters, before anything is sent;
+    /// `..`, longer than 1,024 bytes, or holds control characters, before anything is sent;
     /// [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) when the call was sent and no answer says
     /// what became of it; and those of every call, listed at [`ErrorKind`](crate::ErrorKind).
     ///

@@ -21,8 +21,8 @@ use crate::secret::Secret;
 /// No token, secret, credential header, query or body of a token answer is in any of these texts.
 /// What the service says of a failed call is: its message, up to 300 characters. Where it repeats the
 /// token or secret that it was sent, `***` stands instead: as it is, percent-encoded as in a URL or a
-/// form, escaped as in JSON or JSON within JSON, or with the character references of HTML. Other
-/// encodings, such as Base64, are not recognised, and secrets of fewer than 4 bytes are not looked for.
+/// form, escaped as in JSON or JSON within JSON, or with the character references of HTML by number and
+/// those for `&`, `<`, `>` and quotes. Other encodings, such as Base64, are not recognised, and secrets of fewer than 4 bytes are not looked for.
 ///
 /// # Example
 ///
@@ -105,9 +105,9 @@ pub enum ErrorKind {
     /// A wait was broken off by the caller.
     Cancelled,
     /// A call that writes (feature `write`) was sent, and no answer says what became of it: the
-    /// connection broke off, the time was over, what came was no HTTP, a server failed (408, 500 to
-    /// 599), a redirect may have followed the deed (301, 302 or 303), or the answer of an accepted call
-    /// can't be used.
+    /// connection broke off, it timed out, what came was not HTTP, a server failed (408, 500 to 599), a
+    /// redirect came that may follow the work (301, 302 or 303), or the answer of an accepted call can't
+    /// be used.
     ///
     /// It may have done its work, so it is never tried again by itself and is not
     /// [retryable](Error::is_retryable): the [hint](Error::hint) says how to find out. Status, code,

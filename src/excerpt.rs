@@ -58,8 +58,8 @@ const TELLING: usize = 16;
 
 /// Whether foreign text repeats a secret, or enough of it.
 pub(crate) fn shows(text: &str, secret: &Secret) -> bool {
-    text.split(CUT)
-        .any(|part| find(part, secret.expose()).is_some())
+    let is_in = |part| find(part, secret.expose()).is_some();
+    is_in(text) || text.contains(CUT) && text.split(CUT).any(is_in)
 }
 
 /// Whether foreign text holds the whole of a secret that is too long to be there by chance.
@@ -79,7 +79,7 @@ pub(crate) fn without<'a>(text: &'a str, secret: &Secret) -> Cow<'a, str> {
     if !shows(text, secret) {
         return Cow::Borrowed(text);
     }
-    let clean = |mut rest: &'a str| {
+    let clean = |mut rest: &str| {
         let mut part = String::new();
         while let Some(found) = find(rest, secret.expose()) {
             part.extend([found.before, "***"]);
@@ -87,6 +87,11 @@ pub(crate) fn without<'a>(text: &'a str, secret: &Secret) -> Cow<'a, str> {
         }
         part + rest
     };
+    // First as it is, since the mark of a cut may be part of the secret.
+    let text = clean(text);
+    if !text.contains(CUT) {
+        return Cow::Owned(text);
+    }
     let parts: Vec<String> = text.split(CUT).map(clean).collect();
     Cow::Owned(parts.join("…"))
 }
@@ -338,6 +343,18 @@ fn number(digits: &[u8], radix: u32) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_may_hold_the_mark_of_a_cut() {
+        let secret = Secret::from("ab…word1234");
+        for (text, shown) in [
+            ("it was ab…word1234", "it was ***"),
+            ("ab\\u2026word1234, ab%E2%80%A6word1234…", "***, ***…"),
+            ("ab… word1234", "ab… word1234"),
+        ] {
+            assert_eq!(without(text, &secret), shown);
+        }
+    }
 
     #[test]
     fn a_secret_is_taken_out_in_every_form_that_texts_have_of_it() {

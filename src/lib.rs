@@ -123,7 +123,7 @@
 //! A scan agent runs on a machine, a definition names the agent that scans for it, a session of the
 //! history names the machine that scanned. [`client.machine_of`](Client::machine_of) leads from any of them to the
 //! machine with one call, and [`client.machines_by_id`](Client::machines_by_id) from many with one for every 20 of them,
-//! no id lost:
+//! without losing an id:
 //!
 //! ```no_run
 //! use defender_endpoint::{Client, machines::OnMachine};
@@ -337,9 +337,9 @@
 //!         // It was sent, and the answer was lost: look, instead of adding it a second time.
 //!         Err(error) if error.kind() == ErrorKind::OutcomeUnknown => {
 //!             thread::sleep(Duration::from_secs(30)); // the service may still be at it
-//!             let mut now = client.scan_definitions()?.into_iter();
-//!             let added = now.find(|it| !before.contains(&it.id) && new.is_like(it));
-//!             added.ok_or(error)
+//!             let now = client.scan_definitions().unwrap_or_default(); // the first error tells more
+//!             let mut added = now.into_iter().filter(|it| !before.contains(&it.id));
+//!             added.find(|it| new.is_like(it)).ok_or(error)
 //!         }
 //!         added => added, // or nothing was done
 //!     }
@@ -358,7 +358,7 @@
 //! `update_scan_definition` sends only what is to change, and `delete_scan_definitions` deletes many with one
 //! call. What can't be right is refused before anything is sent: a target that is neither an address, a
 //! range nor a name, an empty password, an interval of zero. Passwords are [`Secret`]s; they are in the
-//! request's body, which is wiped, and in no text.
+//! request's body, this crate's copy of which is wiped, and in no text.
 //!
 //! **Nothing is written twice.** A call that writes has a connection of its own, and is tried again only
 //! where it surely did nothing: there was no connection, or it broke before any of the request's body

@@ -21,8 +21,8 @@ const MOST: u32 = 20;
 /// with the filter `id eq '..' or id eq '..'`, so that 100 machines cost 5 calls instead of 100.
 ///
 /// Every id that was given comes back once, in the order given, with its machine, or `None` if the
-/// service has none: the case of ASCII letters does not matter, so that ids that differ in it alone are
-/// asked for each, and each come back with the same machine. A token for a user (delegated permission)
+/// service has none. Ids are matched without regard to ASCII case: two that differ in case alone are both
+/// asked for, and both come back with the same machine. A token for a user (delegated permission)
 /// sees only the device groups that the user may see: a machine outside of them is `None` too.
 ///
 /// Machines are found by their ids only, neither by the computer's name, which
@@ -208,7 +208,8 @@ impl MachinesByIdIter {
             let row = row.map_err(|error| match error.kind() {
                 ErrorKind::NotFound => error.with_hint(
                     "404 is documented for no recent machines, and was reported for a tenant that was \
-                     never set up; an empty list would be the answer for ids without machines",
+                     never set up; an empty list would be the answer for ids without machines; \
+                     `Client::machine` asks for one of them",
                 ),
                 _ => error,
             })?;

@@ -90,9 +90,9 @@ fn write(
 /// [`Client::delete_scan_definitions`](crate::Client::delete_scan_definitions).
 ///
 /// The vendor documents neither status nor body, so this is what came; any status from 200 to 299 is a
-/// success, unless its body is a page for a browser, as the sign-in page of a proxy or network is: then
-/// the outcome is unknown. Whether ids were unknown to the service may be in the body, or nowhere: the list of
-/// definitions tells what is left.
+/// success. The outcome is unknown all the same where the body is a page for a browser, as the sign-in page of
+/// a proxy or network is, breaks off, or is larger on its way than the client's body limit. Whether ids were
+/// unknown to the service may be in the body, or nowhere: the list of definitions tells what is left.
 ///
 /// Source: «Add, update, or delete a scan definition».
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,8 +100,9 @@ fn write(
 pub struct BatchDeletion {
     /// The HTTP status, 200 to 299.
     pub status: u16,
-    /// The body as text, as far as it could be read: U+FFFD stands where it is not UTF-8, and what lies
-    /// behind the client's body limit or damage to compressed data is missing. Empty if there is none.
+    /// The body as text, as far as it could be read: U+FFFD stands where it is not UTF-8, and of
+    /// compressed data what lies behind damage, or behind the client's body limit when it is inflated, is
+    /// missing. Empty if there is none.
     pub body: String,
 }
 

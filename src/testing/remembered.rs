@@ -45,11 +45,12 @@ pub(super) fn text(body: &[u8]) -> String {
 fn cover_secrets(row: &mut Row) {
     for (name, value) in row {
         let open = OPEN.contains(&name.as_str());
+        let object = OBJECTS.contains(&name.as_str());
         match value {
-            Value::Object(inner) if open => cover_secrets(inner),
-            Value::Array(items) if open && items.iter().all(Value::is_string) => {}
+            Value::Object(inner) if object => cover_secrets(inner),
+            Value::Array(items) if open && !object && items.iter().all(Value::is_string) => {}
             Value::Array(_) | Value::Object(_) => *value = "***".into(),
-            _ if open && !OBJECTS.contains(&name.as_str()) => {}
+            _ if open && !object => {}
             _ => *value = "***".into(),
         }
     }

@@ -5,7 +5,7 @@
 #[path = "../../examples/scan_report.rs"]
 mod example;
 
-use defender_endpoint::testing::{Exchange, Tenant};
+use defender_endpoint::testing::{Exchange, Fault, Tenant};
 use defender_endpoint::time::format_description::well_known::Rfc3339;
 use defender_endpoint::time::{Duration, OffsetDateTime};
 use example::{FailedTarget, Fetched, NeverReached, Report, State, Totals};
@@ -58,6 +58,14 @@ fn fetched(tenant: &Tenant) -> Fetched {
 }
 
 // ---- The calls ----
+
+#[test]
+fn a_404_for_the_machines_leaves_a_report_without_them() {
+    let tenant = Tenant::demo().unwrap();
+    tenant.fail(Fault::status(404).path("/api/machines"));
+    let fetched = fetched(&tenant);
+    assert!(fetched.machines.is_empty() && !fetched.agents.is_empty());
+}
 
 #[test]
 fn five_calls_answer_everything() {

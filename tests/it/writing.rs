@@ -939,6 +939,13 @@ fn an_update_can_be_filled_up_with_what_is_there() {
         nothing.scanner_agent = Some(agent);
         assert!(rest_of(&nothing).is_empty(), "{machine:?}");
     }
+    // What was taken over is no change, however it is shown.
+    let mut shown = ScanDefinition::new(ID);
+    shown.scan_name = Some(" Core ".to_owned());
+    shown.target = Some("10.0.0.1,,a,".to_owned());
+    shown.interval_in_hours = Some(4);
+    assert!(!rest_of(&shown).is_empty());
+    assert!(rest_of(&shown).changes_to(&shown).is_empty());
 }
 
 /// The secrets are none of what is set.

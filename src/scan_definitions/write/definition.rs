@@ -48,9 +48,9 @@ impl NewScanDefinition {
     ///
     /// The name is sent without blanks at its ends.
     ///
-    /// The scanner is a scan agent, the scanner of another definition, a machine, or as text a machine's
-    /// id or an agent's, which ends with `_` and its machine's: see [`OnMachine`]. Its machine's name is sent as well where it is known: the documentation
-    /// wants the id alone, while a user reported that a definition couldn't be added without the name.
+    /// The scanner is a scan agent, the scanner of another definition, a machine (see [`OnMachine`]), or as
+    /// text the id of a machine, or of an agent if 40 hexadecimal digits, its machine's, stand behind the last
+    /// `_`. Its machine's name is sent as well where it is known: the documentation wants the id alone, while a user reported that a definition couldn't be added without the name.
     ///
     /// Targets are IP addresses, ranges in CIDR notation, and host names. Each text may be a list of
     /// them with commas between, as [`target`](ScanDefinition::target) is. Each is sent once, as it was

@@ -271,7 +271,7 @@ impl Fields {
 
 fn is_name(name: &str, definition: &ScanDefinition) -> bool {
     let shown = definition.scan_name.as_deref();
-    shown.is_some_and(|shown| trimmed(shown) == name)
+    shown.is_some_and(|shown| trimmed(shown) == trimmed(name))
 }
 
 fn check_name(name: &str) -> Result<(), String> {

@@ -76,10 +76,11 @@ impl Targets {
     }
 }
 
-/// The targets in a text. What is none is compared as it stands.
+/// The targets in a text. What is none is compared as it stands, but for nothing between two commas.
 fn all_of(text: &str) -> HashSet<Result<Target, &str>> {
     let targets = text.split(',').map(str::trim);
     targets
+        .filter(|target| !target.is_empty())
         .map(|target| Target::parse(target).ok_or(target))
         .collect()
 }
@@ -345,6 +346,7 @@ mod tests {
             ("fe80:0::1/64, host.EXAMPLE , 10.0.0.1,10.0.0.1", true),
             ("10.0.0.1,host.example", false),
             ("10.0.0.1/32,host.example,fe80::/64", true),
+            ("10.0.0.1,,host.example,fe80::/64,", true),
             ("10.0.0.1,host.example,fe80:0:0:0:ffff:0:0:1/64", true),
             ("10.0.0.1,host.example,fe80::1", false),
             ("10.0.0.1/31,host.example,fe80::/64", false),

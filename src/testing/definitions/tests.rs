@@ -373,6 +373,11 @@ fn nothing_that_is_kept_or_said_holds_a_credential() {
         "/scanAuthenticationParams",
         Some("canary".into()),
     );
+    let listed = with(
+        new_definition(),
+        "/scanAuthenticationParams",
+        Some(json!(["canary"])),
+    );
     let added = json!({ "password": "canary", "scanAuthenticationParams": "x" });
     let mut bodies = [
         &new_definition(),
@@ -381,6 +386,7 @@ fn nothing_that_is_kept_or_said_holds_a_credential() {
         &misplaced,
         &nested,
         &flat,
+        &listed,
         &added,
     ]
     .map(Value::to_string)
