@@ -59,10 +59,9 @@ impl Operation {
             ..Self::of(permissions, api)
         }
     }
-}
 
-impl Operation {
-    /// The error of one exchange, which for an operation that changes something may leave open whether it did.
+    /// The error of one exchange, which for an operation that changes something may leave open whether
+    /// it did.
     fn with_outcome(&self, error: Error) -> Error {
         match self.writes {
             Some(find_out) if error.may_have_acted() => error.with_outcome_unknown(find_out),
@@ -132,7 +131,8 @@ impl Shared {
     }
 }
 
-/// The answer to a call that went well: status 200, or any success of a call that writes. No `Debug`: the body is the tenant's data.
+/// The answer to a call that went well: status 200, or any success of a call that writes. No `Debug`: the
+/// body is the tenant's data.
 pub(crate) struct Answer {
     #[cfg(feature = "write")]
     pub(crate) status: u16,

@@ -22,7 +22,8 @@ use crate::secret::Secret;
 /// What the service says of a failed call is: its message, up to 300 characters. Where it repeats the
 /// token or secret that it was sent, `***` stands instead: as it is, percent-encoded as in a URL or a
 /// form, escaped as in JSON or JSON within JSON, or with the character references of HTML by number and
-/// those for `&`, `<`, `>` and quotes. Other encodings, such as Base64, are not recognised, and secrets of fewer than 4 bytes are not looked for.
+/// those for `&`, `<`, `>` and quotes. Other encodings, such as Base64, are not recognised, and secrets
+/// of fewer than 4 bytes are not looked for.
 ///
 /// # Example
 ///

@@ -36,14 +36,15 @@
 //! | list scan agents | [`client.scan_agents()`](Client::scan_agents) | «Get all scan agents» |
 //! | one scan agent | [`client.scan_agent(id)`](Client::scan_agent) | «Get scan agent by ID» |
 //! | list scan definitions | [`client.scan_definitions()`](Client::scan_definitions) | «Get scan definitions» |
-//! | one scan definition | [`client.scan_definition(id)`](Client::scan_definition) | «Get scan definitions», which doesn't tell of it |
+//! | one scan definition | [`client.scan_definition(id)`](Client::scan_definition) | «Get scan definitions» |
 //! | scan history by definition | [`client.scan_history(ids)`](Client::scan_history) | «Get scan history by definition» |
 //! | scan history by session, with targets | [`client.scan_history_by_session(ids)`](Client::scan_history_by_session) | «Get scan history by session» |
 //! | add a scan definition (feature `write`) | `client.add_scan_definition(&new)` | «Add, update, or delete a scan definition» |
 //! | change a scan definition (feature `write`) | `client.update_scan_definition(id, &update)` | «Add, update, or delete a scan definition» |
 //! | delete scan definitions (feature `write`) | `client.delete_scan_definitions(ids)` | «Add, update, or delete a scan definition» |
 //!
-//! The scan APIs are a prerelease, says the vendor: they may change. They are for tenants with
+//! No page tells of one scan definition by its id, which the service's schema has: the rights are those of
+//! the list's. The scan APIs are a prerelease, says the vendor: they may change. They are for tenants with
 //! Defender for Endpoint Plan 2 or Defender Vulnerability Management (definitions: Plan 1 too).
 //!
 //! Models hold the union of what the documentation, the service's own schema and recorded answers
@@ -294,7 +295,8 @@
 //! What may pass is tried again, as [`RetryPolicy`] says: three times, from 0.8 seconds doubling,
 //! or as long as the service asks. After a 429 no thread calls that API until then, in any clone of
 //! the client or client with the same [`RateLimiter`]. A 401 fetches one new token and is tried once
-//! more. What [writes](#writing) has rules of its own. A page that turns out to be damaged while its rows are handed out is fetched once more, and
+//! more. What [writes](#writing) has rules of its own. A page that turns out to be damaged while its
+//! rows are handed out is fetched once more, and
 //! the rows that are out already are stepped over. When tries come to an end, the error is the last
 //! real one, with the number of exchanges with the API.
 //!
@@ -391,7 +393,8 @@
 //! Through the [`log`](https://docs.rs/log) facade, with targets that begin with `defender_endpoint`:
 //! `debug` for each answer of the API (method, path, status, number of the try), `info` for a wait of more
 //! than a second, `warn` for a failure that is tried again, a page that is fetched again, a token that could
-//! not be renewed, a list that ended with 404, and a write whose outcome is unknown. No line holds a query, a token or another secret; what
+//! not be renewed, a list that ended with 404, and a write whose outcome is unknown. No line holds a
+//! query, a token or another secret; what
 //! the service says of a failed call is in the warning about it. The transport underneath, `ureq`,
 //! logs under its own name; its level `trace` shows raw bytes, tokens included: keep it off. Its
 //! level `debug` shows neither path nor query nor `Authorization`, but a few headers of the answer,

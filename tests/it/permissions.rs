@@ -1,7 +1,7 @@
 //! What operations need, what a token says of itself, and the example that explains a refusal.
 
 // The example as it is, with a `main` that nobody calls here, and what all examples have in common.
-#[allow(dead_code, clippy::duplicate_mod, reason = "only its report is tested")]
+#[expect(dead_code, clippy::duplicate_mod, reason = "only its report is tested")]
 #[path = "../../examples/whoami.rs"]
 mod example;
 

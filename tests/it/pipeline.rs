@@ -1,7 +1,7 @@
 //! Reading ahead and in parallel, by the functions that the example hands out for copying.
 
 // The example as it is, with a `main` that nobody calls here.
-#[allow(dead_code, reason = "only its functions are tested")]
+#[expect(dead_code, reason = "only its functions are tested")]
 #[path = "../../examples/pipeline.rs"]
 mod example;
 
@@ -62,7 +62,7 @@ fn kind(outcome: Result<(), Box<dyn std::error::Error>>) -> Option<ErrorKind> {
 fn requests_walks_and_pages_may_go_to_another_thread() {
     /// A row that can't leave its thread: a walk holds none, and may leave all the same.
     #[derive(serde::Deserialize)]
-    struct Bound(#[allow(dead_code, reason = "there for its type")] PhantomData<Rc<u8>>);
+    struct Bound(PhantomData<Rc<u8>>);
 
     fn goes<T: Send + 'static>() {}
     goes::<Items<Machine>>();

@@ -1,7 +1,7 @@
 //! The report on a tenant's scans, by the functions that the example hands out for copying.
 
 // The example as it is, with a `main` that nobody calls here, and what all examples have in common.
-#[allow(dead_code, clippy::duplicate_mod, reason = "only its report is tested")]
+#[expect(dead_code, clippy::duplicate_mod, reason = "only its report is tested")]
 #[path = "../../examples/scan_report.rs"]
 mod example;
 

@@ -1,7 +1,7 @@
 //! The crate beside itself: the ways through a list of the example `pipeline`, by its own functions.
 
 #[rustfmt::skip] // formatted where it stands
-#[allow(dead_code, reason = "its `main` and options are not used")]
+#[expect(dead_code, reason = "its `main` and options are not used")]
 #[path = "../../../../../examples/pipeline.rs"]
 mod pipeline;
 
