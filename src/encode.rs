@@ -37,7 +37,7 @@ where
 }
 
 /// Ids, each once, in the order in which they were given, and why the first of them that can't be sent
-/// can't.
+/// can't; they are counted from 1.
 pub(crate) fn distinct_ids<I>(what: &str, ids: I) -> (Vec<String>, Option<String>)
 where
     I: IntoIterator,
@@ -46,16 +46,14 @@ where
     let mut seen = HashSet::new();
     let mut once = Vec::new();
     let mut refusal = None;
-    for (place, id) in ids.into_iter().enumerate() {
+    for (number, id) in (1_usize..).zip(ids) {
         let id = id.as_ref();
         if !seen.insert(id.to_owned()) {
             continue;
         }
         once.push(id.to_owned());
         if let Err(why) = check_id(id) {
-            refusal.get_or_insert_with(|| {
-                format!("the {what} id at place {place}, counted from 0, can't be sent: {why}")
-            });
+            refusal.get_or_insert_with(|| format!("{what} id {number} can't be sent: {why}"));
         }
     }
     (once, refusal)

@@ -356,12 +356,12 @@ fn a_request_that_cannot_be_sent_is_the_first_error_and_costs_no_call() {
         (
             &["a", "", "b"],
             |it| it,
-            "the machine id at place 1, counted from 0, can't be sent: the id is empty or blank",
+            "machine id 2 can't be sent: the id is empty or blank",
         ),
         (
             &["a", "b", ".."],
             |it| it,
-            "place 2, counted from 0, can't be sent: the id is a dot segment",
+            "machine id 3 can't be sent: the id is a dot segment",
         ),
         (&["a\n"], |it| it, "control character"),
         (&["a", " "], |it| it.ids_per_call(1), "empty or blank"),
