@@ -542,13 +542,14 @@ impl Client {
         &self.0.cloud
     }
 
-    /// What the token that calls are made with says of itself: what was granted, for which audience,
-    /// and until when. For people and diagnostics only, see [`TokenClaims`].
+    /// The token that calls are made with, for an operation of the API that this crate doesn't have. It
+    /// is valid now, and for five minutes more as a rule: ask again before each call. A call that is
+    /// made by hand is not counted in the [limits](crate#limits-and-waiting), not tried again and not
+    /// protected from redirects.
     ///
-    /// The token is the one of calls, got or renewed within the deadline if need be. It is asked for
-    /// once, and not tried again: the caller can. The API is not called, and no place in its limits is
-    /// taken. The callback of [`on_wait`](ClientBuilder::on_wait) hears of a credential's waits as those
-    /// of the machines.
+    /// It is got or renewed within the deadline if need be, asked for once, and not tried again: the
+    /// caller can. The API is not called, and no place in its limits is taken. The callback of
+    /// [`on_wait`](ClientBuilder::on_wait) hears of a credential's waits as those of the machines.
     ///
     /// # Errors
     ///
@@ -557,8 +558,30 @@ impl Client {
     /// [`Tls`](crate::ErrorKind::Tls) where the endpoint can't be reached,
     /// [`Cancelled`](crate::ErrorKind::Cancelled) where a wait was broken off, and
     /// [`Config`](crate::ErrorKind::Config) where a setting of [`AzureCli`](crate::AzureCli) can't be
-    /// used. And [`Decode`](crate::ErrorKind::Decode) where there is a token, but it is encrypted or no
-    /// JWT: it may be good for calls and say nothing of itself.
+    /// used.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # let client = defender_endpoint::Client::from_env()?;
+    /// let token = client.access_token()?;
+    /// let authorization = format!("Bearer {}", token.expose());
+    /// # Ok::<(), defender_endpoint::Error>(())
+    /// ```
+    pub fn access_token(&self) -> Result<Secret, Error> {
+        let deadline = Deadline::after(self.0.deadline, &*self.0.clock);
+        let request = self.0.token_request(deadline, Api::Machines);
+        self.0.tokens.bearer(&request, deadline)
+    }
+
+    /// What the token that calls are made with says of itself: what was granted, for which audience,
+    /// and until when. For people and diagnostics only, see [`TokenClaims`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`access_token`](Self::access_token), and [`Decode`](crate::ErrorKind::Decode) where
+    /// there is a token, but it is encrypted or no JWT: it may be good for calls and say nothing of
+    /// itself.
     ///
     /// # Example
     ///
@@ -569,9 +592,7 @@ impl Client {
     /// # Ok::<(), defender_endpoint::Error>(())
     /// ```
     pub fn token_claims(&self) -> Result<TokenClaims, Error> {
-        let deadline = Deadline::after(self.0.deadline, &*self.0.clock);
-        let request = self.0.token_request(deadline, Api::Machines);
-        TokenClaims::decode(&self.0.tokens.bearer(&request, deadline)?)
+        TokenClaims::decode(&self.access_token()?)
     }
 
     /// A client that a test has put together itself.

@@ -453,6 +453,7 @@ mod call;
 mod client;
 mod clock;
 mod cloud;
+pub mod cookbook;
 pub mod credentials;
 mod decode;
 mod encode;
@@ -476,6 +477,8 @@ pub mod scan_agents;
 pub mod scan_definitions;
 pub mod scan_history;
 mod secret;
+pub mod setup;
+pub mod sources;
 mod sync;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]

@@ -195,6 +195,22 @@ fn a_token_says_what_was_granted_for_whom_and_how_long() {
 }
 
 #[test]
+fn the_token_of_calls_is_there_for_calls_that_are_made_by_hand() {
+    let server = RawServer::sending(Answer::json(NO_ROWS));
+    let client = builder(&server.url()).build().unwrap();
+    client.scan_agents().unwrap();
+    let token = client.access_token().unwrap();
+    let sent = server.requests();
+    assert_eq!(
+        sent[0].header("authorization"),
+        Some(format!("Bearer {}", token.expose()))
+    );
+    // The API was not asked for it, and its limits are untouched.
+    assert_eq!(sent.len(), 1);
+    assert_eq!(client.quota().machines.left_in_minute, 100);
+}
+
+#[test]
 fn a_token_that_runs_out_is_renewed_before_its_claims_are_read() {
     let clock = FakeClock::new();
     let tenant = Tenant::builder().clock(clock.clone()).start().unwrap();
