@@ -12,6 +12,15 @@ const SCOPE: &str = "https://api.securitycenter.microsoft.com/.default";
 const SCOPE_GCC: &str = "https://api-gcc.securitycenter.microsoft.us/.default";
 const SCOPE_GOV: &str = "https://api-gov.securitycenter.microsoft.us/.default";
 
+/// What other tools ask for where the vendor documents no audience and this crate takes the host's.
+pub(crate) fn other_scope(scope: &str) -> Option<&'static str> {
+    match scope {
+        SCOPE_GCC => Some("https://securitycenter.onmicrosoft.com/windowsatpservice/.default"),
+        SCOPE_GOV => Some("https://securitycenter.onmicrosoft.us/windowsatpservice/.default"),
+        _ => None,
+    }
+}
+
 /// Every host that serves the API, with the authority and scope that go with it. The first of a
 /// cloud is the one its constant names.
 const HOSTS: &[(&str, Cloud)] = &[
@@ -78,7 +87,7 @@ impl Cloud {
     /// The scope is the API host's. The vendor does not document the audience for the government
     /// clouds, and tools in the field differ: where a token is refused with 403, try
     /// `https://securitycenter.onmicrosoft.com/windowsatpservice/.default` with
-    /// [`with_scope`](Cloud::with_scope).
+    /// [`with_scope`](Cloud::with_scope), or in the variable `DEFENDER_SCOPE`.
     pub const GCC: Self = Self::fixed(
         "https://api-gcc.securitycenter.microsoft.us",
         LOGIN,

@@ -71,20 +71,23 @@ impl Environment<'_> {
         if is_narrowed {
             reasons.push(format!("{CHOICE} leaves out all others"));
         }
-        let text = format!(
-            "the environment names no credential. {}",
-            reasons.join("; ")
-        );
-        let hint = if is_narrowed {
-            format!("set what is missing, or take {CHOICE} out of the environment")
-        } else {
-            format!(
-                "one of these is enough. An app registration's overview has tenant and client id. On a \
-                 virtual machine or an Azure Arc server set {CHOICE}=ManagedIdentityCredential, and to \
-                 be yourself, after `az login`, {CHOICE}=AzureCliCredential"
-            )
-        };
-        Err(Error::config(text).with_hint(hint))
+        const NONE: &str = "the environment names no credential";
+        if is_narrowed {
+            let text = format!("{NONE}. {}", reasons.join("; "));
+            let hint = format!("set what is missing, or take {CHOICE} out of the environment");
+            return Err(Error::config(text).with_hint(hint));
+        }
+        // What most begin with comes first, and stands in the text; the others have a line each.
+        let secret = ways.iter().position(|way| *way == Way::Secret);
+        let secret = secret.filter(|at| *at < reasons.len());
+        let first = secret.map_or_else(String::new, |at| reasons.remove(at));
+        Err(Error::config(format!("{NONE}. {first}")).with_hint(format!(
+            "one credential is enough; the page `setup` of the manual begins with nothing. An app \
+             registration's overview has tenant and client id. The others:\n    {}\n    on a virtual \
+             machine or an Azure Arc server: set {CHOICE}=ManagedIdentityCredential\n    to be \
+             yourself, after `az login`: set {CHOICE}=AzureCliCredential, where Entra admits it",
+            reasons.join("\n    ")
+        )))
     }
 
     /// The cloud, with the hosts and the scope that have variables of their own.

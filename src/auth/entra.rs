@@ -90,6 +90,11 @@ fn encode(form: &[(&str, &str)]) -> Zeroizing<String> {
     body
 }
 
+const NO_DEFAULT: &str = "the scope (DEFENDER_SCOPE) is not valid: it should end in /.default";
+const UNKNOWN_AUDIENCE: &str = "the tenant doesn't know this audience: check the scope (DEFENDER_SCOPE) \
+    and the cloud (DEFENDER_CLOUD); of the government clouds the scope is not documented, and \
+    https://securitycenter.onmicrosoft.us/windowsatpservice/.default is another to try (.com for GCC)";
+
 /// What to do about the refusals that people meet. Only for people: Entra may change its codes.
 fn hint(message: &str) -> Option<&'static str> {
     let hints = [
@@ -113,24 +118,23 @@ fn hint(message: &str) -> Option<&'static str> {
         ),
         (
             "AADSTS700016",
-            "the tenant has no such application: check client id and tenant",
+            "the tenant has no such application: check client id and tenant; an app of another tenant \
+             needs this one's consent first",
         ),
         (
             "AADSTS90002",
-            "there is no such tenant: check its id, and the cloud",
+            "there is no such tenant here: check its id, and the cloud (DEFENDER_CLOUD=gcc-high for a \
+             tenant of GCC High)",
         ),
+        ("AADSTS500011", UNKNOWN_AUDIENCE),
+        ("AADSTS50001", UNKNOWN_AUDIENCE),
         (
-            "AADSTS500011",
-            "the tenant doesn't know this audience: check the scope, and the cloud",
+            "AADSTS900382",
+            "the tenant is in another cloud than the login authority: set DEFENDER_CLOUD, gcc-high for \
+             a tenant of GCC High, and register the app in that tenant",
         ),
-        (
-            "AADSTS50001",
-            "the tenant doesn't know this audience: check the scope, and the cloud",
-        ),
-        (
-            "AADSTS70011",
-            "the scope is not valid: it should end in /.default",
-        ),
+        ("AADSTS70011", NO_DEFAULT),
+        ("AADSTS1002012", NO_DEFAULT),
         (
             "AADSTS70021",
             "no federated identity credential of the app fits the assertion: compare issuer, subject \
@@ -161,6 +165,16 @@ fn hint(message: &str) -> Option<&'static str> {
         (
             "AADSTS53003",
             "Conditional Access blocks this way to sign in: ask an administrator of the tenant",
+        ),
+        (
+            "AADSTS50105",
+            "the app admits only who is assigned to it: ask an administrator to assign you to its \
+             enterprise application",
+        ),
+        (
+            "AADSTS7000112",
+            "the application is disabled in this tenant: ask an administrator to enable its enterprise \
+             application",
         ),
         (
             "AADSTS65001",
@@ -287,6 +301,22 @@ mod tests {
         assert!(hint("AADSTS7000222: expired").unwrap().contains("expired"));
         assert!(hint("AADSTS700027: x").unwrap().contains("upload"));
         assert!(hint("AADSTS700024: x").unwrap().contains("clock"));
+        for (code, advice) in [
+            ("AADSTS90002", "DEFENDER_CLOUD=gcc-high"),
+            ("AADSTS900382", "DEFENDER_CLOUD"),
+            ("AADSTS1002012", "/.default"),
+            ("AADSTS50105", "assign"),
+            ("AADSTS7000112", "enable"),
+        ] {
+            assert!(
+                hint(&format!("{code}: x")).unwrap().contains(advice),
+                "{code}"
+            );
+        }
+        // Both clouds have the other scope that the manual names.
+        let advice = hint("AADSTS500011: x").unwrap();
+        let other = crate::cloud::other_scope(crate::Cloud::GCC_HIGH.scope());
+        assert!(advice.contains(other.unwrap()), "{advice}");
         assert!(hint("AADSTS1: something else").is_none());
         assert!(hint("").is_none());
     }
