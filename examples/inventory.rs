@@ -27,7 +27,8 @@ Usage: inventory [--json] [--top N] [--skip N] [--page-size N] [--filter EXPRESS
   --top N              at most N machines
   --skip N             leave out the first N machines
   --page-size N        machines a call, 1 to 10000 (default: the service's own pages)
-  --filter EXPRESSION  an OData filter, such as \"riskScore eq 'High'\"";
+  --filter EXPRESSION  an OData filter, such as \"riskScore eq 'High'\"
+  --device-code        sign in yourself; AZURE_TENANT_ID and AZURE_CLIENT_ID name the app";
 
 #[derive(Default)]
 struct Options {
@@ -94,6 +95,8 @@ fn options() -> Result<Option<Options>, lexopt::Error> {
             Long("skip") => options.skip = arguments.value()?.parse()?,
             Long("page-size") => options.page_size = Some(arguments.value()?.parse()?),
             Long("filter") => options.filter = Some(arguments.value()?.string()?),
+            // Read where the client is made.
+            Long("device-code") => {}
             Short('h') | Long("help") => return Ok(None),
             other => return Err(other.unexpected()),
         }

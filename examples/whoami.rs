@@ -2,8 +2,9 @@
 //! through. If they don't, it says why in words.
 //!
 //! Without an account: `cargo run --example whoami`. With one, set `AZURE_TENANT_ID`,
-//! `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET` first. The exit status is 0 if all calls went
-//! through.
+//! `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET` first, or the first two alone and sign in yourself
+//! with `--device-code`. The exit status is 0 if all calls went through; `--machines` and `--scans`
+//! leave the other ones out.
 
 mod shared;
 
@@ -18,9 +19,16 @@ use defender_endpoint::{Client, Cloud, Error, ErrorKind, TokenClaims};
 use lexopt::prelude::*;
 
 const USAGE: &str = "\
-Usage: whoami
+Usage: whoami [--machines | --scans] [--device-code]
 
-Asks for a token, for one machine and for the scan agents. Shows no token and no secret.";
+Asks for a token, for one machine and for the scan agents. Shows no token and no secret.
+
+  --machines     ask for the machine alone: whether machines can be listed
+  --scans        ask for the scan agents alone
+  --device-code  sign in yourself, through the app that AZURE_TENANT_ID and
+                 AZURE_CLIENT_ID name
+
+The exit status is 0 if what was asked for works, 1 if not, 2 for a wrong option.";
 
 fn main() -> ExitCode {
     match run() {
@@ -31,21 +39,35 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<bool, Box<dyn std::error::Error>> {
-    if let Some(argument) = lexopt::Parser::from_env().next()? {
-        return match argument {
+    let mut asked = Asked::All;
+    let mut arguments = lexopt::Parser::from_env();
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("machines") => asked = Asked::Machines,
+            Long("scans") => asked = Asked::Scans,
+            // Read where the client is made.
+            Long("device-code") => {}
             Short('h') | Long("help") => {
                 println!("{USAGE}");
-                Ok(true)
+                return Ok(true);
             }
-            other => Err(other.unexpected().into()),
-        };
+            other => return Err(other.unexpected().into()),
+        }
     }
     let (client, _demo) = shared::client(|builder| builder)?;
-    Ok(report(&client, &mut io::stdout().lock())?)
+    Ok(report(&client, asked, &mut io::stdout().lock())?)
 }
 
-/// Writes all that there is to say, and returns whether all calls went through.
-pub(crate) fn report(client: &Client, out: &mut impl Write) -> io::Result<bool> {
+/// What has to work.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    All,
+    Machines,
+    Scans,
+}
+
+/// Writes all that there is to say, and returns whether all calls that were asked for went through.
+pub(crate) fn report(client: &Client, asked: Asked, out: &mut impl Write) -> io::Result<bool> {
     let cloud = client.cloud();
     line(out, "credential", client.credential().name())?;
     line(out, "API", cloud.api_url())?;
@@ -70,7 +92,7 @@ pub(crate) fn report(client: &Client, out: &mut impl Write) -> io::Result<bool> 
         show_permissions(claims, out)?;
     }
     writeln!(out)?;
-    call_each(client, claims.as_ref(), out)
+    call_each(client, asked, claims.as_ref(), out)
 }
 
 fn line(out: &mut impl Write, name: &str, value: impl Display) -> io::Result<()> {
@@ -120,7 +142,7 @@ fn in_words(time: Duration) -> String {
 }
 
 fn show_permissions(claims: &TokenClaims, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "{:43}PERMISSION", "OPERATION")?;
+    writeln!(out, "{:41}PERMISSION", "OPERATION")?;
     let mut told = BTreeSet::new();
     for operation in permissions::all() {
         // Operations of one page need the same.
@@ -130,11 +152,20 @@ fn show_permissions(claims: &TokenClaims, out: &mut impl Write) -> io::Result<()
         let state = match (operation.allowed_by(claims), claims.is_delegated()) {
             (true, false) => "granted".to_owned(),
             (true, true) => format!("granted, with role {}", role(operation)),
+            (false, _) if is_for_writing(operation) => {
+                format!("only for writing: {}", needed(operation, claims))
+            }
             (false, _) => format!("missing, {}", needed(operation, claims)),
         };
-        writeln!(out, "{:43}{state}", operation.page())?;
+        writeln!(out, "{:41}{state}", operation.page())?;
     }
     Ok(())
+}
+
+/// Whether no permission to read will do, so that programs that read don't miss it.
+fn is_for_writing(operation: &OperationPermissions) -> bool {
+    let mut permissions = operation.application().iter();
+    permissions.all(|permission| permission.contains("Write"))
 }
 
 fn needed(operation: &OperationPermissions, claims: &TokenClaims) -> String {
@@ -149,23 +180,49 @@ fn role(operation: &OperationPermissions) -> String {
     format!("'{}'", operation.roles().join("' or '"))
 }
 
-/// A page, the call that it documents, and whether that is made whatever the token says.
-type Probe = (&'static str, fn(&Client) -> Result<String, Error>, bool);
+/// What asks for it alone, what it shows, a page, the call that it documents, and whether that is made
+/// whatever the token says.
+struct Probe {
+    family: Asked,
+    shows: &'static str,
+    page: &'static str,
+    call: fn(&Client) -> Result<String, Error>,
+    always: bool,
+}
 
 /// One call of each family: for one machine in any case, since the service's own answer is worth
 /// more than what a token says, and for the scan agents if they are allowed.
 const PROBES: [Probe; 2] = [
-    ("List machines API", one_machine, true),
-    ("Get all scan agents", scan_agents, false),
+    Probe {
+        family: Asked::Machines,
+        shows: "listing machines",
+        page: "List machines API",
+        call: one_machine,
+        always: true,
+    },
+    Probe {
+        family: Asked::Scans,
+        shows: "scans",
+        page: "Get all scan agents",
+        call: scan_agents,
+        always: false,
+    },
 ];
 
 fn call_each(
     client: &Client,
+    asked: Asked,
     claims: Option<&TokenClaims>,
     out: &mut impl Write,
 ) -> io::Result<bool> {
     let mut all_well = true;
-    for (page, call, always) in PROBES {
+    let mut outcomes = Vec::new();
+    for probe in PROBES {
+        let Probe { page, call, .. } = probe;
+        if asked != Asked::All && asked != probe.family {
+            continue;
+        }
+        let always = probe.always || asked == probe.family;
         let mut rows = permissions::all().iter();
         let operation = rows.find(|row| row.page() == page);
         let operation = operation.ok_or_else(|| io::Error::other(format!("no row of {page}")))?;
@@ -174,9 +231,13 @@ fn call_each(
             continue;
         }
         match call(client) {
-            Ok(outcome) => writeln!(out, "{page}: {outcome}")?,
+            Ok(outcome) => {
+                outcomes.push(format!("{}: works", probe.shows));
+                writeln!(out, "{page}: {outcome}")?;
+            }
             Err(error) => {
                 all_well = false;
+                outcomes.push(format!("{}: doesn't work", probe.shows));
                 writeln!(out, "{page}: FAILED\n  {error:?}")?;
                 if let Some(why) = explain(&error, operation, claims, client) {
                     writeln!(out, "  why: {why}")?;
@@ -184,6 +245,7 @@ fn call_each(
             }
         }
     }
+    writeln!(out, "\n{}", outcomes.join("; "))?;
     Ok(all_well)
 }
 
@@ -217,6 +279,12 @@ fn explain(
     if !refused && error.kind() != ErrorKind::Unauthorized {
         return None;
     }
+    if error.code().is_none() && error.request_id().is_none() && error.message().is_some() {
+        return Some(
+            "this is no answer as the service gives it: a proxy or a firewall on the way may refuse it"
+                .to_owned(),
+        );
+    }
     let Some(claims) = claims else {
         return Some(
             "the token can't be read here, so that only the service's words can tell".to_owned(),
@@ -238,26 +306,45 @@ fn explain(
                 .to_owned(),
         );
     }
+    // What no token can show.
+    let scope = match other_scope(cloud) {
+        Some(scope) => format!(
+            "; or the scope, which is not documented for this cloud: try DEFENDER_SCOPE={scope}"
+        ),
+        None => String::new(),
+    };
     if !refused {
-        return Some(
-            "the token looks right, so that the tenant is the likely cause: without a licence for \
-             this API, or before Defender is set up, the service answers 401 too, and its message \
-             says `Account mode is inactive` or `No Tvm license`"
-                .to_owned(),
-        );
+        let message = error.message().unwrap_or_default();
+        return Some(if message.contains("Account mode is inactive") {
+            "the tenant's Defender was never set up, or its licence has ended: an administrator opens \
+             security.microsoft.com, Settings, Endpoints, once, and looks at the licences"
+                .to_owned()
+        } else if message.contains("No Tvm license") {
+            "the tenant has no licence for vulnerability management, which scans need; machines may be \
+             listed all the same"
+                .to_owned()
+        } else {
+            format!(
+                "the token looks right, so that the tenant is the likely cause: without a licence for \
+                 this API, or before Defender is set up, the service answers 401 too. It may also be a \
+                 tenant of another cloud or region than {}{scope}",
+                cloud.api_url()
+            )
+        });
     }
     let (name, granted) = granted(claims);
     Some(if operation.allowed_by(claims) && claims.is_delegated() {
         format!(
             "the permission is there, so that it is the user: who needs {} in a role of Microsoft \
-             Defender, and sees the own device groups alone",
+             Defender, and sees the own device groups alone{scope}",
             role(operation)
         )
     } else if operation.allowed_by(claims) {
-        "the permission is there, so that it is no consent that is missing: the service's message \
-         may name a licence or a feature of the tenant; where calls of another API go through, it is \
-         this one's"
-            .to_owned()
+        format!(
+            "the permission is there, so that it is no consent that is missing: the service's message \
+             may name a licence or a feature of the tenant; where calls of another API go through, it \
+             is this one's{scope}"
+        )
     } else if granted.is_empty() {
         let remedy = remedy(operation, claims, client.credential().name());
         format!("the token has no {name} at all, as without an administrator's consent: {remedy}")
@@ -275,18 +362,29 @@ fn remedy(operation: &OperationPermissions, claims: &TokenClaims, credential: &s
     let needed = needed(operation, claims);
     match credential {
         "managed identity" => format!(
-            "an administrator has to assign {needed} to the identity, for which the manual's page on \
-             credentials has the command; it shows when the token that the platform keeps has expired"
+            "an administrator has to assign {needed} to the identity, for which the manual's page \
+             `setup` has the command; it shows when the token that the platform keeps has expired"
         ),
         "Azure CLI" => {
             "the app is the Azure CLI's own, to which no consent of yours applies: use an \
-             app registration of your own, with a device code for instance"
+             app registration of your own, and `whoami --device-code`"
                 .to_owned()
         }
         _ => format!(
             "add {needed} of the API WindowsDefenderATP to the app registration, have an \
              administrator consent, and ask again with a new token"
         ),
+    }
+}
+
+/// What else to ask for where the scope is the API host's, which nobody has confirmed.
+fn other_scope(cloud: &Cloud) -> Option<&'static str> {
+    if cloud.scope() == Cloud::GCC.scope() {
+        Some("https://securitycenter.onmicrosoft.com/windowsatpservice/.default")
+    } else if cloud.scope() == Cloud::GCC_HIGH.scope() {
+        Some("https://securitycenter.onmicrosoft.us/windowsatpservice/.default")
+    } else {
+        None
     }
 }
 

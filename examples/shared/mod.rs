@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 
 use defender_endpoint::testing::Tenant;
-use defender_endpoint::{Client, ClientBuilder};
+use defender_endpoint::{Client, ClientBuilder, Cloud, DeviceCode};
 
 /// What `from_env` reads. Whoever sets one of these means a tenant, and hears what else is missing.
 const NAMES: [&str; 11] = [
@@ -22,11 +22,18 @@ const NAMES: [&str; 11] = [
     "DEFENDER_SCOPE",
 ];
 
+/// The option with which a program runs as whoever signs in.
+const DEVICE_CODE: &str = "--device-code";
+
 /// A client with the credential that the environment names, or else for a demo tenant on loopback,
-/// with settings of the program's own. Keep the tenant for as long as the client is used.
+/// with settings of the program's own. Keep the tenant for as long as the client is used. With
+/// `--device-code` among the arguments somebody signs in, whatever credential the environment names.
 pub(crate) fn client(
     settings: impl FnOnce(ClientBuilder) -> ClientBuilder,
 ) -> Result<(Client, Option<Tenant>), Box<dyn Error>> {
+    if std::env::args_os().any(|argument| argument == DEVICE_CODE) {
+        return Ok((settings(of_user()?).build()?, None));
+    }
     let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     if NAMES.into_iter().any(is_set) {
         return Ok((settings(ClientBuilder::from_env()?).build()?, None));
@@ -36,6 +43,35 @@ pub(crate) fn client(
     );
     let tenant = Tenant::demo()?;
     Ok((settings(tenant.client_builder()?).build()?, Some(tenant)))
+}
+
+/// For whoever signs in, through the app that the environment names.
+fn of_user() -> Result<ClientBuilder, Box<dyn Error>> {
+    let value = |name| {
+        let value = std::env::var(name).ok();
+        value
+            .map(|it| it.trim().to_owned())
+            .filter(|it| !it.is_empty())
+    };
+    let needed = |name| value(name).ok_or_else(|| format!("{DEVICE_CODE} needs {name}"));
+    let (tenant, app) = (needed("AZURE_TENANT_ID")?, needed("AZURE_CLIENT_ID")?);
+    let mut cloud = match (value("DEFENDER_CLOUD"), value("DEFENDER_API_URL")) {
+        (Some(name), _) => name.parse()?,
+        (None, Some(url)) => Cloud::of_api_url(&url).unwrap_or_default(),
+        (None, None) => Cloud::default(),
+    };
+    let changes: [(_, fn(Cloud, String) -> Cloud); 3] = [
+        ("DEFENDER_API_URL", Cloud::with_api_url),
+        ("AZURE_AUTHORITY_HOST", Cloud::with_authority),
+        ("DEFENDER_SCOPE", Cloud::with_scope),
+    ];
+    for (name, change) in changes {
+        if let Some(value) = value(name) {
+            cloud = change(cloud, value);
+        }
+    }
+    let person = DeviceCode::new(tenant, app, |prompt| eprintln!("{prompt}"))?;
+    Ok(Client::builder(person).cloud(cloud))
 }
 
 /// 0, or 1 with the error on stderr, or 2 with the usage. A reader that has seen enough, such as

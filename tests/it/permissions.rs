@@ -23,12 +23,12 @@ use crate::support::planted::Planted;
 use crate::support::raw::{Answer, RawServer};
 use crate::support::{TOKEN, builder, retrying_with_secret};
 
-const AUDIENCE: &str = "https://api.securitycenter.microsoft.com";
+pub(crate) const AUDIENCE: &str = "https://api.securitycenter.microsoft.com";
 const AGENTS: &str = "/api/DeviceAuthenticatedScanAgents";
 const NO_ROWS: &str = r#"{"value":[]}"#;
 
 /// A token with these claims, and with the usual ones where they are left out.
-fn token(claims: &Value) -> String {
+pub(crate) fn token(claims: &Value) -> String {
     let in_an_hour = OffsetDateTime::now_utc() + Duration::from_secs(3_600);
     let mut all = json!({
         "aud": AUDIENCE,
@@ -45,7 +45,7 @@ fn token(claims: &Value) -> String {
 }
 
 /// A client with a token of these claims, for a server that answers each call alike.
-fn client(server: &RawServer, claims: &Value) -> Client {
+pub(crate) fn client(server: &RawServer, claims: &Value) -> Client {
     let cloud = Cloud::COMMERCIAL.with_api_url(server.url());
     Client::builder(StaticToken::new(token(claims)).unwrap())
         .cloud(cloud)
@@ -56,9 +56,9 @@ fn client(server: &RawServer, claims: &Value) -> Client {
 }
 
 /// The report of the example, and whether all went well.
-fn report(client: &Client) -> (bool, String) {
+pub(crate) fn report(client: &Client) -> (bool, String) {
     let mut out = Vec::new();
-    let all_well = example::report(client, &mut out).unwrap();
+    let all_well = example::report(client, example::Asked::All, &mut out).unwrap();
     (all_well, String::from_utf8(out).unwrap())
 }
 
@@ -67,7 +67,7 @@ fn report_of(tenant: &Tenant) -> (bool, String) {
 }
 
 /// What the report of a failure says is the cause of the first.
-fn why(client: &Client) -> String {
+pub(crate) fn why(client: &Client) -> String {
     let (all_well, text) = report(client);
     assert!(!all_well, "{text}");
     let why = text.lines().find_map(|line| line.strip_prefix("  why: "));
@@ -75,7 +75,7 @@ fn why(client: &Client) -> String {
 }
 
 /// The error that the service sends.
-fn refusal(status: u16, message: &str) -> Answer {
+pub(crate) fn refusal(status: u16, message: &str) -> Answer {
     let body = json!({ "error": { "code": "Code", "message": message } });
     let headers = [("Content-Type", "application/json")];
     Answer::new(status, &headers, body.to_string())
@@ -351,7 +351,7 @@ fn the_report_of_a_tenant_in_order() {
         format!("app:        {}", tenant.client_id()),
         "roles:      Machine.Read.All".to_owned(),
         "good for:   59 min".to_owned(),
-        "Get scan agent by ID                       granted".to_owned(),
+        "Get scan agent by ID                     granted".to_owned(),
         "List machines API: went through, with a machine".to_owned(),
         "Get all scan agents: went through, with 5 scan agents".to_owned(),
     ] {
@@ -375,7 +375,7 @@ fn the_report_of_an_application_without_consent_says_so() {
     assert!(!all_well);
     for part in [
         "roles:      none\n",
-        "List machines API                          missing, Machine.Read.All or Machine.ReadWrite.All\n",
+        "List machines API                        missing, Machine.Read.All or Machine.ReadWrite.All\n",
         "List machines API: FAILED\n  GET /api/machines: 403 Forbidden",
         "  why: the token has no roles at all, as without an administrator's consent: add \
          Machine.Read.All or Machine.ReadWrite.All of the API WindowsDefenderATP to the app \
@@ -394,7 +394,7 @@ fn the_report_of_an_application_with_one_of_two_families_is_in_order() {
     let (all_well, text) = report_of(&tenant);
     assert!(all_well, "{text}");
     assert!(
-        text.contains("Get all scan agents                        missing, Machine.Read.All\n"),
+        text.contains("Get all scan agents                      missing, Machine.Read.All\n"),
         "{text}"
     );
     assert!(text.contains("Get all scan agents: not called"), "{text}");
@@ -410,7 +410,7 @@ fn the_report_tells_a_missing_licence_from_a_bad_token() {
     assert!(text.contains("List machines API: went through"), "{text}");
     assert!(text.contains(licence), "{text}");
     assert!(
-        text.contains("  why: the token looks right, so that the tenant"),
+        text.contains("  why: the tenant has no licence for vulnerability management"),
         "{text}"
     );
 
@@ -533,8 +533,8 @@ fn the_report_of_a_users_token_names_scopes_and_the_role_of_the_user() {
     assert!(all_well, "{text}");
     for part in [
         "scopes:     Machine.Read, openid\n",
-        "List machines API                          granted, with role 'View Data'\n",
-        "Get all scan agents                        missing, Machine.Read.All\n",
+        "List machines API                        granted, with role 'View Data'\n",
+        "Get all scan agents                      missing, Machine.Read.All\n",
         "good for:   nothing: expired ",
         "List machines API: went through, without a machine\n",
     ] {
