@@ -1,5 +1,5 @@
-//! The manual's page on credentials: which one to take, what each needs, and how to grant it the
-//! permission. It holds no code.
+//! The manual's page on credentials: which one to take, and what each needs. The page
+//! [setup](crate::setup) has what comes before. It holds no code.
 //!
 //! | the program runs | take | what must be kept secret |
 //! | --- | --- | --- |
@@ -20,63 +20,8 @@
 //! order](crate::ClientBuilder::from_env); the code does the same by hand. The example `whoami` says
 //! which credential a program got, what its token allows, and what is missing.
 //!
-//! # Granting the permission
-//!
-//! All of it is done once, by an administrator, with `az` after `az login`. The permissions are those
-//! of the API `WindowsDefenderATP`, which is in each tenant that has a licence for Defender for
-//! Endpoint; [the table](crate#permissions) says which one an operation needs. These lines look up the
-//! permission's id:
-//!
-//! ```sh
-//! api=fc780465-2017-40d4-a0c5-307022471b92   # WindowsDefenderATP, the same in every tenant
-//! az ad sp show --id "$api" --query displayName
-//! role=$(az ad sp show --id "$api" --query "appRoles[?value=='Machine.Read.All'].id | [0]" --output tsv)
-//! ```
-//!
-//! **To an app registration** (client secret, client certificate, workload identity, client assertion).
-//! In the portal: *App registrations*, the app, *API permissions*, *Add a permission*, *APIs my
-//! organization uses*, `WindowsDefenderATP`, *Application permissions*, and then *Grant admin consent*.
-//! Or:
-//!
-//! ```sh
-//! app=$(az ad app create --display-name asset-sync --query appId --output tsv)   # or one that is there
-//! az ad sp create --id "$app"
-//! az ad app permission add --id "$app" --api "$api" --api-permissions "$role=Role"
-//! az ad app permission admin-consent --id "$app"
-//! ```
-//!
-//! **To a managed identity.** The portal has no button for this: an identity has no app registration
-//! whose permissions could be edited. The role is assigned to its service principal by a request
-//! to Microsoft Graph:
-//!
-//! ```sh
-//! identity=$(az vm identity show --resource-group rg --name vm --query principalId --output tsv)
-//! # or: az webapp identity show, az functionapp identity show, az containerapp identity show,
-//! #     az identity show (user-assigned), az connectedmachine show --query identity.principalId (Arc)
-//! resource=$(az ad sp show --id "$api" --query id --output tsv)
-//! az rest --method POST \
-//!     --url "https://graph.microsoft.com/v1.0/servicePrincipals/$identity/appRoleAssignments" \
-//!     --body "{\"principalId\":\"$identity\",\"resourceId\":\"$resource\",\"appRoleId\":\"$role\"}"
-//! ```
-//!
-//! The platform keeps a managed identity's token for hours and hands it out again: a role that was
-//! granted after the first try stays invisible until that token has expired.
-//!
-//! **To users** (device code). A delegated permission, a public client, and a role in Defender:
-//!
-//! ```sh
-//! scope=$(az ad sp show --id "$api" --query "oauth2PermissionScopes[?value=='Machine.Read'].id | [0]" --output tsv)
-//! az ad app permission add --id "$app" --api "$api" --api-permissions "$scope=Scope"
-//! az ad app permission admin-consent --id "$app"
-//! az ad app update --id "$app" --is-fallback-public-client true
-//! ```
-//!
-//! The user's role is given in the Defender portal, under *Permissions*; it and the delegated
-//! permission differ between machines and scans, as the table says.
-//!
-//! **In the government clouds** run `az cloud set --name AzureUSGovernment` before `az login` (GCC High
-//! and DoD), and take `https://graph.microsoft.us` (GCC High) or
-//! `https://dod-graph.microsoft.us` (DoD), and the audience `api://AzureADTokenExchangeUSGov`. The scope of the API is [not documented there](crate::Cloud::GCC).
+//! The commands below are for bash, with `$AZURE_CLIENT_ID` set. How an app comes to be, and how it or an
+//! identity is granted its permission, is on the page [setup](crate::setup).
 //!
 //! # Workload identity
 //!
@@ -111,16 +56,28 @@
 //!
 //! ```sh
 //! issuer=$(az aks show --resource-group rg --name cluster --query oidcIssuerProfile.issuerUrl --output tsv)
-//! az ad app federated-credential create --id "$app" --parameters "{\"name\": \"cluster\",
+//! az ad app federated-credential create --id "$AZURE_CLIENT_ID" --parameters "{\"name\": \"cluster\",
 //!     \"issuer\": \"$issuer\", \"subject\": \"system:serviceaccount:NAMESPACE:NAME\",
 //!     \"audiences\": [\"api://AzureADTokenExchange\"]}"
 //! ```
 //!
-//! For a branch at GitHub the issuer is `https://token.actions.githubusercontent.com` and the subject
-//! `repo:OWNER/NAME:ref:refs/heads/BRANCH`. A job there has no such file but an address to ask (with the
-//! permission `id-token: write`), so a step before the program writes the file. What it holds is good
-//! for some minutes, which is enough to begin with; a program that runs for longer than an hour asks
-//! for itself, with a [client assertion](#client-assertion).
+//! In GCC High the audience is `api://AzureADTokenExchangeUSGov`.
+//!
+//! ## GitHub Actions
+//!
+//! For a branch:
+//!
+//! ```sh
+//! az ad app federated-credential create --id "$AZURE_CLIENT_ID" --parameters "{\"name\": \"github\",
+//!     \"issuer\": \"https://token.actions.githubusercontent.com\",
+//!     \"subject\": \"repo:OWNER/NAME:ref:refs/heads/BRANCH\",
+//!     \"audiences\": [\"api://AzureADTokenExchange\"]}"
+//! ```
+//!
+//! A job there has no file but an address to ask (with the permission `id-token: write`), so a step before
+//! the program writes the file. What it holds is good for some minutes, which is enough to begin with;
+//! a program that runs for longer than an hour asks for itself, with a [client
+//! assertion](#client-assertion).
 //!
 //! ```sh
 //! umask 077
@@ -186,7 +143,7 @@
 //!
 //! ```sh
 //! openssl req -x509 -newkey rsa:2048 -nodes -days 365 -subj /CN=asset-sync -keyout key.pem -out cert.pem
-//! az ad app credential reset --id "$app" --append --cert @cert.pem
+//! az ad app credential reset --id "$AZURE_CLIENT_ID" --append --cert @cert.pem
 //! (umask 077; cat key.pem cert.pem >app.pem) && rm key.pem
 //! ```
 //!
@@ -215,15 +172,15 @@
 //! }
 //! ```
 //!
-//! ```sh
-//! az ad app credential reset --id "$app" --append --query password --output tsv   # shown once
-//! ```
+//! [Setup](crate::setup#one-paste-with-az) has how it is made, how long it lasts, and how another one
+//! takes its place.
 //!
 //! # Managed identity
 //!
 //! [`ManagedIdentity`](crate::ManagedIdentity): the platform vouches for what runs on it. Nothing to
 //! configure where there is one identity; of several user-assigned ones one has to be named
-//! (`ManagedIdentity::by_client_id`, `by_object_id`, `by_resource_id`).
+//! (`ManagedIdentity::by_client_id`, `by_object_id`, `by_resource_id`). Its permission [is granted with a
+//! command](crate::setup#granting-to-what-is-there).
 //!
 //! | variable | |
 //! | --- | --- |
@@ -268,12 +225,13 @@
 //!
 //! The token is one of the Azure CLI's own app, to which no grant of yours applies. Whether Entra gives
 //! it one for this API is not documented, and nobody has confirmed it for this crate; where it
-//! refuses, an app registration of yours and a device code are the way.
+//! refuses, an app registration of yours and a device code are [the way](crate::setup#as-yourself).
 //!
 //! # Device code
 //!
 //! [`DeviceCode`](crate::DeviceCode): the program shows a code, and you sign in with it in a browser,
-//! on any device. Until the sign-in expires, renewals ask nobody. It reads no variables.
+//! on any device. Until the sign-in expires, renewals ask nobody. It reads no variables. [What the app
+//! and you need](crate::setup#as-yourself), and `whoami --device-code` tries it.
 //!
 //! ```no_run
 //! use defender_endpoint::{Client, DeviceCode, Error};

@@ -192,5 +192,6 @@ mod proxies;
 mod requests;
 mod retries;
 mod scan_report;
+mod setup;
 mod support;
 mod writing;
