@@ -2,6 +2,8 @@
 //! nothing that they don't name.
 
 use std::env;
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+use std::path::Path;
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
@@ -13,7 +15,9 @@ use crate::auth::{
     check_tenant,
 };
 use crate::cloud::Cloud;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+use crate::file;
 
 const TENANT: &str = "AZURE_TENANT_ID";
 pub(crate) const CLIENT: &str = "AZURE_CLIENT_ID";
@@ -22,6 +26,27 @@ const CERTIFICATE: &str = "AZURE_CLIENT_CERTIFICATE_PATH";
 const TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
 const AUTHORITY: &str = "AZURE_AUTHORITY_HOST";
 const CHOICE: &str = "AZURE_TOKEN_CREDENTIALS";
+const NONE: &str = "the environment names no credential";
+const CLOUD: &str = "DEFENDER_CLOUD";
+const API_URL: &str = "DEFENDER_API_URL";
+const SCOPE: &str = "DEFENDER_SCOPE";
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+const ROOTS: &str = "DEFENDER_ROOT_CERTIFICATES";
+
+/// Who sets one of these means a tenant: what else is missing is a mistake then.
+const MEANT: [&str; 11] = [
+    TENANT,
+    CLIENT,
+    SECRET,
+    CERTIFICATE,
+    TOKEN_FILE,
+    AUTHORITY,
+    CHOICE,
+    CLOUD,
+    API_URL,
+    SCOPE,
+    "IDENTITY_ENDPOINT",
+];
 
 /// Where variables are read. What is blank counts as missing, and blanks around a value don't count.
 pub(crate) struct Environment<'a>(pub(crate) &'a dyn Fn(&str) -> Result<Option<String>, Error>);
@@ -71,17 +96,22 @@ impl Environment<'_> {
         if is_narrowed {
             reasons.push(format!("{CHOICE} leaves out all others"));
         }
-        const NONE: &str = "the environment names no credential";
+        let mut kind = ErrorKind::NoCredential;
+        for name in MEANT {
+            if self.raw(name)?.is_some() {
+                kind = ErrorKind::Config;
+            }
+        }
         if is_narrowed {
             let text = format!("{NONE}. {}", reasons.join("; "));
             let hint = format!("set what is missing, or take {CHOICE} out of the environment");
-            return Err(Error::config(text).with_hint(hint));
+            return Err(Error::new(kind, text).with_hint(hint));
         }
         // What most begin with comes first, and stands in the text; the others have a line each.
         let secret = ways.iter().position(|way| *way == Way::Secret);
         let secret = secret.filter(|at| *at < reasons.len());
         let first = secret.map_or_else(String::new, |at| reasons.remove(at));
-        Err(Error::config(format!("{NONE}. {first}")).with_hint(format!(
+        Err(Error::new(kind, format!("{NONE}. {first}")).with_hint(format!(
             "one credential is enough; the page `setup` of the manual begins with nothing. An app \
              registration's overview has tenant and client id. The others:\n    {}\n    on a virtual \
              machine or an Azure Arc server: set {CHOICE}=ManagedIdentityCredential\n    to be \
@@ -93,10 +123,10 @@ impl Environment<'_> {
     /// The cloud, with the hosts and the scope that have variables of their own.
     pub(crate) fn cloud(&self) -> Result<Cloud, Error> {
         let of = |name| move |error: Error| error.for_request(name);
-        let cloud_name = self.read("DEFENDER_CLOUD")?;
-        let api_url = self.read("DEFENDER_API_URL")?;
+        let cloud_name = self.read(CLOUD)?;
+        let api_url = self.read(API_URL)?;
         let mut cloud = match (&cloud_name, &api_url) {
-            (Some(name), _) => name.parse().map_err(of("DEFENDER_CLOUD"))?,
+            (Some(name), _) => name.parse().map_err(of(CLOUD))?,
             (None, Some(url)) => Cloud::of_api_url(url).unwrap_or_default(),
             (None, None) => Cloud::default(),
         };
@@ -106,12 +136,23 @@ impl Environment<'_> {
         if let Some(url) = self.read(AUTHORITY)? {
             cloud = cloud.with_authority(url);
         }
-        if let Some(scope) = self.read("DEFENDER_SCOPE")? {
+        if let Some(scope) = self.read(SCOPE)? {
             cloud = cloud.with_scope(scope);
         }
-        cloud.api_origin().map_err(of("DEFENDER_API_URL"))?;
+        cloud.api_origin().map_err(of(API_URL))?;
         cloud.authority_origin().map_err(of(AUTHORITY))?;
         Ok(cloud)
+    }
+
+    /// The root certificates to trust beside the built-in ones, in PEM.
+    #[cfg(any(feature = "rustls", feature = "native-tls"))]
+    pub(crate) fn root_certificates(&self) -> Result<Option<Vec<u8>>, Error> {
+        let Some(path) = self.read(ROOTS)? else {
+            return Ok(None);
+        };
+        let pem = file::read_pem(Path::new(&path), "root certificates' file");
+        let pem = pem.map_err(|error| error.for_request(ROOTS))?;
+        Ok(Some(pem.to_vec()))
     }
 
     fn look(&self, way: Way, by_name: bool) -> Result<Found, Error> {

@@ -7,21 +7,6 @@ use std::process::ExitCode;
 use defender_endpoint::testing::Tenant;
 use defender_endpoint::{Client, ClientBuilder, Cloud, DeviceCode};
 
-/// What `from_env` reads. Whoever sets one of these means a tenant, and hears what else is missing.
-const NAMES: [&str; 11] = [
-    "AZURE_TENANT_ID",
-    "AZURE_CLIENT_ID",
-    "AZURE_CLIENT_SECRET",
-    "AZURE_CLIENT_CERTIFICATE_PATH",
-    "AZURE_FEDERATED_TOKEN_FILE",
-    "AZURE_TOKEN_CREDENTIALS",
-    "AZURE_AUTHORITY_HOST",
-    "IDENTITY_ENDPOINT",
-    "DEFENDER_CLOUD",
-    "DEFENDER_API_URL",
-    "DEFENDER_SCOPE",
-];
-
 /// The option with which a program runs as whoever signs in.
 const DEVICE_CODE: &str = "--device-code";
 
@@ -34,9 +19,9 @@ pub(crate) fn client(
     if std::env::args_os().any(|argument| argument == DEVICE_CODE) {
         return Ok((settings(of_user()?).build()?, None));
     }
-    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    if NAMES.into_iter().any(is_set) {
-        return Ok((settings(ClientBuilder::from_env()?).build()?, None));
+    match ClientBuilder::from_env() {
+        Err(error) if error.kind() == defender_endpoint::ErrorKind::NoCredential => {}
+        builder => return Ok((settings(builder?).build()?, None)),
     }
     eprintln!(
         "The environment names no credential: this is a demo tenant, served from this process."
@@ -71,7 +56,11 @@ fn of_user() -> Result<ClientBuilder, Box<dyn Error>> {
         }
     }
     let person = DeviceCode::new(tenant, app, |prompt| eprintln!("{prompt}"))?;
-    Ok(Client::builder(person).cloud(cloud))
+    let builder = Client::builder(person).cloud(cloud);
+    Ok(match value("DEFENDER_ROOT_CERTIFICATES") {
+        Some(path) => builder.root_certificates(std::fs::read(path)?),
+        None => builder,
+    })
 }
 
 /// 0, or 1 with the error on stderr, or 2 with the usage. A reader that has seen enough, such as

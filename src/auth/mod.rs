@@ -10,7 +10,6 @@ mod client_certificate;
 mod client_secret;
 mod device_code;
 mod entra;
-mod file;
 mod managed_identity;
 mod static_token;
 mod workload_identity;
