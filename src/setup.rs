@@ -35,7 +35,7 @@
 //!
 //! In bash, with the [Azure CLI](https://learn.microsoft.com/cli/azure/install-azure-cli); where the
 //! shell is another, as on a Mac, type `bash` first. Azure Cloud Shell does as well (choose Bash), and is
-//! logged in already. These lines come first and alone, since a browser opens, and `az` may ask for a
+//! logged in already. This line comes first and alone, since a browser opens, and `az` may ask for a
 //! subscription: press Enter, any one will do, as will none.
 //!
 //! ```sh
@@ -201,7 +201,8 @@
 //! With a device code: the program shows a code, you sign in with a browser. It needs an app that may
 //! do so without a secret (a *public client*), *delegated* permissions, `Machine.Read` for machines and
 //! `Machine.Read.All` for scans, and a role of yours in Defender that may see the data, which is given
-//! in the Defender portal under *Permissions*. You see the device groups that are yours to see.
+//! in the Defender portal under *Permissions*. You see the device groups that are yours to see. Leave the
+//! second permission out of `permissions` where no scans are wanted.
 //!
 //! ```sh
 //! (

@@ -45,15 +45,14 @@ fn of_user() -> Result<ClientBuilder, Box<dyn Error>> {
         (None, Some(url)) => Cloud::of_api_url(&url).unwrap_or_default(),
         (None, None) => Cloud::default(),
     };
-    let changes: [(_, fn(Cloud, String) -> Cloud); 3] = [
-        ("DEFENDER_API_URL", Cloud::with_api_url),
-        ("AZURE_AUTHORITY_HOST", Cloud::with_authority),
-        ("DEFENDER_SCOPE", Cloud::with_scope),
-    ];
-    for (name, change) in changes {
-        if let Some(value) = value(name) {
-            cloud = change(cloud, value);
-        }
+    if let Some(url) = value("DEFENDER_API_URL") {
+        cloud = cloud.with_api_url(url);
+    }
+    if let Some(url) = value("AZURE_AUTHORITY_HOST") {
+        cloud = cloud.with_authority(url);
+    }
+    if let Some(scope) = value("DEFENDER_SCOPE") {
+        cloud = cloud.with_scope(scope);
     }
     let person = DeviceCode::new(tenant, app, |prompt| eprintln!("{prompt}"))?;
     let builder = Client::builder(person).cloud(cloud);

@@ -252,7 +252,7 @@ impl AzureCli {
         match number {
             "65001" | "65002" => Some(
                 "the API may not admit the Azure CLI's own app: use an app registration of your own, \
-                 with a device code for instance"
+                 with a device code for instance, as the manual's page `setup` shows"
                     .to_owned(),
             ),
             // Another factor, a device or a place that conditional access wants; a sign-in that has
