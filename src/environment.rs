@@ -11,8 +11,8 @@ use zeroize::Zeroizing;
 #[cfg(feature = "certificate")]
 use crate::auth::ClientCertificate;
 use crate::auth::{
-    AzureCli, ClientSecret, Credential, ManagedIdentity, WorkloadIdentity, check_client_id,
-    check_tenant,
+    AzureCli, ClientAssertion, ClientSecret, Credential, ID_TOKEN_URL, ManagedIdentity,
+    WorkloadIdentity, check_client_id, check_tenant,
 };
 use crate::cloud::Cloud;
 use crate::error::{Error, ErrorKind};
@@ -67,6 +67,7 @@ enum Way {
     WorkloadIdentity,
     Certificate,
     Secret,
+    GitHubActions,
     ManagedIdentity,
     AzureCli,
 }
@@ -85,9 +86,12 @@ impl Environment<'_> {
         let ways = ways(choice.as_deref())?;
         let mut reasons = Vec::new();
         let by_name = choice.is_some() && ways.len() == 1;
+        let at_github = self.read("GITHUB_ACTIONS")?.is_some();
         for way in ways {
             match self.look(*way, by_name)? {
                 Found::Credential(credential) => return Ok(credential),
+                // Elsewhere nobody needs to hear of it.
+                Found::Nothing(_) if *way == Way::GitHubActions && !at_github => {}
                 Found::Nothing(reason) => reasons.push(format!("{}: {reason}", way.name())),
             }
         }
@@ -101,6 +105,10 @@ impl Environment<'_> {
         );
         let hint = if is_narrowed {
             format!("set what is missing, or take {CHOICE} out of the environment")
+        } else if at_github {
+            "one of these is enough. GitHub sets ACTIONS_ID_TOKEN_REQUEST_URL for a job with \
+             `permissions: id-token: write`, but not for a pull request from a fork"
+                .to_owned()
         } else {
             format!(
                 "one of these is enough. An app registration's overview has tenant and client id. On a \
@@ -169,6 +177,9 @@ impl Environment<'_> {
             }),
             Way::Secret => self.of_application(SECRET, |tenant, client, secret| {
                 ClientSecret::new(tenant, client, secret).map(found)
+            }),
+            Way::GitHubActions => self.of_application(ID_TOKEN_URL, |tenant, client, _| {
+                ClientAssertion::of_github_actions(tenant, client, self).map(found)
             }),
             Way::ManagedIdentity => self.managed_identity(by_name),
             Way::AzureCli => {
@@ -270,6 +281,7 @@ impl Way {
             Self::Certificate if cfg!(feature = "certificate") => "client certificate",
             Self::Certificate => "client certificate (feature `certificate`, which is off)",
             Self::Secret => "client secret",
+            Self::GitHubActions => "GitHub Actions",
             Self::ManagedIdentity => "managed identity",
             Self::AzureCli => "Azure CLI",
         }
@@ -277,10 +289,11 @@ impl Way {
 }
 
 /// The order.
-const ALL: [Way; 4] = [
+const ALL: [Way; 5] = [
     Way::WorkloadIdentity,
     Way::Certificate,
     Way::Secret,
+    Way::GitHubActions,
     Way::ManagedIdentity,
 ];
 
@@ -292,7 +305,7 @@ fn ways(choice: Option<&str>) -> Result<&'static [Way], Error> {
     Ok(match name.to_ascii_lowercase().as_str() {
         "prod" => &ALL,
         "environmentcredential" => &[Way::Certificate, Way::Secret],
-        "workloadidentitycredential" => &[Way::WorkloadIdentity],
+        "workloadidentitycredential" => &[Way::WorkloadIdentity, Way::GitHubActions],
         "managedidentitycredential" => &[Way::ManagedIdentity],
         "azureclicredential" | "dev" => &[Way::AzureCli],
         _ => {
