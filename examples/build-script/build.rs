@@ -24,10 +24,10 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::error::Error;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
@@ -121,7 +121,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (source, machines) = match fetch(source) {
         Ok(machines) => {
             replace(&folder.join(source.file()), &serde_json::to_vec(&machines)?)?;
-            (source, machines)
+            (source.name(), machines)
         }
         Err(why) if is_required => {
             tell(
@@ -133,18 +133,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         Err(why) => {
             let kept = source.kept(&folder);
             let instead = match &kept {
-                Some((of, machines)) => format!(
-                    "the last list of {} is taken, {} machines",
-                    of.name(),
-                    machines.len()
-                ),
+                Some(kept) => kept.to_string(),
                 None => "the list is empty".to_owned(),
             };
             tell(
                 "warning",
                 &format!("{instead}; set {REFRESH} to another value to ask again: {why}"),
             );
-            kept.unwrap_or((source, Vec::new()))
+            kept.map_or(("nobody", Vec::new()), |kept| (kept.of, kept.machines))
         }
     };
     replace(
@@ -260,10 +256,22 @@ impl Source {
     }
 
     /// The last whole list. What an older form of this script left, and can't be read, is none.
-    fn kept(self, folder: &Path) -> Option<(Self, Vec<Machine>)> {
+    fn kept(self, folder: &Path) -> Option<Kept> {
         let read = |source: Self| {
-            let json = fs::read(folder.join(source.file())).ok()?;
-            Some((source, serde_json::from_slice(&json).ok()?))
+            let mut file = File::open(folder.join(source.file())).ok()?;
+            let mut json = Vec::new();
+            file.read_to_end(&mut json).ok()?;
+            Some(Kept {
+                of: source.name(),
+                machines: serde_json::from_slice(&json).ok()?,
+                age: file
+                    .metadata()
+                    .ok()?
+                    .modified()
+                    .ok()?
+                    .elapsed()
+                    .unwrap_or_default(),
+            })
         };
         let own = read(self);
         // The demo shows what an outage looks like.
@@ -273,15 +281,32 @@ impl Source {
     }
 }
 
+/// A list of an earlier build.
+struct Kept {
+    of: &'static str,
+    machines: Vec<Machine>,
+    age: Duration,
+}
+
+impl fmt::Display for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (of, count, hours) = (self.of, self.machines.len(), self.age.as_secs() / 3_600);
+        write!(
+            f,
+            "the last list of {of} is taken, {count} machines, {hours} hours old"
+        )
+    }
+}
+
 /// The list as Rust source. `escape_default` leaves ASCII without quotes, backslashes and control characters
 /// of its own: whatever the service sends, it stays within the literal.
-fn rust(source: Source, machines: &[Machine]) -> Result<String, std::fmt::Error> {
+fn rust(source: &str, machines: &[Machine]) -> Result<String, fmt::Error> {
     let literal = |text: &str| format!("\"{}\"", text.escape_default());
     let optional = |text: Option<&str>| match text {
         Some(text) => format!("Some({})", literal(text)),
         None => "None".to_owned(),
     };
-    let mut rust = format!("const SOURCE: &str = {};\n", literal(source.name()));
+    let mut rust = format!("const SOURCE: &str = {};\n", literal(source));
     rust.push_str("static MACHINES: &[Machine] = &[\n");
     for machine in machines {
         writeln!(
