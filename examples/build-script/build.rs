@@ -16,10 +16,12 @@
 //!
 //! A build never waits longer than [`IN_ALL`]. Where the service can't be asked or refuses, there is a
 //! warning, and the last whole list of the same tenant is taken, which is kept in cargo's folder for this
-//! script until `cargo clean`. Where there is none, the list is empty.
+//! script until `cargo clean`. Where there is none, the list is empty. The next build doesn't ask by itself,
+//! so that a day without network is no day of slow builds: see `ASSETS_REFRESH`.
 //!
-//! No secret is written anywhere. Cargo keeps the value of each variable that is named to it, in plain text
-//! in the target folder, so those that hold a secret are not named; see [`name_dependencies`].
+//! No secret is written anywhere. Cargo writes down the value of each variable that is named to it, in plain
+//! text and in the target folder, which CI systems like to keep; so a variable that holds a secret is not
+//! named. To have a new secret tried, change `ASSETS_REFRESH`.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -82,10 +84,11 @@ const OF_THE_WAY: [&str; 14] = [
     "no_proxy",
 ];
 
-/// Those whose values are secrets. A proxy's URL is one where it has a password.
+/// Those whose values are secrets. A URL is one too where it has a user and a password.
 const SECRET: [&str; 3] = ["AZURE_CLIENT_SECRET", "IDENTITY_HEADER", "MSI_SECRET"];
 
-/// What tells one tenant's list from another's.
+/// What tells one tenant's list from another's. Who is signed in to the Azure CLI is in none of them, unless
+/// `AZURE_TENANT_ID` is set beside it.
 const WHOSE: [&str; 4] = [
     "AZURE_TENANT_ID",
     "AZURE_CLIENT_ID",
