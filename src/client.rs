@@ -680,10 +680,11 @@ impl ClientBuilder {
     /// | [workload identity](crate::WorkloadIdentity) | `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, `AZURE_FEDERATED_TOKEN_FILE` |
     /// | client certificate (feature `certificate`) | `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, `AZURE_CLIENT_CERTIFICATE_PATH` |
     /// | [client secret](crate::ClientSecret) | `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, `AZURE_CLIENT_SECRET` |
+    /// | [a job of GitHub Actions](crate::ClientAssertion::github_actions) | `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, and `ACTIONS_ID_TOKEN_REQUEST_URL` with `ACTIONS_ID_TOKEN_REQUEST_TOKEN`, which GitHub sets for a job with `id-token: write` |
     /// | [managed identity](crate::ManagedIdentity) | `IDENTITY_ENDPOINT` with `IDENTITY_HEADER` or `IMDS_ENDPOINT`, which the platform sets; with `AZURE_CLIENT_ID`, the user-assigned one of that id |
     ///
     /// `AZURE_TOKEN_CREDENTIALS` chooses among them, with the names that the Azure SDKs use:
-    /// `WorkloadIdentityCredential`, `EnvironmentCredential` (certificate or secret),
+    /// `WorkloadIdentityCredential` (a token's file, or GitHub), `EnvironmentCredential` (certificate or secret),
     /// `ManagedIdentityCredential` (then also the agent of Azure Arc, or the metadata service of a
     /// virtual machine, that no variable names) or
     /// `AzureCliCredential` ([the Azure CLI](crate::AzureCli), in the tenant `AZURE_TENANT_ID` if that

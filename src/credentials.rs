@@ -74,19 +74,10 @@
 //!     \"audiences\": [\"api://AzureADTokenExchange\"]}"
 //! ```
 //!
-//! A job there has no file but an address to ask (with the permission `id-token: write`), so a step before
-//! the program writes the file. What it holds is good for some minutes, which is enough to begin with;
-//! a program that runs for longer than an hour asks for itself, with a [client
-//! assertion](#client-assertion).
-//!
-//! ```sh
-//! umask 077
-//! curl --fail --silent --show-error --header "Authorization: bearer $ACTIONS_ID_TOKEN_REQUEST_TOKEN" \
-//!     "$ACTIONS_ID_TOKEN_REQUEST_URL&audience=api://AzureADTokenExchange" |
-//!     jq --exit-status --raw-output .value >"$RUNNER_TEMP/token"
-//! # AZURE_TENANT_ID and AZURE_CLIENT_ID are set too
-//! AZURE_FEDERATED_TOKEN_FILE=$RUNNER_TEMP/token ./asset-sync
-//! ```
+//! A job with `permissions: id-token: write` then needs no file and no step more: `from_env` takes the
+//! variables that GitHub sets there, `ACTIONS_ID_TOKEN_REQUEST_URL` and
+//! `ACTIONS_ID_TOKEN_REQUEST_TOKEN`, with `AZURE_TENANT_ID` and `AZURE_CLIENT_ID`; by hand it is
+//! [`ClientAssertion::github_actions`](crate::ClientAssertion::github_actions).
 //!
 //! # Client assertion
 //!

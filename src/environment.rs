@@ -11,8 +11,8 @@ use zeroize::Zeroizing;
 #[cfg(feature = "certificate")]
 use crate::auth::ClientCertificate;
 use crate::auth::{
-    AzureCli, ClientSecret, Credential, ManagedIdentity, WorkloadIdentity, check_client_id,
-    check_tenant,
+    AzureCli, ClientAssertion, ClientSecret, Credential, ID_TOKEN_URL, ManagedIdentity,
+    WorkloadIdentity, check_client_id, check_tenant,
 };
 use crate::cloud::Cloud;
 use crate::error::{Error, ErrorKind};
@@ -68,6 +68,7 @@ enum Way {
     WorkloadIdentity,
     Certificate,
     Secret,
+    GitHubActions,
     ManagedIdentity,
     AzureCli,
 }
@@ -86,9 +87,12 @@ impl Environment<'_> {
         let ways = ways(choice.as_deref())?;
         let mut reasons = Vec::new();
         let by_name = choice.is_some() && ways.len() == 1;
+        let at_github = self.read("GITHUB_ACTIONS")?.is_some();
         for way in ways {
             match self.look(*way, by_name)? {
                 Found::Credential(credential) => return Ok(credential),
+                // Elsewhere nobody needs to hear of it.
+                Found::Nothing(_) if *way == Way::GitHubActions && !at_github => {}
                 Found::Nothing(reason) => reasons.push(format!("{}: {reason}", way.name())),
             }
         }
@@ -108,15 +112,21 @@ impl Environment<'_> {
             return Err(Error::new(kind, text).with_hint(hint));
         }
         // What most begin with comes first, and stands in the text; the others have a line each.
-        let secret = ways.iter().position(|way| *way == Way::Secret);
-        let secret = secret.filter(|at| *at < reasons.len());
+        let name = Way::Secret.name();
+        let secret = reasons.iter().position(|reason| reason.starts_with(name));
         let first = secret.map_or_else(String::new, |at| reasons.remove(at));
+        let advice = if at_github {
+            "GitHub sets ACTIONS_ID_TOKEN_REQUEST_URL for a job with `permissions: id-token: write`, but \
+             not for a pull request from a fork"
+        } else {
+            "The page `setup` of the manual begins with nothing. An app registration's overview has tenant \
+             and client id"
+        };
+        let others = reasons.join("\n    ");
         Err(Error::new(kind, format!("{NONE}. {first}")).with_hint(format!(
-            "one credential is enough; the page `setup` of the manual begins with nothing. An app \
-             registration's overview has tenant and client id. The others:\n    {}\n    on a virtual \
-             machine or an Azure Arc server: set {CHOICE}=ManagedIdentityCredential\n    to be \
-             yourself, after `az login`: set {CHOICE}=AzureCliCredential, where Entra admits it",
-            reasons.join("\n    ")
+            "one credential is enough. {advice}. The others:\n    {others}\n    on a virtual machine or an \
+             Azure Arc server: set {CHOICE}=ManagedIdentityCredential\n    to be yourself, after `az \
+             login`: set {CHOICE}=AzureCliCredential, where Entra admits it"
         )))
     }
 
@@ -172,6 +182,9 @@ impl Environment<'_> {
             }),
             Way::Secret => self.of_application(SECRET, |tenant, client, secret| {
                 ClientSecret::new(tenant, client, secret).map(found)
+            }),
+            Way::GitHubActions => self.of_application(ID_TOKEN_URL, |tenant, client, _| {
+                ClientAssertion::of_github_actions(tenant, client, self).map(found)
             }),
             Way::ManagedIdentity => self.managed_identity(by_name),
             Way::AzureCli => {
@@ -273,6 +286,7 @@ impl Way {
             Self::Certificate if cfg!(feature = "certificate") => "client certificate",
             Self::Certificate => "client certificate (feature `certificate`, which is off)",
             Self::Secret => "client secret",
+            Self::GitHubActions => "GitHub Actions",
             Self::ManagedIdentity => "managed identity",
             Self::AzureCli => "Azure CLI",
         }
@@ -280,10 +294,11 @@ impl Way {
 }
 
 /// The order.
-const ALL: [Way; 4] = [
+const ALL: [Way; 5] = [
     Way::WorkloadIdentity,
     Way::Certificate,
     Way::Secret,
+    Way::GitHubActions,
     Way::ManagedIdentity,
 ];
 
@@ -295,7 +310,7 @@ fn ways(choice: Option<&str>) -> Result<&'static [Way], Error> {
     Ok(match name.to_ascii_lowercase().as_str() {
         "prod" => &ALL,
         "environmentcredential" => &[Way::Certificate, Way::Secret],
-        "workloadidentitycredential" => &[Way::WorkloadIdentity],
+        "workloadidentitycredential" => &[Way::WorkloadIdentity, Way::GitHubActions],
         "managedidentitycredential" => &[Way::ManagedIdentity],
         "azureclicredential" | "dev" => &[Way::AzureCli],
         _ => {

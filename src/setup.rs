@@ -264,7 +264,7 @@
 //! id and secret. As far as is known the service counts calls by tenant, app and API, so that the
 //! clients of different tenants each have limits of their own, as they have in this crate, and don't
 //! divide them; only processes that share both tenant and app do
-//! ([`RateLimit::divided_by`](crate::RateLimit::divided_by)). Secrets and certificates are read once:
+//! ([`RateLimits::divided_by`](crate::RateLimits::divided_by)). Secrets and certificates are read once:
 //! when they change, build new clients.
 //!
 //! # Government clouds

@@ -15,6 +15,7 @@ mod content_for_path;
 #[path = "../it/support/folder.rs"]
 mod folder;
 mod from_env;
+mod github_actions;
 mod managed_identity;
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 mod networks;
@@ -54,6 +55,9 @@ const CREDENTIALS: [(&str, &str); 3] = [
 fn child() {
     let Ok(task) = env::var(TASK) else { return };
     if let Some(outcome) = managed_identity::task(&task) {
+        return report(outcome);
+    }
+    if let Some(outcome) = github_actions::task(&task) {
         return report(outcome);
     }
     #[cfg(any(feature = "rustls", feature = "native-tls"))]
