@@ -239,7 +239,7 @@ fn a_refusal_in_a_government_cloud_names_the_other_scope() {
 mod commands {
     use std::collections::BTreeMap;
     use std::fs;
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{PermissionsExt, symlink};
     use std::process::{Command, Output};
 
     use super::{BTreeSet, SETUP, page};
@@ -349,7 +349,6 @@ esac
     /// A folder with the programs, where a script runs.
     struct Shell {
         folder: Folder,
-        path: String,
     }
 
     impl Shell {
@@ -364,9 +363,13 @@ esac
                 let file = folder.file(program, STUB);
                 fs::set_permissions(file, fs::Permissions::from_mode(0o755)).unwrap();
             }
-            let others = std::env::var("PATH").unwrap();
-            let path = format!("{}:{others}", folder.path(".").display());
-            Some(Self { folder, path })
+            // Nothing else is there to be started.
+            let path = std::env::var_os("PATH").unwrap();
+            for program in ["bash", "basename", "cat", "dirname", "rm", "sed"] {
+                let mut files = std::env::split_paths(&path).map(|it| it.join(program));
+                symlink(files.find(|it| it.is_file()).unwrap(), folder.path(program)).unwrap();
+            }
+            Some(Self { folder })
         }
 
         /// Runs blocks in one shell, in which the lines that one prints for it are pasted.
@@ -385,7 +388,7 @@ esac
             let mut bash = Command::new("bash");
             bash.args(["-euo", "pipefail"]).arg(script);
             bash.current_dir(self.folder.path(".")).env_clear();
-            bash.env("PATH", &self.path);
+            bash.env("PATH", self.folder.path("."));
             bash.output().unwrap()
         }
 
