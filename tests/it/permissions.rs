@@ -400,6 +400,53 @@ fn the_report_of_an_application_with_one_of_two_families_is_in_order() {
     assert!(text.contains("Get all scan agents: not called"), "{text}");
 }
 
+/// Who lists machines need not mind that scans are refused, and who only reads that nothing can be
+/// written.
+#[test]
+fn the_report_is_in_order_where_what_was_asked_for_works() {
+    let tenant = Tenant::demo().unwrap();
+    tenant.fail(Fault::status(403).path(AGENTS).always());
+    let client = tenant.client().unwrap();
+    let of = |asked| {
+        let mut out = Vec::new();
+        let well = example::report(&client, asked, &mut out).unwrap();
+        (well, String::from_utf8(out).unwrap())
+    };
+    let scans = "scans: doesn't work";
+    for (asked, well, end) in [
+        (
+            example::Asked::All,
+            false,
+            format!("listing machines: works; {scans}"),
+        ),
+        (
+            example::Asked::Machines,
+            true,
+            "listing machines: works".to_owned(),
+        ),
+        (example::Asked::Scans, false, scans.to_owned()),
+    ] {
+        let (outcome, text) = of(asked);
+        assert_eq!(
+            (outcome, text.lines().last()),
+            (well, Some(&*end)),
+            "{text}"
+        );
+        let line =
+            "Add, update, or delete a scan definition only for writing: Machine.ReadWrite.All";
+        assert!(text.lines().any(|it| it == line), "{text}");
+    }
+    // What was asked for by name is called whatever the token says.
+    let tenant = Tenant::demo_builder().roles([""; 0]).start().unwrap();
+    let mut out = Vec::new();
+    let client = tenant.client().unwrap();
+    assert!(!example::report(&client, example::Asked::Scans, &mut out).unwrap());
+    assert_eq!(
+        (tenant.calls(AGENTS), tenant.calls("/api/machines")),
+        (1, 0)
+    );
+}
+
 #[test]
 fn the_report_tells_a_missing_licence_from_a_bad_token() {
     let tenant = Tenant::demo().unwrap();

@@ -238,6 +238,7 @@ fn a_refusal_in_a_government_cloud_names_the_other_scope() {
 #[cfg(unix)]
 mod commands {
     use std::collections::BTreeMap;
+    use std::fmt::Write as _;
     use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
     use std::process::{Command, Output};
@@ -341,7 +342,7 @@ esac
         let mut lines = page(source).into_iter();
         while lines.by_ref().any(|line| line == "```sh") {
             let block = lines.by_ref().take_while(|line| *line != "```");
-            blocks.push(block.map(|line| format!("{line}\n")).collect());
+            blocks.push(block.fold(String::new(), |block, line| block + line + "\n"));
         }
         blocks
     }
@@ -379,10 +380,12 @@ esac
                 let file = self.folder.file(&format!("block-{number}"), block);
                 let (file, printed) = (file.display(), self.folder.path("printed"));
                 let printed = printed.display();
-                script += &format!(
+                writeln!(
+                    script,
                     "source '{file}' >'{printed}'\ncat '{printed}'\n\
-                     eval \"$(sed -n '/^export /p' '{printed}')\"\n"
-                );
+                     eval \"$(sed -n '/^export /p' '{printed}')\""
+                )
+                .unwrap();
             }
             let script = self.folder.file("script", script);
             let mut bash = Command::new("bash");
