@@ -39,8 +39,9 @@ const MIGRATIONS: [&str; 1] = ["
         unseen INTEGER NOT NULL DEFAULT 0,
         deleted INTEGER NOT NULL DEFAULT 0
     ) STRICT;
-    CREATE TABLE machines (
-        id TEXT NOT NULL PRIMARY KEY,
+    CREATE TABLE machines (               -- written only where a machine has changed
+        number INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
         name TEXT,
         os TEXT,
         health TEXT,
@@ -48,11 +49,19 @@ const MIGRATIONS: [&str; 1] = ["
         last_seen TEXT,
         tags TEXT NOT NULL,               -- a JSON array, for json_each
         first_synced TEXT NOT NULL,
-        last_synced TEXT NOT NULL,        -- when a walk last saw it
-        walk INTEGER NOT NULL,            -- the one that last saw it
-        misses INTEGER NOT NULL DEFAULT 0, -- counted walks in a row that did not see it
+        changed TEXT NOT NULL,            -- when it last came with something new
         json TEXT NOT NULL                -- all of it; last, since what is behind it is slow to read
     ) STRICT;
+    CREATE TABLE sightings (              -- written for each machine that a walk sees, so it is narrow
+        number INTEGER PRIMARY KEY REFERENCES machines ON DELETE CASCADE,
+        last_synced TEXT NOT NULL,        -- when a walk last saw it
+        walk INTEGER NOT NULL,            -- the one that last saw it
+        misses INTEGER NOT NULL           -- counted walks in a row that did not see it
+    ) STRICT;
+    CREATE VIEW fleet AS
+        SELECT id, name, os, health, risk, last_seen, tags, first_synced, changed, last_synced, walk,
+               misses, json
+        FROM machines JOIN sightings USING (number);
 "];
 
 /// For how long a walk that was broken off can be taken up. The fleet goes on changing, and the
@@ -151,6 +160,7 @@ impl Store {
         // A power failure may undo the last transactions, but only from the last one backwards, and
         // each holds its own place in the list. A kill undoes none.
         database.pragma_update(None, "synchronous", "NORMAL")?;
+        database.pragma_update(None, "foreign_keys", true)?;
         Ok(Self {
             database,
             _lock: lock,
@@ -226,58 +236,63 @@ impl Store {
             .database
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         {
-            let mut find =
-                change.prepare("SELECT walk = ?2, json = ?3 FROM machines WHERE id = ?1")?;
+            let mut find = change.prepare(
+                "SELECT number, walk = ?2, json = ?3 FROM machines JOIN sightings USING (number)
+                 WHERE id = ?1",
+            )?;
             let mut insert = change.prepare(
                 "INSERT INTO machines (id, name, os, health, risk, last_seen, tags, json,
-                                       first_synced, last_synced, walk)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10)",
+                                       first_synced, changed)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)",
             )?;
             let mut update = change.prepare(
                 "UPDATE machines
                  SET name = ?2, os = ?3, health = ?4, risk = ?5, last_seen = ?6, tags = ?7,
-                     json = ?8, last_synced = ?9, walk = ?10, misses = 0
+                     json = ?8, changed = ?9
                  WHERE id = ?1",
             )?;
-            let mut touch = change.prepare(
-                "UPDATE machines SET last_synced = ?2, walk = ?3, misses = 0 WHERE id = ?1",
+            let mut see = change.prepare(
+                "INSERT OR REPLACE INTO sightings (number, last_synced, walk, misses)
+                 VALUES (?1, ?2, ?3, 0)",
             )?;
             for machine in machines {
-                let id = &machine.id;
                 // Always the same text for the same machine: keys have an order of their own.
                 let json = serde_json::to_string(machine)?;
-                let known: Option<(bool, bool)> = find
-                    .query_row((id, walk.number, &json), |row| {
-                        Ok((row.get(0)?, row.get(1)?))
+                let values = (
+                    &machine.id,
+                    &machine.computer_dns_name,
+                    &machine.os_platform,
+                    machine.health_status.as_ref().map(ToString::to_string),
+                    machine.risk_score.as_ref().map(ToString::to_string),
+                    machine.last_seen.map(written).transpose()?,
+                    serde_json::to_string(&machine.machine_tags)?,
+                    &json,
+                    &now,
+                );
+                let known: Option<(i64, bool, bool)> = find
+                    .query_row((&machine.id, walk.number, &json), |row| {
+                        Ok((row.get(0)?, row.get(1)?, row.get(2)?))
                     })
                     .optional()?;
-                if let Some((_, true)) = known {
-                    touch.execute((id, &now, walk.number))?;
-                } else {
-                    let statement = if known.is_some() {
-                        &mut update
-                    } else {
-                        &mut insert
-                    };
-                    statement.execute((
-                        id,
-                        &machine.computer_dns_name,
-                        &machine.os_platform,
-                        machine.health_status.as_ref().map(ToString::to_string),
-                        machine.risk_score.as_ref().map(ToString::to_string),
-                        machine.last_seen.map(written).transpose()?,
-                        serde_json::to_string(&machine.machine_tags)?,
-                        &json,
-                        &now,
-                        walk.number,
-                    ))?;
-                }
-                *match known {
-                    None => &mut counts.inserted,
-                    Some((true, _)) => &mut counts.repeated,
-                    Some((false, true)) => &mut counts.unchanged,
-                    Some((false, false)) => &mut counts.updated,
-                } += 1;
+                let (number, count) = match known {
+                    None => {
+                        insert.execute(values)?;
+                        (change.last_insert_rowid(), &mut counts.inserted)
+                    }
+                    Some((number, seen, same)) => {
+                        if !same {
+                            update.execute(values)?;
+                        }
+                        let count = match (seen, same) {
+                            (true, _) => &mut counts.repeated,
+                            (false, true) => &mut counts.unchanged,
+                            (false, false) => &mut counts.updated,
+                        };
+                        (number, count)
+                    }
+                };
+                see.execute((number, &now, walk.number))?;
+                *count += 1;
             }
         }
         counts.pages += 1;
@@ -320,11 +335,12 @@ impl Store {
         if let Some(misses) = misses {
             // Machines that a broken-off part of the same walk saw have its number, too.
             let missing = change.execute(
-                "UPDATE machines SET misses = misses + 1 WHERE walk <> ?1",
+                "UPDATE sightings SET misses = misses + 1 WHERE walk <> ?1",
                 [walk.number],
             )?;
             let deleted = change.execute(
-                "DELETE FROM machines WHERE walk <> ?1 AND misses >= ?2",
+                "DELETE FROM machines WHERE number IN
+                     (SELECT number FROM sightings WHERE walk <> ?1 AND misses >= ?2)",
                 (walk.number, misses),
             )?;
             walk.counts.deleted = i64::try_from(deleted)?;
@@ -357,7 +373,7 @@ pub(crate) fn list(file: &Path, out: &mut impl Write) -> Result<(), Box<dyn Erro
     let mut machines = database.prepare(
         "SELECT id, misses, first_synced, last_synced, ifnull(name, ''), ifnull(os, ''),
                 ifnull(health, ''), ifnull(risk, ''), ifnull(last_seen, ''), tags
-         FROM machines ORDER BY id",
+         FROM fleet ORDER BY id",
     )?;
     let mut rows = machines.query([])?;
     while let Some(row) = rows.next()? {

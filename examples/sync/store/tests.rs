@@ -44,7 +44,7 @@ impl Store {
     pub(crate) fn dump(&self) -> Vec<String> {
         let mut rows = self.texts(
             "SELECT json_array(id, name, os, health, risk, last_seen, tags, first_synced,
-                               last_synced, walk, misses, json) FROM machines ORDER BY id",
+                               changed, last_synced, walk, misses, json) FROM fleet ORDER BY id",
         );
         rows.extend(self.texts(
             "SELECT json_array(number, tenant, filter, started, stored, ended, counted, next_skip,
@@ -92,7 +92,7 @@ fn walk_over(store: &mut Store, machines: &[Machine], seconds: i64) -> Counts {
 }
 
 fn misses(store: &Store) -> Vec<String> {
-    store.texts("SELECT id || ' ' || misses FROM machines ORDER BY id")
+    store.texts("SELECT id || ' ' || misses FROM fleet ORDER BY id")
 }
 
 #[test]
@@ -106,15 +106,12 @@ fn only_what_changed_is_written_anew() {
         (second.inserted, second.updated, second.unchanged),
         (1, 1, 1)
     );
-    let synced = "SELECT id || ' ' || name || ' ' || first_synced || ' ' || last_synced
-                  FROM machines ORDER BY id";
+    let synced = "SELECT id || ' ' || name || ' ' || strftime('%s', first_synced) || ' '
+                         || strftime('%s', changed) || ' ' || strftime('%s', last_synced)
+                  FROM fleet ORDER BY id";
     assert_eq!(
         store.texts(synced),
-        [
-            "a 1 1970-01-01T00:00:00Z 1970-01-01T00:01:00Z",
-            "b 2 1970-01-01T00:00:00Z 1970-01-01T00:01:00Z",
-            "c 1 1970-01-01T00:01:00Z 1970-01-01T00:01:00Z",
-        ]
+        ["a 1 0 0 60", "b 2 0 60 60", "c 1 60 60 60"]
     );
 }
 
@@ -150,7 +147,7 @@ fn columns_are_what_people_ask_for_and_json_is_all_of_it() {
     full.machine_tags = vec!["büro".to_owned(), "a, b".to_owned()];
     full.extra.insert("colour".to_owned(), json!("blue"));
     walk_over(&mut store, &[full.clone(), Machine::new("b")], 0);
-    let columns = "SELECT json_array(name, os, health, risk, last_seen, json(tags)) FROM machines";
+    let columns = "SELECT json_array(name, os, health, risk, last_seen, json(tags)) FROM fleet";
     assert_eq!(
         store.texts(columns),
         [
@@ -159,7 +156,7 @@ fn columns_are_what_people_ask_for_and_json_is_all_of_it() {
         ]
     );
     let whole: Machine =
-        serde_json::from_str(&store.texts("SELECT json FROM machines WHERE id = 'a'")[0]).unwrap();
+        serde_json::from_str(&store.texts("SELECT json FROM fleet WHERE id = 'a'")[0]).unwrap();
     assert_eq!(whole, full);
 }
 

@@ -94,11 +94,14 @@ fn machines(numbers: impl IntoIterator<Item = usize>) -> Vec<Machine> {
 }
 
 fn misses(store: &Store) -> Vec<String> {
-    store.texts("SELECT id || ' ' || misses FROM machines WHERE misses > 0 ORDER BY id")
+    store.texts("SELECT id || ' ' || misses FROM fleet WHERE misses > 0 ORDER BY id")
 }
 
 fn count(store: &Store) -> usize {
-    store.texts("SELECT id FROM machines").len()
+    let sightings = store.texts("SELECT last_synced FROM sightings").len();
+    let machines = store.texts("SELECT id FROM machines").len();
+    assert_eq!(sightings, machines, "each has one");
+    machines
 }
 
 // ---- Days ----
@@ -254,7 +257,7 @@ fn a_machine_that_comes_twice_in_a_walk_counts_once_as_it_came_last() {
     rig.lists(&fleet);
     let counts = rig.sync(&mut store).unwrap().counts;
     assert_eq!((counts.inserted, counts.repeated, counts.unseen), (6, 2, 0));
-    let name = "SELECT name FROM machines WHERE id = 'm000'";
+    let name = "SELECT name FROM fleet WHERE id = 'm000'";
     assert_eq!(store.texts(name), ["v2"]);
 }
 
@@ -439,7 +442,7 @@ proptest! {
                 "SELECT id || ' ' || name || ' ' || misses
                         || ' ' || (strftime('%s', first_synced) / 60)
                         || ' ' || (strftime('%s', last_synced) / 60)
-                 FROM machines ORDER BY id",
+                 FROM fleet ORDER BY id",
             );
             prop_assert_eq!(rows, model.dump());
             rig.minutes += day.minutes;
