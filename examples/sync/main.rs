@@ -9,9 +9,9 @@
 //! is stored in one transaction with the place behind it, and the next run goes on from there if it
 //! comes within an hour.
 //!
-//! Exit status: 0 the copy is up to date; 75 (`EX_TEMPFAIL`) something that may pass, so that a timer
-//! simply comes again and tells nobody before it has happened several times; 1 something that
-//! a person must look at; 2 wrong usage.
+//! Exit status: 0 the copy is up to date; 75 (`EX_TEMPFAIL`) something that may pass, such as an outage or
+//! another run at work: the timer comes again anyway, and nobody need hear of it (in a unit of systemd:
+//! `SuccessExitStatus=75`); 1 something that a person must look at; 2 wrong usage.
 
 #[path = "../shared/mod.rs"]
 mod shared;

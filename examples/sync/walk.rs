@@ -50,7 +50,8 @@ pub(crate) struct Outcome {
 ///
 /// The next page is fetched while one is stored. `stored` hears of each page that is in the database
 /// for good. After an error, and after a kill, all pages before it are; nothing has to be undone, so
-/// that there is no handler for signals either.
+/// that there is no handler for signals either. After an error of the database it returns when the call
+/// that is under way has ended.
 pub(crate) fn run(
     store: &mut Store,
     request: ListMachines,

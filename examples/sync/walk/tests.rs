@@ -17,6 +17,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::demo;
+use crate::store::AtWork;
 use crate::store::tests::Folder;
 
 const MACHINES: &str = "/api/machines";
@@ -164,6 +165,24 @@ fn a_walk_that_failed_goes_on_behind_its_last_page() {
         assert_eq!(rig.skips(), ["8"]);
         assert_eq!(store.dump(), undisturbed.dump(), "day {day}");
     }
+}
+
+#[test]
+fn an_outage_may_pass_and_a_refusal_does_not() {
+    let rig = Rig::new(PAGE);
+    let mut store = Store::in_memory().unwrap();
+    rig.lists(&machines(0..10));
+    for (status, passes) in [(503, true), (403, false)] {
+        let fault = Fault::status(status).path(MACHINES).on_call(2);
+        rig.tenant.fail(fault.always());
+        let error = rig.sync(&mut store).unwrap_err();
+        assert_eq!(crate::may_pass(&*error), passes, "{error}");
+        rig.tenant.clear_faults();
+    }
+    assert!(crate::may_pass(&AtWork));
+    assert_eq!(count(&store), 2 * PAGE, "a page by each run");
+    assert!(rig.sync(&mut store).is_ok());
+    assert_eq!(count(&store), 10);
 }
 
 #[test]
