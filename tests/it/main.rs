@@ -185,6 +185,7 @@ mod mutual_tls;
 #[cfg(feature = "native-tls")]
 mod native_tls;
 mod operations;
+mod pages;
 mod paging;
 mod permissions;
 mod pipeline;
@@ -193,5 +194,6 @@ mod proxies;
 mod requests;
 mod retries;
 mod scan_report;
+mod sources;
 mod support;
 mod writing;
