@@ -39,9 +39,9 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-#[cfg(feature = "demo")]
-use defender_endpoint::testing::Tenant;
 use defender_endpoint::{Client, ClientBuilder, RetryPolicy};
+#[cfg(feature = "demo")]
+use defender_endpoint::{ErrorKind, testing::Tenant};
 use serde::{Deserialize, Serialize};
 
 /// The whole fetch, however many pages it takes.
@@ -54,9 +54,8 @@ const A_WAIT: Duration = Duration::from_secs(15);
 const REFRESH: &str = "ASSETS_REFRESH";
 const REQUIRED: &str = "ASSETS_REQUIRED";
 
-/// What `ClientBuilder::from_env` looks at first. Whoever sets one of these means a tenant, and hears what
-/// else is missing.
-const OF_A_TENANT: [&str; 11] = [
+/// What the SDK reads: of a credential and its cloud, of a managed identity, and of the way there.
+const VARIABLES: [&str; 26] = [
     "AZURE_TENANT_ID",
     "AZURE_CLIENT_ID",
     "AZURE_CLIENT_SECRET",
@@ -64,20 +63,17 @@ const OF_A_TENANT: [&str; 11] = [
     "AZURE_FEDERATED_TOKEN_FILE",
     "AZURE_TOKEN_CREDENTIALS",
     "AZURE_AUTHORITY_HOST",
-    "IDENTITY_ENDPOINT",
     "DEFENDER_CLOUD",
     "DEFENDER_API_URL",
     "DEFENDER_SCOPE",
-];
-
-/// What else the SDK reads: of a managed identity, and proxies.
-const OF_THE_WAY: [&str; 14] = [
+    "IDENTITY_ENDPOINT",
     "IDENTITY_HEADER",
     "IDENTITY_SERVER_THUMBPRINT",
     "IMDS_ENDPOINT",
     "MSI_ENDPOINT",
     "MSI_SECRET",
     "AZURE_POD_IDENTITY_AUTHORITY_HOST",
+    "DEFENDER_ROOT_CERTIFICATES",
     "ALL_PROXY",
     "all_proxy",
     "HTTPS_PROXY",
@@ -161,11 +157,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// compare it: one that holds a secret now is left out, and only noticed when another one changes.
 fn name_dependencies() {
     println!("cargo::rerun-if-changed=build.rs");
-    for name in [REFRESH, REQUIRED]
-        .iter()
-        .chain(&OF_A_TENANT)
-        .chain(&OF_THE_WAY)
-    {
+    for name in [REFRESH, REQUIRED].iter().chain(&VARIABLES) {
         let is_secret = |value: String| SECRET.contains(name) || value.contains('@');
         if !value(name).is_some_and(is_secret) {
             println!("cargo::rerun-if-env-changed={name}");
@@ -216,12 +208,11 @@ fn bounded(builder: ClientBuilder) -> ClientBuilder {
 impl Source {
     #[cfg(feature = "demo")]
     fn of_environment(is_required: bool) -> Self {
-        let names_tenant = OF_A_TENANT.into_iter().any(|name| value(name).is_some());
-        // What is required is the service's own list.
-        if names_tenant || is_required {
-            Self::Service
-        } else {
-            Self::Demo
+        // What is required is the service's own list. A credential that is named incompletely is a mistake,
+        // and no reason for the demo.
+        match ClientBuilder::from_env() {
+            Err(error) if error.kind() == ErrorKind::NoCredential && !is_required => Self::Demo,
+            _ => Self::Service,
         }
     }
 
@@ -339,17 +330,10 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// An error with its causes, and what could be done about it.
 fn reason(error: &(dyn Error + Send + Sync + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let _ = write!(text, ": {error}");
-        cause = error.source();
+    match error.downcast_ref::<defender_endpoint::Error>() {
+        Some(error) => format!("{error:#}"),
+        None => error.to_string(),
     }
-    let sdk = error.downcast_ref::<defender_endpoint::Error>();
-    if let Some(hint) = sdk.and_then(defender_endpoint::Error::hint) {
-        let _ = write!(text, " ({hint})");
-    }
-    text
 }
 
 /// One line for cargo to show. A line break would begin another instruction to it.

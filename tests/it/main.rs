@@ -185,6 +185,7 @@ mod mutual_tls;
 #[cfg(feature = "native-tls")]
 mod native_tls;
 mod operations;
+mod pages;
 mod paging;
 mod permissions;
 mod pipeline;
@@ -194,5 +195,6 @@ mod requests;
 mod retries;
 mod scan_report;
 mod setup;
+mod sources;
 mod support;
 mod writing;
