@@ -54,7 +54,7 @@ const NEARBY: Nearby = Nearby {
 /// # The permission
 ///
 /// The portal has no button that gives a managed identity a permission of the API: [these
-/// lines](crate::credentials#granting-the-permission) do.
+/// lines](crate::setup#granting-to-what-is-there) do.
 ///
 /// The platform keeps an identity's tokens for hours, up to a day, and hands out the same one again. A
 /// role that was granted a moment ago is in none of them: until they expire, calls go on being
