@@ -983,7 +983,7 @@ impl ClientBuilder {
     pub fn build(self) -> Result<Client, Error> {
         let origin = self.cloud.api_origin()?;
         let authority = self.cloud.authority_origin()?;
-        self.cloud.checked_scope()?;
+        self.cloud.check_scope()?;
         let tls_built_in = cfg!(any(feature = "rustls", feature = "native-tls"));
         if !tls_built_in && (origin.is_https() || authority.is_https()) {
             return Err(
