@@ -1,35 +1,25 @@
 //! The device authorization grant: a person signs in with a browser, wherever that is.
 
+mod prompt;
+
 use std::fmt;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use serde::Deserialize;
-use serde_json::Value;
-
 use crate::auth::answer::Grant;
 use crate::auth::{AccessToken, Credential, TokenRequest, answer, entra};
 use crate::error::{Error, ErrorKind, Retry};
-use crate::excerpt::{folded, without};
 use crate::secret::Secret;
 use crate::sync::{Mutex, MutexGuard};
+use prompt::read;
+
+pub use prompt::DeviceCodePrompt;
 
 const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:device_code";
-/// How long a code is good for where the answer doesn't say: Entra's own time.
-const UNKNOWN_LIFETIME: Duration = Duration::from_secs(900);
-/// Nobody is waited for longer than this, whatever the answer says.
-const LONGEST_LIFETIME: Duration = Duration::from_secs(3_600);
-/// The time between two requests where the answer doesn't say (RFC 8628, section 3.2).
-const UNKNOWN_INTERVAL: Duration = Duration::from_secs(5);
-const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 /// Failures make the time between requests no longer than this.
 const LONGEST_INTERVAL: Duration = Duration::from_secs(60);
-/// What `slow_down` adds to it (section 3.5).
+/// What `slow_down` adds to it (RFC 8628, section 3.5).
 const SLOWER: Duration = Duration::from_secs(5);
-/// What is longer than these, in characters, was not made for people.
-const LONGEST_CODE: usize = 64;
-const LONGEST_URI: usize = 2_048;
-const LONGEST_MESSAGE: usize = 1_000;
 
 /// A person who signs in with a browser on any device (OAuth 2.0 device authorization grant).
 ///
@@ -106,61 +96,6 @@ pub struct DeviceCode {
     signed_in: Mutex<Option<SignedIn>>,
     /// What a call with a deadline left behind.
     unfinished: Mutex<Option<SignIn>>,
-}
-
-/// What a person is asked to do, told to the callback of [`DeviceCode::new`].
-///
-/// `Display` is one line that says it all: the message of the server, in the language that it
-/// chose, or a sentence in English. `Debug` leaves the code out, so that it doesn't get into a log
-/// by accident: whoever has it can ask the next person to sign in with it.
-///
-/// # Example
-///
-/// ```
-/// use defender_endpoint::{DeviceCode, DeviceCodePrompt};
-///
-/// fn show(prompt: &DeviceCodePrompt) {
-///     eprintln!("{}: {}", prompt.verification_uri, prompt.user_code);
-///     eprintln!("within {} minutes", prompt.expires_in.as_secs() / 60);
-/// }
-///
-/// let credential = DeviceCode::new("contoso.com", "11111111-2222-3333-4444-555555555555", show)?;
-/// # Ok::<(), defender_endpoint::Error>(())
-/// ```
-#[derive(Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct DeviceCodePrompt {
-    /// The code to be entered there, such as `YZMYLD4K`.
-    pub user_code: String,
-    /// The page to be opened, such as `https://microsoft.com/devicelogin`: always on https.
-    pub verification_uri: String,
-    /// Both in a sentence of the server, if it sent one that names the code.
-    pub message: Option<String>,
-    /// How long the code is good for.
-    pub expires_in: Duration,
-}
-
-impl fmt::Display for DeviceCodePrompt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.message {
-            Some(message) => f.write_str(message),
-            None => write!(
-                f,
-                "To sign in, open the page {} in a browser and enter the code {}",
-                self.verification_uri, self.user_code
-            ),
-        }
-    }
-}
-
-impl fmt::Debug for DeviceCodePrompt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let code = Secret::from(self.user_code.as_str());
-        f.debug_struct("DeviceCodePrompt")
-            .field("verification_uri", &without(&self.verification_uri, &code))
-            .field("expires_in", &self.expires_in)
-            .finish_non_exhaustive()
-    }
 }
 
 /// What a sign-in left for the next token.
@@ -413,74 +348,6 @@ fn refresh_form<'a>(
         ("refresh_token", refresh_token.expose()),
         ("scope", scope),
     ]
-}
-
-#[derive(Deserialize)]
-struct CodeAnswer {
-    device_code: Secret,
-    user_code: String,
-    #[serde(alias = "verification_url")]
-    verification_uri: String,
-    message: Option<String>,
-    expires_in: Option<Value>,
-    interval: Option<Value>,
-}
-
-/// What to tell the person, what to send for the token, and how often.
-fn read(
-    body: &[u8],
-    content_type: Option<&str>,
-) -> Result<(DeviceCodePrompt, Secret, Duration), Error> {
-    let answer: CodeAnswer = answer::parse(body, content_type, "a device code")?;
-    let lacks = |what: &str| Error::credential(format!("the answer has no {what}"));
-    if answer.device_code.expose().trim().is_empty() {
-        return Err(lacks("device code"));
-    }
-    let user_code = readable(&answer.user_code, LONGEST_CODE);
-    let user_code = user_code.ok_or_else(|| lacks("code that a person could enter"))?;
-    let uri = answer.verification_uri;
-    if !is_page(&uri) {
-        return Err(lacks("https address of a page to sign in"));
-    }
-    let message = answer.message.and_then(|it| readable(&it, LONGEST_MESSAGE));
-    let seconds = |value: Option<Value>| answer::seconds(&value?).map(Duration::from_secs);
-    let expires_in = seconds(answer.expires_in).unwrap_or(UNKNOWN_LIFETIME);
-    let expires_in = expires_in.min(LONGEST_LIFETIME);
-    // The least time, so that one that is longer than the client would take is kept.
-    let interval = seconds(answer.interval).unwrap_or(UNKNOWN_INTERVAL);
-    let interval = interval.max(SHORTEST_INTERVAL);
-    if expires_in < interval {
-        // Nobody is asked for what could not succeed.
-        let text = "the code would expire before it could be asked for (expires_in, interval)";
-        return Err(Error::credential(text));
-    }
-    let prompt = DeviceCodePrompt {
-        // One that doesn't name the code is of no use alone.
-        // One that leads elsewhere is worse than none.
-        message: message.filter(|it| it.contains(&user_code) && !it.contains("http://")),
-        user_code,
-        verification_uri: uri,
-        expires_in,
-    };
-    Ok((prompt, answer.device_code, interval))
-}
-
-/// Whether this is the address of a page that a program may open, as some do without a look at it: on
-/// https, and of no characters that an address can't have.
-fn is_page(uri: &str) -> bool {
-    const SCHEME: &str = "https://";
-    let scheme = uri.get(..SCHEME.len());
-    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME))
-        && (SCHEME.len() + 1..=LONGEST_URI).contains(&uri.len())
-        && uri.bytes().all(|byte| byte.is_ascii_graphic())
-}
-
-/// Foreign text for a terminal: one line, without what would steer it. Nothing if it is none, or
-/// longer than so many characters.
-fn readable(text: &str, longest: usize) -> Option<String> {
-    let line = folded(text);
-    let fits = !line.is_empty() && line.chars().nth(longest).is_none();
-    fits.then_some(line)
 }
 
 /// What it means that there is no token yet.
