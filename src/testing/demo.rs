@@ -177,6 +177,20 @@ const SYSTEMS: [System; 16] = [
     ),
 ];
 
+const HEALTH: [&str; 12] = [
+    "Active",
+    "Active",
+    "Active",
+    "Active",
+    "Active",
+    "Active",
+    "Active",
+    "Inactive",
+    "Inactive",
+    "ImpairedCommunication",
+    "NoSensorData",
+    "NoSensorDataImpairedCommunication",
+];
 const SITES: [&str; 5] = ["lon", "muc", "sea", "syd", "osl"];
 const GROUPS: [(u32, Option<&str>); 5] = [
     (0, None),
@@ -229,24 +243,7 @@ pub(super) fn host_name(n: usize) -> String {
 
 fn onboarded(n: usize) -> Value {
     let (platform, version, build, agent, prefix) = pick(n, 1, &SYSTEMS);
-    let health = pick(
-        n,
-        3,
-        &[
-            "Active",
-            "Active",
-            "Active",
-            "Active",
-            "Active",
-            "Active",
-            "Active",
-            "Inactive",
-            "Inactive",
-            "ImpairedCommunication",
-            "NoSensorData",
-            "NoSensorDataImpairedCommunication",
-        ],
-    );
+    let health = pick(n, 3, &HEALTH);
     let last_seen = match health {
         "Inactive" => 8 * DAY + below(n, 4, 160 * DAY),
         "Active" => below(n, 4, 3 * DAY),
