@@ -102,7 +102,6 @@ mod clock;
 mod condition;
 mod definitions;
 mod demo;
-mod demo_scans;
 mod exchange;
 mod fault;
 mod filter;

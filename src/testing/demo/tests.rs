@@ -2,8 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use serde_json::Value;
+
 use super::*;
-use crate::testing::demo_scans::{scan_agents, scan_definitions, scan_history};
 use crate::testing::schema::{self, Row};
 
 fn rows() -> Vec<Row> {
