@@ -1,5 +1,7 @@
 //! A fake tenant: what a test asks of it and changes while it runs.
 
+mod client;
+
 use std::io;
 use std::sync::Arc;
 
