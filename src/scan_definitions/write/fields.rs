@@ -7,11 +7,11 @@ use zeroize::Zeroizing;
 
 use super::params::AuthParams;
 use super::targets::Targets;
-use crate::Secret;
 use crate::encode::check_id;
 use crate::error::Error;
 use crate::machines::OnMachine;
 use crate::scan_definitions::{ScanDefinition, ScanType, ScannerAgent, TargetType};
+use crate::secret::Secret;
 
 /// Those that are to be set.
 #[derive(Clone, Default, PartialEq)]
