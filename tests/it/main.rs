@@ -170,6 +170,7 @@
 )]
 
 mod auth;
+mod build_script;
 mod config;
 mod credentials;
 mod day;
