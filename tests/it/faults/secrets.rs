@@ -1278,7 +1278,7 @@ fn texts_that_hold_a_secret_are_of_the_type_that_wipes_them() {
     // The header; the files of assertions and keys; the form and the answer of the token endpoint.
     for (path, least) in [
         ("src/http.rs", 1),
-        ("src/auth/file.rs", 1),
+        ("src/file.rs", 1),
         ("src/auth/entra.rs", 1),
         ("src/auth/answer.rs", 1),
         // What the Azure CLI prints.
