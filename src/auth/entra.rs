@@ -96,95 +96,96 @@ const UNKNOWN_AUDIENCE: &str = "the tenant doesn't know this audience: check the
     https://securitycenter.onmicrosoft.us/windowsatpservice/.default is another to try (.com for GCC)";
 
 /// What to do about the refusals that people meet. Only for people: Entra may change its codes.
+const HINTS: [(&str, &str); 21] = [
+    (
+        "AADSTS7000215",
+        "the client secret is wrong: give its value, not its id",
+    ),
+    (
+        "AADSTS7000222",
+        "the client secret has expired: add a new one to the app registration",
+    ),
+    (
+        "AADSTS700027",
+        "the application doesn't know the key that signed the assertion, or its certificate has \
+         expired: upload the certificate to the app registration, or renew it",
+    ),
+    (
+        "AADSTS700024",
+        "the assertion has expired or is not valid yet: check the clock of whoever signs it (of this \
+         machine, for a certificate), and that it is renewed",
+    ),
+    (
+        "AADSTS700016",
+        "the tenant has no such application: check client id and tenant; an app of another tenant \
+         needs this one's consent first",
+    ),
+    (
+        "AADSTS90002",
+        "there is no such tenant here: check its id, and the cloud (DEFENDER_CLOUD=gcc-high for a \
+         tenant of GCC High)",
+    ),
+    ("AADSTS500011", UNKNOWN_AUDIENCE),
+    ("AADSTS50001", UNKNOWN_AUDIENCE),
+    (
+        "AADSTS900382",
+        "the tenant is in another cloud than the login authority: set DEFENDER_CLOUD, gcc-high for \
+         a tenant of GCC High, and register the app in that tenant",
+    ),
+    ("AADSTS70011", NO_DEFAULT),
+    ("AADSTS1002012", NO_DEFAULT),
+    (
+        "AADSTS70021",
+        "no federated identity credential of the app fits the assertion: compare issuer, subject \
+         and audience",
+    ),
+    (
+        "AADSTS700211",
+        "no federated identity credential of the app has the assertion's issuer",
+    ),
+    (
+        "AADSTS700212",
+        "no federated identity credential of the app has the assertion's audience, which is \
+         api://AzureADTokenExchange as a rule",
+    ),
+    (
+        "AADSTS700213",
+        "no federated identity credential of the app has the assertion's subject",
+    ),
+    (
+        "AADSTS50027",
+        "the assertion is no JWT that is accepted: check that it comes from the issuer that the app \
+         trusts, unchanged",
+    ),
+    (
+        "AADSTS7000218",
+        "the app registration doesn't allow public client flows: turn them on under Authentication",
+    ),
+    (
+        "AADSTS53003",
+        "Conditional Access blocks this way to sign in: ask an administrator of the tenant",
+    ),
+    (
+        "AADSTS50105",
+        "the app admits only who is assigned to it: ask an administrator to assign you to its \
+         enterprise application",
+    ),
+    (
+        "AADSTS7000112",
+        "the application is disabled in this tenant: ask an administrator to enable its enterprise \
+         application",
+    ),
+    (
+        "AADSTS65001",
+        "nobody has consented to the application's permissions: ask an administrator for consent",
+    ),
+];
+
 fn hint(message: &str) -> Option<&'static str> {
-    let hints = [
-        (
-            "AADSTS7000215",
-            "the client secret is wrong: give its value, not its id",
-        ),
-        (
-            "AADSTS7000222",
-            "the client secret has expired: add a new one to the app registration",
-        ),
-        (
-            "AADSTS700027",
-            "the application doesn't know the key that signed the assertion, or its certificate has \
-             expired: upload the certificate to the app registration, or renew it",
-        ),
-        (
-            "AADSTS700024",
-            "the assertion has expired or is not valid yet: check the clock of whoever signs it (of this \
-             machine, for a certificate), and that it is renewed",
-        ),
-        (
-            "AADSTS700016",
-            "the tenant has no such application: check client id and tenant; an app of another tenant \
-             needs this one's consent first",
-        ),
-        (
-            "AADSTS90002",
-            "there is no such tenant here: check its id, and the cloud (DEFENDER_CLOUD=gcc-high for a \
-             tenant of GCC High)",
-        ),
-        ("AADSTS500011", UNKNOWN_AUDIENCE),
-        ("AADSTS50001", UNKNOWN_AUDIENCE),
-        (
-            "AADSTS900382",
-            "the tenant is in another cloud than the login authority: set DEFENDER_CLOUD, gcc-high for \
-             a tenant of GCC High, and register the app in that tenant",
-        ),
-        ("AADSTS70011", NO_DEFAULT),
-        ("AADSTS1002012", NO_DEFAULT),
-        (
-            "AADSTS70021",
-            "no federated identity credential of the app fits the assertion: compare issuer, subject \
-             and audience",
-        ),
-        (
-            "AADSTS700211",
-            "no federated identity credential of the app has the assertion's issuer",
-        ),
-        (
-            "AADSTS700212",
-            "no federated identity credential of the app has the assertion's audience, which is \
-             api://AzureADTokenExchange as a rule",
-        ),
-        (
-            "AADSTS700213",
-            "no federated identity credential of the app has the assertion's subject",
-        ),
-        (
-            "AADSTS50027",
-            "the assertion is no JWT that is accepted: check that it comes from the issuer that the app \
-             trusts, unchanged",
-        ),
-        (
-            "AADSTS7000218",
-            "the app registration doesn't allow public client flows: turn them on under Authentication",
-        ),
-        (
-            "AADSTS53003",
-            "Conditional Access blocks this way to sign in: ask an administrator of the tenant",
-        ),
-        (
-            "AADSTS50105",
-            "the app admits only who is assigned to it: ask an administrator to assign you to its \
-             enterprise application",
-        ),
-        (
-            "AADSTS7000112",
-            "the application is disabled in this tenant: ask an administrator to enable its enterprise \
-             application",
-        ),
-        (
-            "AADSTS65001",
-            "nobody has consented to the application's permissions: ask an administrator for consent",
-        ),
-    ];
     let code = message
         .split([':', ' '])
         .find(|word| word.starts_with("AADSTS"))?;
-    hints
+    HINTS
         .iter()
         .find(|(known, _)| *known == code)
         .map(|(_, hint)| *hint)
