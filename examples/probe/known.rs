@@ -140,6 +140,12 @@ impl Schema {
         entities.flat_map(|entity| &entity.properties).collect()
     }
 
+    /// Whether all keys of an entity are the service's own, so that one which isn't here is new.
+    pub(crate) fn has_fixed_keys(&self, name: &str) -> bool {
+        self.entity(name)
+            .is_some_and(|entity| entity.model.is_some())
+    }
+
     /// What a key of an entity is, in any spelling that a source has.
     pub(crate) fn property(&self, entity: &str, key: &str) -> Option<&Property> {
         let mut properties = self.properties(entity).into_iter();
@@ -151,9 +157,10 @@ impl Property {
     /// `name | type | sources | remarks`, of which the remarks may be left out.
     fn read(line: &str) -> Result<Self, String> {
         let mut columns = line.split('|').map(str::trim);
-        let (name, kind, sources) = match (columns.next(), columns.next(), columns.next()) {
-            (Some(name), Some(kind), Some(sources)) => (name, kind, sources),
-            _ => return Err("name, type and sources are needed".to_owned()),
+        let (Some(name), Some(kind), Some(sources)) =
+            (columns.next(), columns.next(), columns.next())
+        else {
+            return Err("name, type and sources are needed".to_owned());
         };
         let known = |source: &str| matches!(source.trim(), "schema" | "page" | "answers");
         if !sources.split(',').all(known) {
@@ -188,9 +195,23 @@ impl Property {
         Ok(property)
     }
 
+    /// Whether a JSON type is one of those that a source has for it.
+    pub(crate) fn may_be(&self, json_type: &str, schema: &Schema) -> bool {
+        let fits = match &self.kind {
+            Kind::Text | Kind::Date | Kind::Guid | Kind::Duration => json_type == "text",
+            Kind::Bool => json_type == "bool",
+            Kind::Int32 | Kind::Int64 => json_type == "integer",
+            Kind::Number => matches!(json_type, "integer" | "fraction"),
+            Kind::Texts | Kind::List(_) => json_type == "list",
+            Kind::Named(name) if schema.enums.contains_key(name) => json_type == "text",
+            Kind::Named(_) => json_type == "object",
+        };
+        fits || self.nullable && json_type == "null" || self.also_text && json_type == "text"
+    }
+
     /// Whether a key means it. A first letter's case is no difference: the pages write some in
     /// `PascalCase`.
-    fn is(&self, key: &str) -> bool {
+    pub(crate) fn is(&self, key: &str) -> bool {
         let same = |name: &str| {
             let first = name.get(..1).zip(key.get(..1));
             first.is_some_and(|(one, other)| one.eq_ignore_ascii_case(other))
