@@ -61,7 +61,6 @@ impl<'a> Asker<'a> {
         let config = Agent::config_builder()
             // A token goes nowhere else, and a redirect is an answer worth seeing.
             .max_redirects(0)
-            .max_redirects_will_error(false)
             .http_status_as_error(false)
             .timeout_global(Some(TIMEOUT));
         let url = client.cloud().api_url();

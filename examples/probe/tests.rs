@@ -493,6 +493,8 @@ fn whatever_is_answered_there_is_a_report() {
             !text.contains("PLANTED") && !text.contains("evil"),
             "{shown}: {text}"
         );
+        let redirected = shown.contains("status: 302");
+        assert_eq!(text.contains("status: 302"), redirected, "{shown}");
         assert!(text.contains("by the client: failed: "), "{shown}: {text}");
     }
 }
