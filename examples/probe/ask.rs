@@ -16,8 +16,8 @@ const TIMEOUT: Duration = Duration::from_secs(120);
 /// How long a 429 is waited for at most, where it says nothing or more.
 const MAX_WAIT: Duration = Duration::from_secs(60);
 
-/// Asks by hand, with the client's tokens. A call goes over the same network way as ureq's own: through
-/// the proxy of the environment, with the built-in certificates.
+/// Asks by hand, with the client's tokens, but with none of its settings: through the proxy that the
+/// environment names, with the certificates that ureq brings.
 pub(crate) struct Asker<'a> {
     client: &'a Client,
     agent: Agent,
@@ -70,6 +70,12 @@ impl<'a> Asker<'a> {
         } else {
             config
         };
+        #[cfg(all(feature = "native-tls", not(feature = "rustls")))]
+        let config = config.tls_config(
+            ureq::tls::TlsConfig::builder()
+                .provider(ureq::tls::TlsProvider::NativeTls)
+                .build(),
+        );
         Self {
             client,
             agent: config.build().new_agent(),
