@@ -247,6 +247,10 @@ impl<'a> Seen<'a> {
 
     fn may_show(&self, value: &str, rows: usize) -> bool {
         let lower = value.to_lowercase();
+        if is_number(value) {
+            // A few digits are in any id.
+            return true;
+        }
         may_be_shown(value, rows) && !self.texts.iter().any(|text| text.contains(&lower))
     }
 }
@@ -254,14 +258,12 @@ impl<'a> Seen<'a> {
 /// Whether a value of an enumeration looks like the service's own word and not like anybody's: letters,
 /// digits, spaces, `-` and `_`, no more than 40, a letter first, no run of digits as in an id or a serial
 /// number, and either one word of letters, or in several rows. A host name in the wrong place would have
-/// digits or a `-`, and stand in one row.
+/// digits or a `-`, and stand in one row. A number of up to four digits is a member without a name.
 ///
-/// [`Seen`] also withholds what occurs anywhere in the answer's other texts.
+/// [`Seen`] also withholds what occurs anywhere in the answer's other texts, numbers excepted.
 pub(crate) fn may_be_shown(value: &str, rows: usize) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, ' ' | '-' | '_');
     let letters = value.chars().all(|c| c.is_ascii_alphabetic());
-    // The number of an enumeration's member that has no name.
-    let number = value.len() <= 4 && value.chars().all(|c| c.is_ascii_digit());
     let is_word = letters && value.len() <= 24;
     let runs = value.split(|c: char| !c.is_ascii_digit());
     let ids = value.split(|c: char| !c.is_ascii_hexdigit());
@@ -271,7 +273,12 @@ pub(crate) fn may_be_shown(value: &str, rows: usize) -> bool {
     !value.is_empty()
         && value.len() <= LONGEST
         && value.chars().all(plain)
-        && (number || begins && !has_id && (is_word || rows > 1))
+        && (is_number(value) || begins && !has_id && (is_word || rows > 1))
+}
+
+/// Whether this is the number of an enumeration's member that has no name.
+fn is_number(value: &str) -> bool {
+    (1..=4).contains(&value.len()) && value.chars().all(|c| c.is_ascii_digit())
 }
 
 /// The name by which a key is shown. At a place where the schema knows the keys, another is the

@@ -109,7 +109,7 @@ fn an_enumerations_values_are_told_as_the_service_spells_them() {
         &schema,
         "Machine",
         json!([
-            { "id": "1", "riskScore": "HIGH", "healthStatus": "Asleep" },
+            { "id": "1e5b", "riskScore": "HIGH", "healthStatus": "Asleep" },
             { "id": "2", "riskScore": "High", "healthStatus": "Pc-of-ada" },
             { "id": "3", "riskScore": 5, "healthStatus": "Half Asleep 2" },
             { "id": "4", "riskScore": null, "healthStatus": "Half Asleep 2" },
