@@ -21,8 +21,9 @@
 //! parallel](#reading-ahead-and-in-parallel), [limits and waiting](#limits-and-waiting), [retries and
 //! deadlines](#retries-and-deadlines), [errors](#errors), [writing](#writing), [TLS and
 //! proxies](#tls-and-proxies), [logging](#logging), [features](#features), [sources](#sources) and
-//! [versions](#versions). How to test a program that uses the crate is on a page of its own,
-//! [testing your own tool][testing].
+//! [versions](#versions). Pages of their own: [set-up](setup), from nothing to the first list;
+//! [credentials]; the [cookbook], recipes to be copied, also for who comes from a script; [testing your own
+//! tool][testing]; and [sources], with the vendor's pages sentence by sentence.
 //!
 #![cfg_attr(feature = "testing", doc = "[testing]: crate::testing")]
 #![cfg_attr(not(feature = "testing"), doc = "[testing]: #features")]
@@ -420,19 +421,15 @@
 //!
 //! # Sources
 //!
-//! Nobody here has called a tenant. What the crate knows is from the vendor's pages, from the service's own
-//! schema (`GET /api/$metadata`, one snapshot of 2026), and from public clients; where they differ, both are read.
-//!
-//! | | documented | from the schema only | confirmed by nobody |
-//! | --- | --- | --- | --- |
-//! | machines | list with `$filter`, `$top`, `$skip`; by id or name | nine of the fields | that `id eq .. or ..` takes 20 ids; that both share one quota, which is assumed |
-//! | scan agents | list, by id | all keys in `camelCase` | whether one agent comes bare or in `value` |
-//! | scan definitions | list; add, update, their answers; the request to delete | one by id; Linux; `Combined` targets; `keyVaultUri` (documented: `KeyVaultUrl`) | that Linux can be added; ranges as targets; which spelling of the vault is read; what a deletion answers |
-//! | scan history | by definition with `$top` and `$skip`; by session with targets | session ids in rows by definition, general error, `camelCase` | the real rows of both; `$top` and `$skip` by session; that `scannerId` is a machine's id |
+//! Nobody here has called a tenant. The page [sources] says what is known of the service and how surely, which
+//! questions are open, and which code and test stand for each statement of the vendor's pages. The example `probe`
+//! answers the questions in a tenant of yours.
 //!
 //! # Versions
 //!
-//! Needs Rust 1.85. A newer minimum is a minor release, never a patch. No type of the HTTP library,
+//! Semantic versioning: before 1.0, a release that breaks something raises the middle number. New variants and
+//! fields break nothing, since all enums and structs that are handed out are `#[non_exhaustive]`. Needs
+//! Rust 1.85; a newer minimum raises at least the middle number. No type of the HTTP library,
 //! the limiter or any other dependency before its 1.0 is part of the public API, except those of
 //! [`time`], which is re-exported; a new major version of it is a breaking release of this crate.
 

@@ -175,6 +175,7 @@ mod config;
 mod credentials;
 mod day;
 mod decoding;
+mod drift;
 mod errors;
 mod faults;
 mod limits;
