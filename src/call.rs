@@ -1,74 +1,29 @@
 //! One call, in a straight line: a permit, a token, an exchange, and what its status means.
 
-use std::cmp::Reverse;
+mod answer;
+mod operation;
+mod refusal;
+#[cfg(test)]
+pub(crate) mod rig;
+mod shared;
+#[cfg(test)]
+mod tests;
+
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
-use std::iter;
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::auth::{TokenCache, TokenClaims, TokenRequest};
-use crate::body::{Body, Fingerprint, Spares};
-use crate::clock::Clock;
-use crate::cloud::{Cloud, Origin, other_scope};
+use crate::body::Spares;
 use crate::error::{Error, ErrorKind, Retry};
-use crate::excerpt::{holds, shows};
-use crate::http::{Http, Method, Request, Response};
-use crate::page::{self, Rows};
-use crate::permissions::OperationPermissions;
-use crate::rate_limit::{Api, RateLimiter};
-use crate::retry::{self, Decision, RetryPolicy};
+use crate::http::{Request, Response};
+use crate::page;
+use crate::retry::{self, Decision};
 use crate::secret::Secret;
-use crate::wait::{Deadline, Observer, Patience, WaitReason};
+use crate::wait::{Deadline, Patience, WaitReason};
 
-/// What the documentation says of an operation, and what is the same for all its calls.
-#[derive(Debug)]
-pub(crate) struct Operation {
-    pub(crate) method: Method,
-    pub(crate) path: &'static str,
-    /// In whose windows a call counts.
-    pub(crate) api: Api,
-    /// What a 403 should say is needed.
-    pub(crate) permissions: &'static OperationPermissions,
-    /// For an operation that changes something: how to find out whether a call did its work whose
-    /// answer was lost. Its calls are tried again only where the last one did nothing.
-    pub(crate) writes: Option<&'static str>,
-}
-
-impl Operation {
-    /// The operation of a row in the table of permissions.
-    pub(crate) const fn of(permissions: &'static OperationPermissions, api: Api) -> Self {
-        Self {
-            method: permissions.method,
-            path: permissions.path,
-            api,
-            permissions,
-            writes: None,
-        }
-    }
-
-    /// The same, changing something.
-    #[cfg(feature = "write")]
-    pub(crate) const fn writing(
-        permissions: &'static OperationPermissions,
-        api: Api,
-        find_out: &'static str,
-    ) -> Self {
-        Self {
-            writes: Some(find_out),
-            ..Self::of(permissions, api)
-        }
-    }
-
-    /// The error of one exchange, which for an operation that changes something may leave open whether
-    /// it did.
-    fn with_outcome(&self, error: Error) -> Error {
-        match self.writes {
-            Some(find_out) if error.may_have_acted() => error.with_outcome_unknown(find_out),
-            _ => error,
-        }
-    }
-}
+pub(crate) use answer::{Answer, Sent};
+pub(crate) use operation::Operation;
+pub(crate) use shared::Shared;
 
 /// One call of an operation: a plain value. No `Debug`: the body may hold a secret.
 pub(crate) struct Call<'a> {
@@ -87,116 +42,26 @@ pub(crate) struct Call<'a> {
     pub(crate) spares: &'a Spares,
 }
 
-/// What all calls of a client and its clones share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    /// Scheme, host and port of the API: every request goes there and nowhere else.
-    pub(crate) origin: Origin,
-    /// The same, with the login authority and the scope; checked.
-    pub(crate) cloud: Cloud,
-    pub(crate) http: Http,
-    pub(crate) tokens: TokenCache,
-    pub(crate) limiter: RateLimiter,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) max_wait: Duration,
-    pub(crate) deadline: Option<Duration>,
-    pub(crate) retry_policy: RetryPolicy,
-    pub(crate) observer: Option<Observer>,
-}
-
-impl Shared {
-    /// Where a call goes, complete.
-    pub(crate) fn url(&self, path: &str, query: &str) -> String {
-        let mark = if query.is_empty() { "" } else { "?" };
-        format!("{}{path}{mark}{query}", self.origin)
+impl Call<'_> {
+    /// How texts name the call: the query may hold names that are nobody else's business.
+    pub(crate) fn name(&self) -> String {
+        format!("{} {}", self.operation.method.as_str(), self.path)
     }
 
-    /// What the credential is asked for, by a call of this API.
-    pub(crate) fn token_request(&self, deadline: Deadline, api: Api) -> TokenRequest<'_> {
-        TokenRequest::new(
-            self.cloud.scope(),
-            self.cloud.authority(),
-            &self.http,
-            &*self.clock,
-            deadline,
-            api,
-        )
-        .heard_by(self.observer.as_ref())
+    /// The error that ends the call. That something may have been changed is worth a line of the log.
+    fn failed(&self, error: Error, tries: u32) -> Error {
+        let error = error.with_attempts(tries).for_request(&self.name());
+        if error.kind() == ErrorKind::OutcomeUnknown {
+            log::warn!("{error}");
+        }
+        error
     }
 
-    /// A token that is valid now.
-    fn bearer(&self, deadline: Deadline, api: Api) -> Result<Secret, Error> {
-        let request = self.token_request(deadline, api);
-        self.tokens.bearer(&request, deadline)
-    }
-}
-
-/// The answer to a call that went well: status 200, or any success of a call that writes. No `Debug`: the
-/// body is the tenant's data.
-pub(crate) struct Answer {
+    /// The same where the answer is a success that can't be used.
     #[cfg(feature = "write")]
-    pub(crate) status: u16,
-    content_type: Option<String>,
-    body: Body,
-    body_limit: u64,
-    /// How many exchanges it took.
-    pub(crate) tries: u32,
-    sent: Sent,
-}
-
-/// What was sent for an answer, which may repeat it, while no text of ours may: the token, the one
-/// that was refused before it and may be good elsewhere, and secrets of the body. The longest is first:
-/// taken out before it, one that begins like it would leave the rest of it behind.
-#[derive(Clone, Debug)]
-pub(crate) struct Sent(Vec<Secret>);
-
-impl Sent {
-    fn new(bearer: &Secret, refused: Option<&Secret>, in_body: &[Secret]) -> Self {
-        let all = iter::once(bearer).chain(refused).chain(in_body);
-        let mut secrets: Vec<Secret> = all.cloned().collect();
-        secrets.sort_by_key(|secret| Reverse(secret.expose().len()));
-        Self(secrets)
-    }
-
-    /// Whether foreign text shows any of it.
-    fn is_shown_by(&self, text: &str) -> bool {
-        self.0.iter().any(|secret| shows(text, secret))
-    }
-
-    /// Whether foreign text holds the whole of one.
-    pub(crate) fn is_held_by(&self, text: &str) -> bool {
-        self.0.iter().any(|secret| holds(text, secret))
-    }
-
-    /// Takes it out of an error that tells of the answer.
-    pub(crate) fn out_of(&self, error: Error) -> Error {
-        self.0.iter().fold(error, Error::without)
-    }
-}
-
-impl Answer {
-    /// The body as a page of rows, and what was sent for it.
-    pub(crate) fn rows(self) -> (Rows, Sent) {
-        let rows = Rows::new(self.body, self.body_limit, self.content_type.as_deref());
-        (rows, self.sent)
-    }
-
-    /// Differs, in all likelihood, where the rows do.
-    pub(crate) fn fingerprint(&self) -> Fingerprint {
-        self.body.fingerprint()
-    }
-
-    /// The body as text, of which nothing is expected but that it is no page for people.
-    #[cfg(feature = "write")]
-    pub(crate) fn any_text(self) -> (Result<String, Error>, Sent) {
-        let text = page::any_text(self.body, self.body_limit, self.content_type.as_deref());
-        (text, self.sent)
-    }
-
-    /// The body as the text of one entity, and what was sent for it.
-    pub(crate) fn text(self) -> (Result<String, Error>, Sent) {
-        let text = page::whole_text(self.body, self.body_limit, self.content_type.as_deref());
-        (text, self.sent)
+    pub(crate) fn unusable(&self, error: Error, status: u16, tries: u32) -> Error {
+        let error = self.operation.with_outcome(error.of_accepted(status));
+        self.failed(error, tries)
     }
 }
 
@@ -336,13 +201,13 @@ impl Tries<'_> {
         log::debug!("{}: {status} (try {})", self.call.name(), self.made);
         if !response.good {
             let body = response.small_body();
-            let secrets: Vec<&Secret> = sent.0.iter().collect();
+            let secrets = sent.secrets();
             let error = Error::from_status(status, &body, &secrets).with_whole_body(response.whole);
             let error = error.or_request_id(response.request_id.as_deref(), &secrets);
             response.location_host = response
                 .location_host
                 .filter(|host| !sent.is_shown_by(host));
-            return Err(explain(
+            return Err(refusal::explain(
                 self.call.operation,
                 sent.out_of(error),
                 &response,
@@ -412,117 +277,3 @@ fn chance() -> f64 {
     let random = RandomState::new().hash_one(0_u8) >> 32;
     f64::from(u32::try_from(random).unwrap_or(0)) / f64::from(u32::MAX)
 }
-
-/// Adds what an answer says beside its body, and what can be done about it.
-fn explain(
-    operation: &Operation,
-    error: Error,
-    response: &Response,
-    bearer: &Secret,
-    shared: &Shared,
-) -> Error {
-    let in_words = || match error.kind() {
-        ErrorKind::Throttled => error.message().and_then(retry::wait_in_words),
-        _ => None,
-    };
-    let asked = response.asked_wait(shared.clock.utc()).or_else(in_words);
-    let error = error.with_retry_after(asked);
-    let scope = shared.cloud.scope();
-    match error.kind() {
-        ErrorKind::Unauthorized | ErrorKind::Forbidden
-            if !error.is_from_service() && error.request_id().is_none() =>
-        {
-            error.with_hint(
-                "this is no answer as the service gives it: see whether a proxy or a firewall stands \
-                 between",
-            )
-        }
-        ErrorKind::Unauthorized => {
-            let other = other_scope(scope).map(|other| format!("; {UNDOCUMENTED}{other}"));
-            error.with_hint(format!(
-                "the token is not accepted; a tenant without a licence for the API is answered like this \
-                 too{}",
-                other.unwrap_or_default(),
-            ))
-        }
-        ErrorKind::Forbidden => {
-            // An opaque token says nothing of itself.
-            let claims = TokenClaims::decode(bearer).ok();
-            let granted = claims.as_ref().map(|it| format!("; the token has {}", it.granted()));
-            error.with_hint(format!(
-                "this needs {}{}{}",
-                operation.permissions,
-                granted.unwrap_or_default(),
-                other_causes(operation, claims.as_ref(), scope),
-            ))
-        }
-        ErrorKind::Redirect => {
-            let to = response.location_host.as_deref().unwrap_or("somewhere else");
-            error.with_hint(format!("it points to {to}; redirects are never followed: check the API URL"))
-        }
-        _ => error,
-    }
-}
-
-const UNDOCUMENTED: &str = "the scope of this cloud is not documented, try DEFENDER_SCOPE=";
-
-/// What a 403 may mean beside a permission that is missing, as far as the token doesn't exclude it.
-fn other_causes(operation: &Operation, claims: Option<&TokenClaims>, scope: &str) -> String {
-    let mut causes = Vec::new();
-    if claims.is_none() {
-        causes.push("consent not given yet".to_owned());
-    }
-    let bare = |audience: &str| audience.trim_end_matches('/').to_owned();
-    let wanted = scope.strip_suffix("/.default").unwrap_or(scope);
-    let audience = claims.and_then(TokenClaims::audience);
-    if audience.is_none_or(|audience| bare(audience) != bare(wanted)) {
-        let text = "a token for another audience (see `Cloud::with_scope` and DEFENDER_SCOPE)";
-        causes.push(text.to_owned());
-    }
-    if claims.is_none_or(TokenClaims::is_delegated) {
-        let do_it = if operation.writes.is_some() {
-            "change"
-        } else {
-            "see"
-        };
-        causes.push(format!("a user who may not {do_it} the data"));
-    }
-    if claims.is_some_and(|claims| operation.permissions.allowed_by(claims)) {
-        causes.push("a licence or a feature that the tenant lacks".to_owned());
-    }
-    if let Some(other) = other_scope(scope) {
-        causes.push(format!("{UNDOCUMENTED}{other}"));
-    }
-    match causes.as_slice() {
-        [] => String::new(),
-        causes => format!("; other causes: {}", causes.join(", ")),
-    }
-}
-
-impl Call<'_> {
-    /// How texts name the call: the query may hold names that are nobody else's business.
-    pub(crate) fn name(&self) -> String {
-        format!("{} {}", self.operation.method.as_str(), self.path)
-    }
-
-    /// The error that ends the call. That something may have been changed is worth a line of the log.
-    fn failed(&self, error: Error, tries: u32) -> Error {
-        let error = error.with_attempts(tries).for_request(&self.name());
-        if error.kind() == ErrorKind::OutcomeUnknown {
-            log::warn!("{error}");
-        }
-        error
-    }
-
-    /// The same where the answer is a success that can't be used.
-    #[cfg(feature = "write")]
-    pub(crate) fn unusable(&self, error: Error, status: u16, tries: u32) -> Error {
-        let error = self.operation.with_outcome(error.of_accepted(status));
-        self.failed(error, tries)
-    }
-}
-
-#[cfg(test)]
-pub(crate) mod rig;
-#[cfg(test)]
-mod tests;

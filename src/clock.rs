@@ -45,3 +45,16 @@ impl Clock for SystemClock {
         thread::sleep(duration);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn system_clocks_count_from_one_moment() {
+        let first = SystemClock.now();
+        let second = thread::spawn(|| SystemClock.now()).join().unwrap();
+        let third = SystemClock.now();
+        assert!(first <= second && second <= third);
+    }
+}

@@ -1,20 +1,28 @@
-//! One HTTP exchange. Nothing but this module names ureq.
+//! One HTTP exchange. Nothing but this module and those within it names ureq.
 
-use std::io::{self, Read};
+mod failure;
+#[cfg(test)]
+pub(crate) mod memory;
+mod message;
+mod proxy;
+#[cfg(feature = "rustls")]
+mod roots;
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+mod tls;
+mod upload;
+
+use std::io::{self, Read as _};
 use std::time::Duration;
 
-use time::OffsetDateTime;
-use ureq::http::{HeaderMap, HeaderValue, header};
-use ureq::{Agent, SendBody, Timeout};
+use ureq::Agent;
+use ureq::http::{HeaderValue, header};
 
-use crate::body::{self, Body, Spares};
-use crate::cloud::Origin;
+use crate::body::{self, Body};
 use crate::error::{Error, ErrorKind, Retry};
-use crate::inflate::{self, End};
-use crate::retry;
 use crate::secret::Secret;
-use failure::{Detail, io_failure, tls_failure, transport, unresolved};
+use upload::Upload;
 
+pub(crate) use message::{Method, Nearby, Request, Response};
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 pub(crate) use tls::Tls;
 
@@ -55,110 +63,6 @@ pub(crate) struct Http {
     body_limit: u64,
     /// Where connections lead first.
     proxy: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Method {
-    Get,
-    Post,
-    #[cfg(feature = "write")]
-    Patch,
-}
-
-impl Method {
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Get => "GET",
-            Self::Post => "POST",
-            #[cfg(feature = "write")]
-            Self::Patch => "PATCH",
-        }
-    }
-}
-
-/// One request, complete. No `Debug`: the body may hold a secret.
-pub(crate) struct Request<'a> {
-    pub(crate) method: Method,
-    pub(crate) url: &'a str,
-    pub(crate) bearer: Option<&'a Secret>,
-    /// Others that this request needs. Their values may be secret.
-    pub(crate) headers: &'a [(&'static str, &'a str)],
-    pub(crate) content_type: Option<&'static str>,
-    pub(crate) body: &'a [u8],
-    /// What is left of the call's deadline.
-    pub(crate) time_left: Option<Duration>,
-    /// Not on a connection that was kept alive: one of those has just turned out to be dead.
-    pub(crate) anew: bool,
-    /// Whether it changes something. Any success is an answer then, and an error knows whether the
-    /// service may have had the request.
-    pub(crate) writes: bool,
-    /// Whether the answer is small by its nature, and no body limit of the client's concerns it.
-    pub(crate) small: bool,
-    /// To a place on this machine or next to it: through no proxy.
-    pub(crate) nearby: Option<Nearby>,
-    /// Room for the answer's body.
-    pub(crate) spares: &'a Spares,
-}
-
-/// How long it may take with a place on this machine or next to it.
-#[derive(Clone, Copy)]
-pub(crate) struct Nearby {
-    /// It is there within so long or not at all.
-    pub(crate) connect: Duration,
-    /// One exchange, from beginning to end.
-    pub(crate) exchange: Duration,
-}
-
-impl Request<'_> {
-    /// What its exchange may take where one may take so long.
-    fn time(&self, try_timeout: Duration) -> Duration {
-        let limit = self.limit(try_timeout);
-        self.time_left.map_or(limit, |left| left.min(limit))
-    }
-
-    /// The same without a deadline.
-    fn limit(&self, try_timeout: Duration) -> Duration {
-        self.nearby
-            .map_or(try_timeout, |nearby| nearby.exchange.min(try_timeout))
-    }
-}
-
-/// One answer, its body as it came off the wire. No `Debug`: the body may hold a token.
-pub(crate) struct Response {
-    pub(crate) status: u16,
-    /// A read wants 200 and nothing else: a 204 or 206 would pass for a list that isn't whole. Of a
-    /// write any success will do.
-    pub(crate) good: bool,
-    pub(crate) content_type: Option<String>,
-    pub(crate) request_id: Option<String>,
-    /// The host that a redirect points to.
-    pub(crate) location_host: Option<String>,
-    /// What the server wants to see first: `WWW-Authenticate` of a 401.
-    pub(crate) challenge: Option<String>,
-    /// `Retry-After` and `Date` as they were sent.
-    retry_after: Option<String>,
-    date: Option<String>,
-    pub(crate) body: Body,
-    /// Nothing of the body was lost. Only an answer that is no success may lack some of it.
-    pub(crate) whole: bool,
-    /// The small body was compressed, and that was broken.
-    pub(crate) damaged: bool,
-}
-
-impl Response {
-    /// How long the service asks to wait before the next try.
-    pub(crate) fn asked_wait(&self, now: OffsetDateTime) -> Option<Duration> {
-        retry::asked_wait(self.retry_after.as_deref(), self.date.as_deref(), now)
-    }
-
-    /// The body of a small answer, inflated, as far as it is there. What is longer is cut, and then
-    /// counts as not whole.
-    pub(crate) fn small_body(&mut self) -> Vec<u8> {
-        let (body, end) = inflate::beginning(std::mem::take(&mut self.body));
-        self.damaged = end == End::Damaged;
-        self.whole &= end == End::Whole;
-        body
-    }
 }
 
 impl Http {
@@ -208,6 +112,16 @@ impl Http {
     /// Sends and reads the whole body. Any status is an answer; an error means there was none.
     pub(crate) fn send(&self, request: &Request<'_>) -> Result<Response, Error> {
         let time = request.time(self.try_timeout);
+        let answer = self.ask(request, time)?;
+        self.read(answer, request, time)
+    }
+
+    /// Sends, and waits for the head of the answer.
+    fn ask(
+        &self,
+        request: &Request<'_>,
+        time: Duration,
+    ) -> Result<ureq::http::Response<ureq::Body>, Error> {
         let mut upload = Upload::new(request.body);
         let answer = match request.method {
             Method::Get => self
@@ -223,54 +137,14 @@ impl Http {
                 upload.send(patch, request)
             }
         };
-        let mut answer = answer.map_err(|error| {
+        answer.map_err(|error| {
             let error = self.failure(error, request, time);
-            if request.writes && upload.begun {
+            if request.writes && upload.has_begun() {
                 error.with_sent()
             } else {
                 error
             }
-        })?;
-        let status = answer.status().as_u16();
-        let body = Body::new(request.spares);
-        let good = status == 200 || request.writes && (200..300).contains(&status);
-        let mut response = read_headers(status, good, answer.headers(), body);
-        let lost = |error: Error| {
-            if request.writes {
-                error.of_accepted(status)
-            } else {
-                error
-            }
-        };
-        let small = !good || request.small;
-        let limit = if small { SMALL_BODY } else { self.body_limit };
-        let mut reader = answer.body_mut().as_reader().take(limit.saturating_add(1));
-        match response.body.fill(&mut reader) {
-            Ok(()) if !small && response.body.size() > limit => {
-                return Err(lost(too_large(limit)));
-            }
-            Ok(()) => {}
-            // The status says more than the rest of an error page that didn't arrive.
-            Err(_) if !good => response.whole = false,
-            Err(error) => {
-                // The peer was known by then: what TLS finds wrong now was damaged on its way.
-                let error = match error.kind() {
-                    io::ErrorKind::InvalidData => {
-                        io::Error::new(io::ErrorKind::ConnectionAborted, error)
-                    }
-                    _ => error,
-                };
-                let error = self.failure(error.into(), request, time);
-                // The answer had begun: this was no dead connection that a new one would mend.
-                let begun = error.retry() == Retry::AtOnce;
-                return Err(lost(if begun {
-                    error.with_retry(Retry::BackOff)
-                } else {
-                    error
-                }));
-            }
-        }
-        Ok(response)
+        })
     }
 
     /// Adds what this request has that others haven't.
@@ -321,171 +195,53 @@ impl Http {
         Ok(builder)
     }
 
-    /// Says what happened in words of our own: ureq's texts may hold a URL with its query.
-    fn failure(&self, error: ureq::Error, request: &Request<'_>, time: Duration) -> Error {
-        let url = request.url;
-        let by_proxy = || {
-            let uri = url.parse::<ureq::http::Uri>().ok();
-            let both = self.agent.config().proxy().zip(uri);
-            both.is_some_and(|(proxy, uri)| !proxy.is_no_proxy(&uri))
-        };
-        let (host, proxied) = match (Origin::split(url), &self.proxy) {
-            (Ok((origin, _)), Some(proxy))
-                if origin.is_https() && request.nearby.is_none() && by_proxy() =>
-            {
-                let host = format!("{} through the proxy {proxy}", origin.authority());
-                (host, true)
-            }
-            (Ok((origin, _)), _) => (origin.authority(), false),
-            (Err(_), _) => ("the server".to_owned(), false),
-        };
-        let error = self.described(error, &host, request, time);
-        match error.kind() {
-            // Behind it may be another wait, which looks the same.
-            ErrorKind::Timeout if proxied && error.is_unreached() => error.with_hint(
-                "the proxy was not reached, or did not reach this host in time: check its address, and \
-                 whether it speaks TLS itself, which https:// before it means",
-            ),
-            _ if proxied && error.is_unreached() => error.with_hint(
-                "it is the proxy that was not reached: check its address (ALL_PROXY, HTTPS_PROXY, \
-                 HTTP_PROXY or `proxy`)",
-            ),
-            _ => error,
-        }
-    }
-
-    fn described(
+    /// Reads what came behind the head.
+    fn read(
         &self,
-        error: ureq::Error,
-        host: &str,
+        mut answer: ureq::http::Response<ureq::Body>,
         request: &Request<'_>,
         time: Duration,
-    ) -> Error {
-        match error {
-            ureq::Error::Timeout(timeout) => self.timeout(timeout, host, request, time),
-            ureq::Error::Io(error) => io_failure(error, host),
-            ureq::Error::HostNotFound => unresolved(host),
-            ureq::Error::ConnectionFailed => {
-                transport(format!("no connection to {host}"), true).with_unreached()
+    ) -> Result<Response, Error> {
+        let status = answer.status().as_u16();
+        let good = status == 200 || request.writes && (200..300).contains(&status);
+        let body = Body::new(request.spares);
+        let mut response = Response::new(status, good, answer.headers(), body);
+        let lost = |error: Error| {
+            if request.writes {
+                error.of_accepted(status)
+            } else {
+                error
             }
-            ureq::Error::Tls(why) => tls_failure(host, Detail(why.to_owned()).into()),
-            ureq::Error::ConnectProxyFailed(why) => {
-                // «proxy server responded 407/407»
-                let status = why
-                    .split(|c: char| !c.is_ascii_digit())
-                    .find(|word| word.len() == 3);
-                let refused = status.is_some_and(|status| status.starts_with('4'));
-                let said = status.map(|status| format!(" and answered {status}"));
-                let text = format!(
-                    "no connection to {host}: it refused{}",
-                    said.unwrap_or_default()
-                );
-                let hint = match status {
-                    Some("407") => "the proxy wants a user name and password, or others than these",
-                    _ if refused => {
-                        "the proxy lets nobody through to this host, or not this user: ask whoever \
-                         runs it"
+        };
+        let small = !good || request.small;
+        let limit = if small { SMALL_BODY } else { self.body_limit };
+        let mut reader = answer.body_mut().as_reader().take(limit.saturating_add(1));
+        match response.body.fill(&mut reader) {
+            Ok(()) if !small && response.body.size() > limit => Err(lost(too_large(limit))),
+            Ok(()) => Ok(response),
+            // The status says more than the rest of an error page that didn't arrive.
+            Err(_) if !good => {
+                response.whole = false;
+                Ok(response)
+            }
+            Err(error) => {
+                // The peer was known by then: what TLS finds wrong now was damaged on its way.
+                let error = match error.kind() {
+                    io::ErrorKind::InvalidData => {
+                        io::Error::new(io::ErrorKind::ConnectionAborted, error)
                     }
-                    _ => "check the proxy's address, and ask whoever runs it",
+                    _ => error,
                 };
-                transport(text, !refused).with_hint(hint)
+                let error = self.failure(error.into(), request, time);
+                // The answer had begun: this was no dead connection that a new one would mend.
+                let begun = error.retry() == Retry::AtOnce;
+                Err(lost(if begun {
+                    error.with_retry(Retry::BackOff)
+                } else {
+                    error
+                }))
             }
-            ureq::Error::LargeResponseHeader(_, limit) => Error::new(
-                ErrorKind::TooLarge,
-                format!("the answer's headers are larger than {limit} bytes"),
-            ),
-            ureq::Error::Protocol(why) => {
-                transport(format!("what {host} sent is no valid HTTP"), false)
-                    .with_source(Detail(why.to_string()))
-            }
-            // These variants are hidden, or exist only with the features of ureq that any crate may
-            // turn on.
-            other => match other.to_string() {
-                why if why.starts_with("rustls:") || why.starts_with("native-tls:") => {
-                    tls_failure(host, Detail(why).into())
-                }
-                why if why.contains("decompress") => {
-                    transport("the compressed body is damaged".to_owned(), true)
-                }
-                // A chunked body was cut within the line before a chunk.
-                why if why.contains("stalled") => {
-                    transport(format!("the connection to {host} broke off"), true)
-                }
-                _ => transport(format!("the exchange with {host} failed"), false),
-            },
         }
-    }
-
-    fn timeout(
-        &self,
-        timeout: Timeout,
-        host: &str,
-        request: &Request<'_>,
-        time: Duration,
-    ) -> Error {
-        let unreached = matches!(timeout, Timeout::Connect | Timeout::Resolve);
-        let text = match timeout {
-            Timeout::Connect | Timeout::Resolve => {
-                let nearby = request.nearby.map(|nearby| nearby.connect);
-                let within = nearby.unwrap_or(self.connect_timeout);
-                format!("no connection to {host} within {within:?}")
-            }
-            Timeout::PerRead => format!("nothing arrived from {host} for {:?}", self.read_timeout),
-            _ if time < request.limit(self.try_timeout) => {
-                format!(
-                    "the exchange with {host} was not complete at the deadline, {time:.1?} later"
-                )
-            }
-            _ => format!("the exchange with {host} was not complete within {time:?}"),
-        };
-        let error = Error::new(ErrorKind::Timeout, text).with_retryable(true);
-        if unreached {
-            error.with_unreached()
-        } else {
-            error
-        }
-    }
-}
-
-/// The body of a request on its way out. Whoever was not given any of it can't have acted on it.
-struct Upload<'a> {
-    rest: &'a [u8],
-    /// Whether some of it may have been handed over: till it is known better, and where there is none,
-    /// so that the head is all.
-    begun: bool,
-}
-
-impl<'a> Upload<'a> {
-    fn new(body: &'a [u8]) -> Self {
-        Self {
-            rest: body,
-            begun: true,
-        }
-    }
-
-    fn send(
-        &mut self,
-        builder: ureq::RequestBuilder<ureq::typestate::WithBody>,
-        request: &Request<'_>,
-    ) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
-        if !request.writes {
-            return builder.send(request.body);
-        }
-        self.begun = self.rest.is_empty();
-        // A reader has no length of its own, and would be sent in chunks.
-        let length = HeaderValue::from(request.body.len());
-        let builder = builder.header(header::CONTENT_LENGTH, length);
-        builder.send(SendBody::from_reader(self))
-    }
-}
-
-/// ureq asks for the body when there is a connection, which is secure where it has to be, and the
-/// head has been sent.
-impl Read for Upload<'_> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let read = self.rest.read(into)?;
-        self.begun |= read > 0;
-        Ok(read)
     }
 }
 
@@ -497,43 +253,3 @@ pub(crate) fn too_large(limit: u64) -> Error {
     )
     .with_hint("ask for fewer rows a page (`page_size`) or raise the client's `body_limit`")
 }
-
-fn read_headers(status: u16, good: bool, headers: &HeaderMap, mut body: Body) -> Response {
-    let text = |name: &str| {
-        headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .map(str::to_owned)
-    };
-    let location = text("location");
-    body.said_compressed =
-        text("content-encoding").is_some_and(|kind| kind.to_ascii_lowercase().contains("gzip"));
-    Response {
-        status,
-        good,
-        content_type: text("content-type"),
-        request_id: ["mise-correlation-id", "x-ms-request-id", "request-id"]
-            .into_iter()
-            .find_map(|name| text(name).filter(|id| !id.trim().is_empty())),
-        location_host: location.and_then(|url| {
-            Origin::split(&url)
-                .map(|(origin, _)| origin.host().to_owned())
-                .ok()
-        }),
-        challenge: text("www-authenticate"),
-        retry_after: text("retry-after"),
-        date: text("date"),
-        body,
-        whole: true,
-        damaged: false,
-    }
-}
-
-mod failure;
-#[cfg(test)]
-pub(crate) mod memory;
-mod proxy;
-#[cfg(feature = "rustls")]
-mod roots;
-#[cfg(any(feature = "rustls", feature = "native-tls"))]
-mod tls;

@@ -1,28 +1,17 @@
-//! The service's limits, kept exactly. The only file that names governor.
-//!
-//! A governor quota of 100 a minute admits up to 199 calls within one minute: its cells refill
-//! while the burst is being spent. So governor is used at the grain where it is exact. A window of
-//! N calls is N limiters of one cell each, and a cell is taken when a call *ends*: the service
-//! counts a call somewhere between its start and its end, so N calls that have ended a whole
-//! window ago, or are known to have, can't be in the service's window any more.
+//! The service's limits: as settings, as the limiter that keeps them, and what is left of them.
 
-use std::collections::VecDeque;
+mod lane;
+mod window;
+
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
-
-use governor::Quota as Refill;
-use governor::clock::Clock as GovernorClock;
-use governor::middleware::NoOpMiddleware;
-use governor::nanos::Nanos;
-use governor::state::{InMemoryState, NotKeyed};
 
 use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
 use crate::retry::LONGEST_PAUSE;
-use crate::sync::{Condvar, Mutex, MutexGuard};
-use crate::wait::{Patience, TELL_EVERY, Wait, WaitReason};
+use crate::wait::Patience;
+use lane::{Lane, Permit};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -233,10 +222,7 @@ impl RateLimiter {
 
     /// The service asked for a pause: nobody calls this API for so long.
     pub(crate) fn close(&self, api: Api, pause: Duration) {
-        let lane = self.lane(api);
-        let until = lane.clock.now().saturating_add(pause.min(LONGEST_PAUSE));
-        let mut state = lane.lock();
-        state.gate = state.gate.max(until);
+        self.lane(api).close(pause.min(LONGEST_PAUSE));
     }
 
     fn lane(&self, api: Api) -> &Arc<Lane> {
@@ -247,6 +233,14 @@ impl RateLimiter {
             Api::ScanDefinitions => scan_definitions,
             Api::ScanHistory => scan_history,
         }
+    }
+}
+
+impl fmt::Debug for RateLimiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RateLimiter")
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
     }
 }
 
@@ -289,368 +283,5 @@ pub struct ApiQuota {
     pub next_call_in: Duration,
 }
 
-impl fmt::Debug for RateLimiter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RateLimiter")
-            .field("limits", &self.limits)
-            .finish_non_exhaustive()
-    }
-}
-
-/// One API's windows and the queue before them.
-struct Lane {
-    api: Api,
-    clock: Arc<dyn Clock>,
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-struct State {
-    windows: [Window; 2],
-    in_flight: usize,
-    queue: VecDeque<u64>,
-    next_ticket: u64,
-    /// Until when the service asked to be left alone.
-    gate: Duration,
-    time: PinnedTime,
-}
-
-/// When there will be room.
-#[derive(Clone, Copy)]
-enum Room {
-    Now,
-    After {
-        wait: Duration,
-        reason: WaitReason,
-    },
-    /// Every call that could make room is still in flight; the wait is the least it can be.
-    WhenOneEnds {
-        wait: Duration,
-        reason: WaitReason,
-    },
-}
-
-impl Lane {
-    fn new(api: Api, [minute, hour]: [(u32, Duration); 2], clock: Arc<dyn Clock>) -> Self {
-        let state = State {
-            windows: [
-                Window::new(
-                    minute.0,
-                    minute.1,
-                    WaitReason::MinuteWindow { calls: minute.0 },
-                ),
-                Window::new(hour.0, hour.1, WaitReason::HourWindow { calls: hour.0 }),
-            ],
-            in_flight: 0,
-            queue: VecDeque::new(),
-            next_ticket: 0,
-            gate: Duration::ZERO,
-            time: PinnedTime::default(),
-        };
-        Self {
-            api,
-            clock,
-            state: Mutex::new(state),
-            changed: Condvar::new(),
-        }
-    }
-
-    /// A panic elsewhere must not take the limiter down with it: the state is whole at all times.
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn acquire(self: &Arc<Self>, patience: &mut Patience<'_>) -> Result<Permit, Error> {
-        // Who would not wait so long hears of it before it stands in anybody's way.
-        if let Some(wait) = self
-            .present_wait()
-            .filter(|wait| wait.left > patience.room())
-        {
-            patience.bear(&wait)?;
-        }
-        let ticket = self.queue_up();
-        loop {
-            let mut state = self.lock();
-            let position = state.position(ticket.number);
-            let room = state.room(position, self.clock.now());
-            if matches!(room, Room::Now) && position == 0 {
-                // Out of the queue and in flight at once: nobody counts this call twice.
-                state.queue.pop_front();
-                state.in_flight += 1;
-                return Ok(Permit {
-                    lane: Arc::clone(self),
-                    started: false,
-                });
-            }
-            // Where there is room, those who came first take it first.
-            let wait = self.wait_for(room);
-            let known = position == 0 && matches!(room, Room::After { .. });
-            if let Some(wait) = wait.filter(|wait| patience.must_hear_of(wait)) {
-                drop(state);
-                patience.bear(&wait)?;
-                continue;
-            }
-            match wait {
-                Some(wait) if known => {
-                    drop(state);
-                    self.clock.sleep(wait.left.min(TELL_EVERY));
-                }
-                _ => {
-                    let woken = self.changed.wait_timeout(state, TELL_EVERY);
-                    let (state, timeout) = woken.unwrap_or_else(PoisonError::into_inner);
-                    drop(state);
-                    // There is room, and yet for a second nobody before this caller has moved.
-                    if wait.is_none() && timeout.timed_out() {
-                        let (reason, left) = (WaitReason::Queue, TELL_EVERY);
-                        patience.bear(&Wait {
-                            api: self.api,
-                            reason,
-                            left,
-                        })?;
-                    }
-                }
-            }
-        }
-    }
-
-    /// What a caller would wait for that came now.
-    fn present_wait(&self) -> Option<Wait> {
-        let mut state = self.lock();
-        let waiting = state.queue.len();
-        self.wait_for(state.room(waiting, self.clock.now()))
-    }
-
-    fn wait_for(&self, room: Room) -> Option<Wait> {
-        match room {
-            Room::Now => None,
-            Room::After { wait, reason } | Room::WhenOneEnds { wait, reason } => Some(Wait {
-                api: self.api,
-                reason,
-                left: wait,
-            }),
-        }
-    }
-
-    fn quota(&self) -> ApiQuota {
-        let mut state = self.lock();
-        let waiting = state.queue.len();
-        let next_call_in = state.room(waiting, self.clock.now()).wait();
-        let in_flight = state.in_flight;
-        let [minute, hour] = &state.windows;
-        ApiQuota {
-            left_in_minute: minute.left(in_flight),
-            left_in_hour: hour.left(in_flight),
-            next_call_in,
-        }
-    }
-
-    fn queue_up(self: &Arc<Self>) -> Ticket {
-        let mut state = self.lock();
-        let number = state.next_ticket;
-        state.next_ticket = number.wrapping_add(1);
-        state.queue.push_back(number);
-        Ticket {
-            lane: Arc::clone(self),
-            number,
-        }
-    }
-}
-
-impl State {
-    fn position(&self, ticket: u64) -> usize {
-        self.queue
-            .iter()
-            .position(|queued| *queued == ticket)
-            .unwrap_or(0)
-    }
-
-    /// When the caller with so many before it can go, by the window that keeps it longest.
-    fn room(&mut self, before: usize, now: Duration) -> Room {
-        self.time.pin(now);
-        let mut longest = match self.gate.checked_sub(now) {
-            Some(wait) if !wait.is_zero() => Room::After {
-                wait,
-                reason: WaitReason::Throttled,
-            },
-            _ => Room::Now,
-        };
-        for window in &mut self.windows {
-            window.forget_old();
-            let room = window.room(self.in_flight, before, &self.time);
-            if room.wait() >= longest.wait() && !matches!(room, Room::Now) {
-                longest = room;
-            }
-        }
-        longest
-    }
-}
-
-impl Room {
-    fn wait(self) -> Duration {
-        match self {
-            Self::Now => Duration::ZERO,
-            Self::After { wait, .. } | Self::WhenOneEnds { wait, .. } => wait,
-        }
-    }
-}
-
-/// A place in the queue, given up when dropped: served, refused or unwound.
-struct Ticket {
-    lane: Arc<Lane>,
-    number: u64,
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        let mut state = self.lane.lock();
-        state.queue.retain(|queued| *queued != self.number);
-        drop(state);
-        self.lane.changed.notify_all();
-    }
-}
-
-/// Leave for one exchange. Its age in the windows starts when it is dropped.
-#[must_use]
-pub(crate) struct Permit {
-    lane: Arc<Lane>,
-    started: bool,
-}
-
-impl Permit {
-    /// The exchange begins: from here on the service may count it. A permit that is dropped
-    /// before, because there was no token for instance, leaves no trace.
-    pub(crate) fn start(&mut self) {
-        self.started = true;
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        let now = self.lane.clock.now();
-        let mut state = self.lane.lock();
-        state.in_flight = state.in_flight.saturating_sub(1);
-        if self.started {
-            state.time.pin(now);
-            let time = state.time.clone();
-            for window in &mut state.windows {
-                window.stamp(&time);
-            }
-        }
-        drop(state);
-        self.lane.changed.notify_all();
-    }
-}
-
-/// The middleware type is spelled out because governor's default for it changes with its features.
-type Cell = governor::RateLimiter<NotKeyed, InMemoryState, PinnedTime, NoOpMiddleware<Nanos>>;
-
-/// N calls in one period: a cell for each call that ended, the oldest in front. Cells that could
-/// be taken again are forgotten, so there are at most N, and none before there were calls.
-struct Window {
-    calls: u32,
-    period: Duration,
-    reason: WaitReason,
-    ended: VecDeque<Cell>,
-}
-
-impl Window {
-    fn new(calls: u32, period: Duration, reason: WaitReason) -> Self {
-        Self {
-            calls,
-            period,
-            reason,
-            ended: VecDeque::new(),
-        }
-    }
-
-    /// How many calls may be in the window at once.
-    fn size(&self) -> usize {
-        usize::try_from(self.calls).unwrap_or(usize::MAX)
-    }
-
-    fn forget_old(&mut self) {
-        while self.ended.front().is_some_and(|cell| cell.check().is_ok()) {
-            self.ended.pop_front();
-        }
-    }
-
-    /// When there is room for a call that comes after those in flight and after `before` others.
-    /// Whoever comes a window's size later goes a period later.
-    ///
-    /// Call after [`forget_old`](Self::forget_old), at the same pinned time: then no cell that is
-    /// left can be taken, and checking one only tells when it can.
-    fn room(&self, in_flight: usize, before: usize, time: &PinnedTime) -> Room {
-        let (rounds, before) = (before / self.size(), before % self.size());
-        let rounds = u32::try_from(rounds).unwrap_or(u32::MAX);
-        let later = self.period.saturating_mul(rounds);
-        let reason = self.reason;
-        let taken = self
-            .ended
-            .len()
-            .saturating_add(in_flight)
-            .saturating_add(before);
-        // The oldest cell stands in the way if the window is full, the next one if it is overfull.
-        let Some(blocking) = taken.checked_sub(self.size()) else {
-            return if rounds == 0 {
-                Room::Now
-            } else {
-                Room::After {
-                    wait: later,
-                    reason,
-                }
-            };
-        };
-        match self.ended.get(blocking).map(Cell::check) {
-            Some(Err(not_until)) => {
-                let wait = not_until.wait_time_from(time.now()).saturating_add(later);
-                Room::After { wait, reason }
-            }
-            Some(Ok(())) => Room::Now,
-            None => Room::WhenOneEnds {
-                wait: self.period.saturating_add(later),
-                reason,
-            },
-        }
-    }
-
-    /// How many calls could still go, besides those in flight.
-    fn left(&self, in_flight: usize) -> u32 {
-        let spent = self.ended.len().saturating_add(in_flight);
-        self.calls
-            .saturating_sub(u32::try_from(spent).unwrap_or(u32::MAX))
-    }
-
-    fn stamp(&mut self, time: &PinnedTime) {
-        let Some(quota) = Refill::with_period(self.period) else {
-            return;
-        };
-        let cell = Cell::direct_with_clock(quota, time.clone());
-        if cell.check().is_ok() {
-            self.ended.push_back(cell);
-        }
-    }
-}
-
-/// The time at which the cells are looked at, the same for all of them while the lock is held.
-#[derive(Clone, Debug, Default)]
-struct PinnedTime(Arc<AtomicU64>);
-
-impl PinnedTime {
-    fn pin(&self, now: Duration) {
-        let nanos = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
-        self.0.fetch_max(nanos, Ordering::Relaxed);
-    }
-}
-
-impl GovernorClock for PinnedTime {
-    type Instant = Nanos;
-
-    fn now(&self) -> Nanos {
-        Nanos::from(self.0.load(Ordering::Relaxed))
-    }
-}
-
-#[cfg(all(test, shuttle))]
-mod interleavings;
 #[cfg(all(test, not(shuttle)))]
 mod tests;

@@ -1,15 +1,19 @@
 //! Calls against a service in memory: every exchange, permit and token is counted.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use super::rig::{Rig, settings};
 use super::*;
 use crate::auth::{AccessToken, jwt};
-use crate::http::Settings;
+use crate::cloud::Cloud;
 use crate::http::memory::{Failure, Received, Reply, Script, Step, Then};
+use crate::http::{Method, Settings};
 use crate::permissions;
-use crate::rate_limit::RateLimits;
+use crate::rate_limit::{Api, RateLimits};
+use crate::retry::RetryPolicy;
 use crate::testing::FakeClock;
+use crate::wait::Observer;
 
 static READ: Operation = Operation {
     method: Method::Get,

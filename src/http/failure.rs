@@ -1,10 +1,150 @@
 //! What it means that an exchange failed, in words of our own, and what can be done about it.
 
 use std::io;
+use std::time::Duration;
 
+use ureq::Timeout;
+
+use super::{Http, Request};
+use crate::cloud::Origin;
 use crate::error::{Error, ErrorKind, Retry};
 
-pub(super) fn io_failure(error: io::Error, host: &str) -> Error {
+impl Http {
+    /// Says what happened in words of our own: ureq's texts may hold a URL with its query.
+    pub(super) fn failure(
+        &self,
+        error: ureq::Error,
+        request: &Request<'_>,
+        time: Duration,
+    ) -> Error {
+        let url = request.url;
+        let by_proxy = || {
+            let uri = url.parse::<ureq::http::Uri>().ok();
+            let both = self.agent.config().proxy().zip(uri);
+            both.is_some_and(|(proxy, uri)| !proxy.is_no_proxy(&uri))
+        };
+        let (host, proxied) = match (Origin::split(url), &self.proxy) {
+            (Ok((origin, _)), Some(proxy))
+                if origin.is_https() && request.nearby.is_none() && by_proxy() =>
+            {
+                let host = format!("{} through the proxy {proxy}", origin.authority());
+                (host, true)
+            }
+            (Ok((origin, _)), _) => (origin.authority(), false),
+            (Err(_), _) => ("the server".to_owned(), false),
+        };
+        let error = self.described(error, &host, request, time);
+        match error.kind() {
+            // Behind it may be another wait, which looks the same.
+            ErrorKind::Timeout if proxied && error.is_unreached() => error.with_hint(
+                "the proxy was not reached, or did not reach this host in time: check its address, and \
+                 whether it speaks TLS itself, which https:// before it means",
+            ),
+            _ if proxied && error.is_unreached() => error.with_hint(
+                "it is the proxy that was not reached: check its address (ALL_PROXY, HTTPS_PROXY, \
+                 HTTP_PROXY or `proxy`)",
+            ),
+            _ => error,
+        }
+    }
+
+    fn described(
+        &self,
+        error: ureq::Error,
+        host: &str,
+        request: &Request<'_>,
+        time: Duration,
+    ) -> Error {
+        match error {
+            ureq::Error::Timeout(timeout) => self.timeout(timeout, host, request, time),
+            ureq::Error::Io(error) => io_failure(error, host),
+            ureq::Error::HostNotFound => unresolved(host),
+            ureq::Error::ConnectionFailed => {
+                transport(format!("no connection to {host}"), true).with_unreached()
+            }
+            ureq::Error::Tls(why) => tls_failure(host, Detail(why.to_owned()).into()),
+            ureq::Error::ConnectProxyFailed(why) => refused_by_proxy(&why, host),
+            ureq::Error::LargeResponseHeader(_, limit) => Error::new(
+                ErrorKind::TooLarge,
+                format!("the answer's headers are larger than {limit} bytes"),
+            ),
+            ureq::Error::Protocol(why) => {
+                transport(format!("what {host} sent is no valid HTTP"), false)
+                    .with_source(Detail(why.to_string()))
+            }
+            // These variants are hidden, or exist only with the features of ureq that any crate may
+            // turn on.
+            other => match other.to_string() {
+                why if why.starts_with("rustls:") || why.starts_with("native-tls:") => {
+                    tls_failure(host, Detail(why).into())
+                }
+                why if why.contains("decompress") => {
+                    transport("the compressed body is damaged".to_owned(), true)
+                }
+                // A chunked body was cut within the line before a chunk.
+                why if why.contains("stalled") => {
+                    transport(format!("the connection to {host} broke off"), true)
+                }
+                _ => transport(format!("the exchange with {host} failed"), false),
+            },
+        }
+    }
+
+    fn timeout(
+        &self,
+        timeout: Timeout,
+        host: &str,
+        request: &Request<'_>,
+        time: Duration,
+    ) -> Error {
+        let unreached = matches!(timeout, Timeout::Connect | Timeout::Resolve);
+        let text = match timeout {
+            Timeout::Connect | Timeout::Resolve => {
+                let nearby = request.nearby.map(|nearby| nearby.connect);
+                let within = nearby.unwrap_or(self.connect_timeout);
+                format!("no connection to {host} within {within:?}")
+            }
+            Timeout::PerRead => format!("nothing arrived from {host} for {:?}", self.read_timeout),
+            _ if time < request.limit(self.try_timeout) => {
+                format!(
+                    "the exchange with {host} was not complete at the deadline, {time:.1?} later"
+                )
+            }
+            _ => format!("the exchange with {host} was not complete within {time:?}"),
+        };
+        let error = Error::new(ErrorKind::Timeout, text).with_retryable(true);
+        if unreached {
+            error.with_unreached()
+        } else {
+            error
+        }
+    }
+}
+
+/// The proxy was reached, and made no connection.
+fn refused_by_proxy(why: &str, host: &str) -> Error {
+    // «proxy server responded 407/407»
+    let status = why
+        .split(|c: char| !c.is_ascii_digit())
+        .find(|word| word.len() == 3);
+    let refused = status.is_some_and(|status| status.starts_with('4'));
+    let said = status.map(|status| format!(" and answered {status}"));
+    let text = format!(
+        "no connection to {host}: it refused{}",
+        said.unwrap_or_default()
+    );
+    let hint = match status {
+        Some("407") => "the proxy wants a user name and password, or others than these",
+        _ if refused => {
+            "the proxy lets nobody through to this host, or not this user: ask whoever \
+             runs it"
+        }
+        _ => "check the proxy's address, and ask whoever runs it",
+    };
+    transport(text, !refused).with_hint(hint)
+}
+
+fn io_failure(error: io::Error, host: &str) -> Error {
     let text = match error.kind() {
         // rustls reports a certificate it does not accept as invalid data.
         io::ErrorKind::InvalidData if error.get_ref().is_some() && !is_damage(&error) => {
@@ -54,17 +194,17 @@ fn is_damage(error: &io::Error) -> bool {
     why.contains("cannot decrypt") || why.contains("BadRecordMac")
 }
 
-pub(super) fn transport(text: String, retryable: bool) -> Error {
+fn transport(text: String, retryable: bool) -> Error {
     Error::new(ErrorKind::Transport, text).with_retryable(retryable)
 }
 
-pub(super) fn unresolved(host: &str) -> Error {
+fn unresolved(host: &str) -> Error {
     transport(format!("the name of {host} could not be resolved"), true)
         .with_unreached()
         .with_hint("check the API URL, and whether this network needs a proxy (HTTPS_PROXY)")
 }
 
-pub(super) fn tls_failure(host: &str, source: Box<dyn std::error::Error + Send + Sync>) -> Error {
+fn tls_failure(host: &str, source: Box<dyn std::error::Error + Send + Sync>) -> Error {
     let why = source.to_string();
     let hint = tls_hint(&why);
     let error = Error::new(ErrorKind::Tls, format!("no secure connection to {host}"));
@@ -164,4 +304,4 @@ fn is_about_ours(squeezed: &str) -> bool {
 /// A cause of which only the text is kept.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(super) struct Detail(pub(super) String);
+struct Detail(String);

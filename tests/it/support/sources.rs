@@ -35,6 +35,7 @@ impl Source {
     pub(crate) fn is_for_tests(&self) -> bool {
         let name = self.path.rsplit('/').next().unwrap();
         let names = [
+            "check.rs",
             "tests.rs",
             "interleavings.rs",
             "memory.rs",

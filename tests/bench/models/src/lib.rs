@@ -3,17 +3,21 @@
 #![allow(dead_code, unused_imports)]
 
 #[rustfmt::skip] // the crate formats its own files, and their tests are not here
-#[path = "../../../../src/machines/model.rs"]
-mod machine;
-#[rustfmt::skip]
-#[path = "../../../../src/scan_history/model.rs"]
-mod scan_history;
-#[rustfmt::skip]
-#[path = "../../../../src/wire.rs"]
-mod wire;
+#[path = "../../../../src"]
+mod sources {
+    pub(crate) mod machines {
+        pub(crate) mod model;
+    }
+    pub(crate) mod scan_history {
+        pub(crate) mod model;
+    }
+    pub(crate) mod wire;
+}
 
-pub use machine::Machine;
-pub use scan_history::ScanHistoryEntry;
+use sources::wire;
+
+pub use sources::machines::model::Machine;
+pub use sources::scan_history::model::ScanHistoryEntry;
 
 use serde::Deserialize;
 

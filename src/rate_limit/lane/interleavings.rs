@@ -9,6 +9,7 @@ use shuttle::thread;
 use time::OffsetDateTime;
 
 use super::*;
+use crate::rate_limit::{HOUR, MINUTE, RateLimiter, RateLimits};
 use crate::wait::{Deadline, Observer};
 
 /// How many schedules are tried for each rule, by two strategies.
