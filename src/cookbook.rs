@@ -839,3 +839,421 @@
 //! * The default of [`max_wait`](crate::ClientBuilder::max_wait) is five minutes: a wait that is longer than the
 //!   deadline leaves fails at once, and so does one beyond `max_wait`.
 //! * A part of the list looks like a list: give out nothing, or say that it is a part.
+//!
+//! # Several processes
+//!
+//! For processes that run at the same time on one app registration. The service counts them together, and they know
+//! nothing of each other, so each takes its share:
+//!
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! use defender_endpoint::{Client, ClientBuilder, Error, RateLimits};
+//!
+//! /// A client for one of so many processes.
+//! fn share(processes: u32) -> Result<Client, Error> {
+//!     ClientBuilder::from_env()?
+//!         .rate_limits(RateLimits::documented().divided_by(processes))
+//!         .max_wait(Duration::from_secs(60)) // rather the next run than a long wait
+//!         .build()
+//! }
+//! # share(3)?;
+//! # Ok::<(), Error>(())
+//! ```
+//!
+//! * A process that starts has nothing spent, whatever the one before it did. One that crashes and is started again
+//!   at once can spend the quota of the hour within a minute or two: give the supervisor a pause.
+//! * While a new version takes over, the old one still runs: then there are twice as many.
+//! * If the shares are too large all the same, nothing is lost: the service answers 429, and the client waits
+//!   as long as it is told to.
+//!
+//! # Several tenants
+//!
+//! For a service with several customers, or one with several tenants of its own. Each has a credential, a client,
+//! and so a limiter of its own: a 429 makes all callers of a limiter pause, and on one that is shared a
+//! busy tenant would stop all others. (That the service counts each tenant and app for itself is to be
+//! read in its 429 only, whose key is said to be made of both.)
+//!
+#![cfg_attr(feature = "testing", doc = "```")]
+#![cfg_attr(not(feature = "testing"), doc = "```ignore")]
+//! use std::{io, sync::mpsc, thread};
+//!
+//! use defender_endpoint::{Client, Error};
+//!
+//! /// All tenants at the same time; one that fails is no matter of the others.
+//! fn count(tenants: Vec<(String, Client)>) -> io::Result<Vec<(String, Result<usize, Error>)>> {
+//!     let (send, receive) = mpsc::channel();
+//!     for (name, client) in tenants {
+//!         let send = send.clone();
+//!         // Lines are logged on the thread that calls: let the logger print its name.
+//!         thread::Builder::new().name(name.clone()).spawn(move || {
+//!             let mut machines = client.machines().into_iter();
+//!             let count = machines.try_fold(0, |count, machine| machine.map(|_| count + 1));
+//!             let _ = send.send((name, count));
+//!         })?;
+//!     }
+//!     drop(send); // the list below is whole when all threads have sent theirs
+//!     Ok(receive.into_iter().collect())
+//! }
+//! # use defender_endpoint::testing::{Fault, Tenant};
+//! #
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! #     let (one, other) = (Tenant::demo()?, Tenant::demo()?);
+//! #     other.fail(Fault::status(403).path("/api/machines").always());
+//! #     let clients = vec![("one".to_owned(), one.client()?), ("other".to_owned(), other.client()?)];
+//! #     let mut counts = count(clients)?;
+//! #     counts.sort_by(|a, b| a.0.cmp(&b.0));
+//! #     assert!(matches!(counts.first(), Some((_, Ok(347)))));
+//! #     assert!(matches!(counts.get(1), Some((_, Err(_)))));
+//! #     Ok(())
+//! # }
+//! ```
+//!
+//! * The credential decides whose machines they are: keep it, its client and its rows together under one key, and
+//!   never give the credential of one to the [`Cloud`](crate::Cloud) of another.
+//! * One app registration can serve many tenants, if it is multi-tenant and each tenant's administrator has
+//!   consented: `ClientSecret::new(tenant_id, app_id, secret)` once for each tenant id.
+//! * Errors, waits and log lines name no tenant: add the name where you print them, or take it from the thread.
+//! * A thread that panics sends nothing: who is missing in the list has failed.
+//!
+//! # Two clients of one tenant
+//!
+//! For two sorts of work with settings of their own, such as a patient job and an impatient page. Clones of a client
+//! share everything; clients that are made apart share the limits of one app registration through a
+//! [`RateLimiter`](crate::RateLimiter):
+//!
+#![cfg_attr(feature = "testing", doc = "```")]
+#![cfg_attr(not(feature = "testing"), doc = "```ignore")]
+//! use std::time::Duration;
+//!
+//! use defender_endpoint::{Client, ClientBuilder, Error, RateLimiter, RateLimits};
+//!
+//! fn patient_and_impatient(
+//!     settings: impl Fn() -> Result<ClientBuilder, Error>, // such as `ClientBuilder::from_env`
+//! ) -> Result<(Client, Client), Error> {
+//!     let limiter = RateLimiter::new(RateLimits::documented())?;
+//!     let job = settings()?.rate_limiter(limiter.clone()).max_wait(Duration::MAX).build()?;
+//!     let page = settings()?.rate_limiter(limiter).deadline(Duration::from_secs(5)).build()?;
+//!     Ok((job, page))
+//! }
+//! # use defender_endpoint::testing::Tenant;
+//! #
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! #     let tenant = Tenant::demo()?;
+//! #     let (job, page) = patient_and_impatient(|| tenant.client_builder())?;
+//! #     job.scan_agents()?;
+//! #     assert_eq!(page.quota().scan_agents.left_in_minute, 99);
+//! #     Ok(())
+//! # }
+//! ```
+//!
+//! * Callers are served in the order in which they asked. A job that spends all calls leaves none to the page, which
+//!   then fails at once: shares of [`divided_by`](crate::RateLimits::divided_by) keep some for it.
+//! * Each has a token of its own, which costs nothing.
+//!
+//! # Quota as metrics
+//!
+//! For a dashboard that shows a shortage before it hurts. [`Client::quota`](crate::Client::quota) is what this process
+//! knows; nothing is sent.
+//!
+#![cfg_attr(feature = "testing", doc = "```")]
+#![cfg_attr(not(feature = "testing"), doc = "```ignore")]
+//! use std::fmt::Write;
+//!
+//! use defender_endpoint::{Api, Client};
+//!
+//! fn metrics(client: &Client) -> Result<String, std::fmt::Error> {
+//!     let quota = client.quota();
+//!     let mut text = String::new();
+//!     for (api, left) in [
+//!         (Api::Machines, quota.machines),
+//!         (Api::ScanAgents, quota.scan_agents),
+//!         (Api::ScanDefinitions, quota.scan_definitions),
+//!         (Api::ScanHistory, quota.scan_history),
+//!     ] {
+//!         let (minute, hour) = (left.left_in_minute, left.left_in_hour);
+//!         writeln!(text, "defender_calls_left{{api=\"{api}\",window=\"minute\"}} {minute}")?;
+//!         writeln!(text, "defender_calls_left{{api=\"{api}\",window=\"hour\"}} {hour}")?;
+//!         let wait = left.next_call_in.as_secs_f64();
+//!         writeln!(text, "defender_next_call_seconds{{api=\"{api}\"}} {wait}")?;
+//!     }
+//!     Ok(text)
+//! }
+//! # use defender_endpoint::testing::Tenant;
+//! #
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! #     let tenant = Tenant::demo()?;
+//! #     let client = tenant.client()?;
+//! #     client.scan_agents()?;
+//! #     let text = metrics(&client)?;
+//! #     assert!(text.contains("defender_calls_left{api=\"scan agents\",window=\"hour\"} 1499\n"), "{text}");
+//! #     assert!(text.contains("defender_next_call_seconds{api=\"machines\"} 0\n"), "{text}");
+//! #     Ok(())
+//! # }
+//! ```
+//!
+//! * Calls and retries are counted by nobody but the log: a line at `debug` for each answer, one at `warn` for each
+//!   that is [tried again](crate#logging). [`Error::attempts`](crate::Error::attempts) counts those of a call that failed.
+//!
+//! # What to do with an error
+//!
+//! For a service, which can't ask. Three things can be done: try again at the next run, call somebody, or mend
+//! the program. [`is_retryable`](crate::Error::is_retryable) says which errors belong to the first; the client has
+//! tried those again already, for as long as it may.
+//!
+//! | [`ErrorKind`](crate::ErrorKind) | next run | call somebody | mend the program |
+//! | --- | --- | --- | --- |
+//! | `Throttled`, `RateLimited` | yes, after [`retry_after`](crate::Error::retry_after) | if it is so at each run: others use the same app registration | a wait that could be borne: `max_wait` |
+//! | `Timeout`, `Transport` | yes | if it lasts: the network, or the service | |
+//! | `Server` | 500, 502, 503, 504 | if it lasts, with the [`request_id`](crate::Error::request_id); others, such as 501, at once | |
+//! | `Status` | 408, 204 | others: what is [said](crate::Error::message) with it | |
+//! | `Credential` | if the token endpoint failed or asked for a pause | a secret that has expired, an app that is gone | |
+//! | `Unauthorized` | | a licence, a tenant, a token of another cloud | |
+//! | `Forbidden` | | the permission that the [`hint`](crate::Error::hint) names | |
+//! | `Tls` | | a certificate, or a proxy that inspects | |
+//! | `Redirect` | | a gateway or a proxy before the service | the host |
+//! | `NotFound` | | | it is an answer: what was asked for is not there |
+//! | `Decode` | if the answer was damaged | an HTML page: a gateway or a proxy | a row that this version [doesn't know](#past-a-row-that-cant-be-read) |
+//! | `Paging` | it may pass, though it is not called retryable | if it lasts | an own `query_option` that the service misreads |
+//! | `TooLarge` | | | a smaller `page_size`, or a larger `body_limit` |
+//! | `Config`, `InvalidInput` | | the one who set it up | a wrong argument |
+//! | `Cancelled` | | | you did it |
+//! | `OutcomeUnknown` | [look first](crate#writing), never again blindly | | |
+//!
+//! A program that is started by cron, systemd or a CI job says it with its exit status: 75 is what `sysexits.h` calls
+//! a temporary failure.
+//!
+#![cfg_attr(feature = "testing", doc = "```")]
+#![cfg_attr(not(feature = "testing"), doc = "```ignore")]
+//! use std::process::ExitCode;
+//!
+//! use defender_endpoint::{Error, ErrorKind};
+//!
+//! fn exit_code(error: &Error) -> u8 {
+//!     match error.kind() {
+//!         ErrorKind::Config | ErrorKind::InvalidInput => 2,
+//!         _ if error.is_retryable() => 75,
+//!         _ => 1,
+//!     }
+//! }
+//!
+//! fn report(result: Result<(), Error>) -> ExitCode {
+//!     let Err(error) = result else {
+//!         return ExitCode::SUCCESS;
+//!     };
+//!     eprintln!("{error:?}"); // message, causes, request id and hint, a line each
+//!     if let Some(wait) = error.retry_after() {
+//!         eprintln!("  not before {} s have passed", wait.as_secs());
+//!     }
+//!     ExitCode::from(exit_code(&error))
+//! }
+//! # use defender_endpoint::{RetryPolicy, testing::{Fault, Tenant}};
+//! #
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! #     let tenant = Tenant::demo()?;
+//! #     let client = tenant.client_builder()?.retry_policy(RetryPolicy::none()).build()?;
+//! #     let html = "<html>Sign in to the proxy</html>";
+//! #     for (fault, code) in [
+//! #         (Fault::throttled(std::time::Duration::from_secs(60)), 75),
+//! #         (Fault::status(500), 75),
+//! #         (Fault::status(408), 75),
+//! #         (Fault::status(204).empty_body(), 75),
+//! #         (Fault::disconnect(), 75),
+//! #         (Fault::status(503).path("oauth2"), 75),
+//! #         (Fault::status(501), 1),
+//! #         (Fault::status(409), 1),
+//! #         (Fault::status(401).path("oauth2"), 1),
+//! #         (Fault::status(403), 1),
+//! #         (Fault::status(404), 1),
+//! #         (Fault::status(307).header("Location", "https://example.com/"), 1),
+//! #         (Fault::body(200, "text/html", html), 1),
+//! #     ] {
+//! #         let tenant = Tenant::demo()?;
+//! #         let shown = format!("{fault:?}");
+//! #         tenant.fail(fault.always());
+//! #         let client = tenant.client_builder()?.retry_policy(RetryPolicy::none()).build()?;
+//! #         let error = client.scan_agent("an-agent").err();
+//! #         assert_eq!(error.as_ref().map(exit_code), Some(code), "{shown} {error:?}");
+//! #     }
+//! #     assert_eq!(client.scan_agent("").err().as_ref().map(exit_code), Some(2));
+//! #     assert_eq!(format!("{:?}", report(client.scan_agent("").map(drop))), format!("{:?}", ExitCode::from(2)));
+//! #     Ok(())
+//! # }
+//! ```
+//!
+//! * An unattended program keeps `max_wait` at its five minutes, or sets less, and lets the next run come after
+//!   `retry_after`; `Duration::MAX` is for one that has nothing else to do.
+//! * Kinds may be added: end the `match` with `_`.
+//!
+//! # Another operation
+//!
+//! For what the crate doesn't have, such as alerts: the client's token, and a request of one's own.
+//! `ureq` is in the tree already (`ureq = { version = "3", default-features = false, features = ["rustls"] }`); any
+//! other HTTP client does as well.
+//!
+#![cfg_attr(feature = "testing", doc = "```")]
+#![cfg_attr(not(feature = "testing"), doc = "```ignore")]
+//! use std::{error::Error, time::Duration};
+//!
+//! use defender_endpoint::Client;
+//! use serde_json::Value;
+//!
+//! /// The newest alerts; the token needs `Alert.Read.All`.
+//! fn alerts(client: &Client, agent: &ureq::Agent) -> Result<Value, Box<dyn Error>> {
+//!     let url = format!("{}/api/alerts?$top=10", client.cloud().api_url());
+//!     let token = client.access_token()?; // before each call: it may have been renewed
+//!     let authorization = format!("Bearer {}", token.expose());
+//!     let mut answer = agent.get(url).header("Authorization", authorization).call()?;
+//!     match answer.status().as_u16() {
+//!         200 => {
+//!             let body = answer.body_mut().with_config().limit(64 * 1024 * 1024).read_to_string()?;
+//!             Ok(serde_json::from_str(&body)?)
+//!         }
+//!         429 => {
+//!             let after = answer.headers().get("Retry-After").and_then(|wait| wait.to_str().ok());
+//!             Err(format!("too many calls; again after {} s", after.unwrap_or("some")).into())
+//!         }
+//!         status => Err(format!("GET /api/alerts: {status}").into()),
+//!     }
+//! }
+//!
+//! fn agent() -> ureq::Agent {
+//!     let config = ureq::Agent::config_builder()
+//!         .max_redirects(0) // nobody else gets the token
+//!         .max_redirects_will_error(false)
+//!         .http_status_as_error(false)
+//!         .timeout_connect(Some(Duration::from_secs(10)))
+//!         .timeout_global(Some(Duration::from_secs(60)));
+//! #   let config = config.proxy(None);
+//!     config.build().into()
+//! }
+//! # use defender_endpoint::testing::{Fault, Tenant};
+//! #
+//! # fn main() -> Result<(), Box<dyn Error>> {
+//! #     let tenant = Tenant::demo()?;
+//! #     let (client, agent) = (tenant.client()?, agent());
+//! #     let body = r#"{"value": [{"id": "da6"}]}"#;
+//! #     tenant.fail(Fault::body(200, "application/json", body).path("/api/alerts"));
+//! #     let found = alerts(&client, &agent)?;
+//! #     assert_eq!(found.pointer("/value/0/id").and_then(Value::as_str), Some("da6"));
+//! #     tenant.fail(Fault::throttled(Duration::from_secs(7)).path("/api/alerts"));
+//! #     let error = alerts(&client, &agent).err().map(|error| error.to_string()).unwrap_or_default();
+//! #     assert_eq!(error, "too many calls; again after 7 s");
+//! #     for status in [307, 403] {
+//! #         tenant.fail(Fault::status(status).header("Location", "http://203.0.113.9/").path("/api/alerts"));
+//! #         let error = alerts(&client, &agent).err().map(|error| error.to_string());
+//! #         assert_eq!(error, Some(format!("GET /api/alerts: {status}")));
+//! #     }
+//! #     Ok(())
+//! # }
+//! ```
+//!
+//! * Limits, retries, pages, a second try with a new token after a 401, and errors with a hint are your own matter
+//!   then. The page of an operation says how often it may be called.
+//! * Of a next link take only the query, and send it to the host that you know: the token goes with it.
+//! * The body of an error may hold anything: don't print it unread.
+//!
+//! # Testing your own tool
+//!
+//! For tests that need no network, no account and no time: the feature `testing`, and what
+//! [its page][testing-page] shows. A function that takes a `&Client` can be tested as it is. Four things that are
+//! often forgotten:
+//!
+#![cfg_attr(feature = "testing", doc = "```")]
+#![cfg_attr(not(feature = "testing"), doc = "```ignore")]
+//! use std::time::Duration;
+//!
+//! use defender_endpoint::machines::Machine;
+//! use defender_endpoint::testing::{Clock, FakeClock, Fault, Tenant};
+//! use defender_endpoint::{Client, Error};
+//!
+//! /// The tool under test.
+//! fn ids(client: &Client) -> Result<Vec<String>, Error> {
+//!     client.machines().into_iter().map(|machine| Ok(machine?.id)).collect()
+//! }
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let fleet = |ids: &str| ids.chars().map(Machine::new).collect::<Vec<_>>();
+//!     let clock = FakeClock::new(); // given to both, so that nobody waits
+//!     let tenant = Tenant::builder().machines(fleet("abcd")).page_size(2).clock(clock.clone()).start()?;
+//!     let client = tenant.client_builder()?.clock(clock.clone()).build()?;
+//!
+//!     // A fleet that changes between two pages: one that went makes the walk miss another.
+//!     let mut pages = client.machines().pages();
+//!     let first = pages.next().transpose()?.map(|page| page.items.len());
+//!     tenant.set_machines(fleet("bcd"))?;
+//!     let rest: usize = pages.map(|page| page.map_or(0, |page| page.items.len())).sum();
+//!     assert_eq!((first, rest), (Some(2), 1)); // a and b, then d: where is c?
+//!
+//!     // The second page fails: once, which nobody notices, and for good.
+//!     tenant.fail(Fault::status(503).path("/api/machines").on_call(2));
+//!     assert_eq!(ids(&client)?, ["b", "c", "d"]);
+//!     tenant.fail(Fault::status(403).path("/api/machines").on_call(2));
+//!     assert!(ids(&client).is_err());
+//!
+//!     // The token is refused in the middle of the day, and by its age an hour later.
+//!     tenant.expire_tokens();
+//!     assert_eq!(ids(&client)?.len(), 3);
+//!     clock.advance(Duration::from_secs(3_600));
+//!     assert_eq!(ids(&client)?.len(), 3);
+//!     assert_eq!(tenant.token_requests(), 3);
+//!
+//!     // The service asks for a pause of a minute: it passes on the clock that stands still.
+//!     let before = clock.now();
+//!     tenant.fail(Fault::throttled(Duration::from_secs(60)).path("/api/machines"));
+//!     assert_eq!(ids(&client)?.len(), 3);
+//!     assert!(clock.now() - before >= Duration::from_secs(60));
+//!     Ok(())
+//! }
+//! ```
+//!
+//! * A thread that reads ahead asks when it likes: `set_machines` between two pages is certain only where one thread
+//!   does both.
+//! * A fault can serve what the tenant doesn't know: `Fault::body(200, ..).path("/api/alerts")`, as
+//!   [above](#another-operation).
+//! * The transport's timeouts run in real time, whatever the clock says.
+//! * `tenant.exchanges()` has each call with its query and body: what was asked is a part of what to test.
+//!
+//! # In a build script
+//!
+//! For a list that is compiled into a program. The example `build-script` is a package of its own, to be copied whole;
+//! these are the lines that matter:
+//!
+//! ```no_run
+//! use std::{env, fs, path::Path, time::Duration};
+//!
+//! use defender_endpoint::{ClientBuilder, Error, machines::Machine};
+//!
+//! fn fetch() -> Result<Vec<Machine>, Error> {
+//!     let call = Duration::from_secs(40); // of each page: nobody waits for ever for a build
+//!     let client = ClientBuilder::from_env()?.deadline(call).max_wait(Duration::from_secs(15)).build()?;
+//!     client.machines().into_iter().collect()
+//! }
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     println!("cargo::rerun-if-env-changed=INVENTORY_REFRESH"); // a variable of your own, no secret
+//!     let kept = env::var("OUT_DIR")?;
+//!     let kept = Path::new(&kept).join("machines.json");
+//!     match fetch() {
+//!         Ok(machines) if !machines.is_empty() => fs::write(&kept, serde_json::to_vec(&machines)?)?,
+//!         Ok(_) => println!("cargo::warning=no machines: the last list is used"),
+//!         Err(error) => println!("cargo::warning={error}"), // one line: `{error:?}` has several
+//!     }
+//!     let machines: Vec<Machine> = match fs::read(&kept) {
+//!         Ok(json) => serde_json::from_slice(&json)?,
+//!         Err(_) => Vec::new(), // there was none yet
+//!     };
+//!     println!("cargo::rustc-env=MACHINES={}", machines.len());
+//!     Ok(())
+//! }
+//! ```
+//!
+//! * Never name `AZURE_CLIENT_SECRET`, or a proxy with a password, in `rerun-if-env-changed`: cargo writes the values
+//!   of what is named there into the target folder, in plain text, and a CI cache takes them along.
+//! * The service is not asked at each build, but when the variable changes: `INVENTORY_REFRESH=$(date +%F)`.
+//! * An empty list, or none at all, must not replace the last good one, and where there is no network the build goes on.
+//! * Text goes into source code by `{:?}`, which escapes what would end the literal.
+//! * A build-dependency is built without optimisation even in a release build, and nothing of it is in the program.
+//!
+#![cfg_attr(feature = "testing", doc = "[testing-page]: crate::testing")]
+#![cfg_attr(not(feature = "testing"), doc = "[testing-page]: crate#features")]
