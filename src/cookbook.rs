@@ -1255,5 +1255,184 @@
 //! * Text goes into source code by `{:?}`, which escapes what would end the literal.
 //! * A build-dependency is built without optimisation even in a release build, and nothing of it is in the program.
 //!
+//! # From a script
+//!
+//! For what exists already and shall become a program. The three scripts below do the same, as most do: a token, pages,
+//! a file. Beside each: what takes the place of its lines, and what it did wrong without a word. The
+//! [program](#the-program) that replaces any of them comes last.
+//!
+//! | in all of them | here |
+//! | --- | --- |
+//! | tenant, app and secret in variables | `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, `AZURE_CLIENT_SECRET`, and [`Client::from_env`](crate::Client::from_env) |
+//! | `POST …/oauth2/token` with `resource=`, or `…/oauth2/v2.0/token` with `scope=` | nothing: the credential does it, the second way |
+//! | the API's host in a variable | `DEFENDER_CLOUD` or [`cloud`](crate::ClientBuilder::cloud), without the path `/api` |
+//! | the loop over `@odata.nextLink` | `for machine in client.machines()` |
+//! | `$filter=…` in the URL, with quotes and encoding | [`filter`](crate::machines::ListMachines::filter), typed, or as it was with [`Filter::raw`](crate::Filter::raw) |
+//! | `$select=…` | [own rows](#only-some-fields) |
+//! | `$top`, `$skip` | [`top`](crate::machines::ListMachines::top), [`skip`](crate::machines::ListMachines::skip) |
+//! | a pause after a 429, and after each page to be safe | nothing |
+//! | a counter that is printed | [progress](#progress), on stderr |
+//!
+//! What they do wrong, and seldom shows:
+//!
+//! * A token is good for an hour or so. A script that fetches it once ends with a 401 in the middle of a long walk.
+//! * A 429 or a 503 that isn't looked for is an end; one that is tried again at once makes it worse.
+//! * An answer that has no `value`, an error's for instance, counts as an empty page: the file is short, and
+//!   says nothing of it.
+//! * A connection that breaks in the middle leaves half a file under the name of a whole one.
+//! * The token goes to whatever host the next link names.
+//! * Null where a text or a list was expected ends the run at the first such machine, which may come with the next
+//!   device that is onboarded.
+//! * A file that holds what came before an error looks like a smaller fleet. Whoever compares it with yesterday's
+//!   deletes machines: see [a copy of the fleet](#a-copy-of-the-fleet).
+//!
+//! ## From ureq by hand
+//!
+//! ```text
+//! let token: Value = ureq::post(format!("https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token"))
+//!     .send_form([("grant_type", "client_credentials"), ("client_id", app), ("client_secret", secret),
+//!                 ("scope", "https://api.securitycenter.microsoft.com/.default")])?
+//!     .body_mut().read_json()?;
+//! let bearer = format!("Bearer {}", token["access_token"].as_str().unwrap());
+//! let mut next = Some("https://api.securitycenter.microsoft.com/api/machines".to_owned());
+//! while let Some(url) = next {
+//!     let page: Value = ureq::get(url).header("Authorization", &bearer).call()?.body_mut().read_json()?;
+//!     for machine in page["value"].as_array().unwrap_or(&vec![]) {
+//!         writeln!(out, "{}", machine)?;
+//!     }
+//!     next = page["@odata.nextLink"].as_str().map(str::to_owned);
+//! }
+//! ```
+//!
+//! | line | here | without a word |
+//! | --- | --- | --- |
+//! | `ureq::get`, `ureq::post` | the client's transport, with timeouts | none is set: a silent service is waited for without end |
+//! | `call()?` | tried again, or an [`Error`](crate::Error) with kind, message, request id and hint | the service's message is lost: an error has the status only |
+//! | `read_json()` | row by row, out of the compressed page | bodies of more than 10 MB are refused, and a full page has about 11 |
+//! | `page["value"].as_array().unwrap_or(..)` | a missing `value` is an error | it is an empty page |
+//! | `machine["lastSeen"].as_str()` | [`Machine::last_seen`](crate::machines::Machine::last_seen), a date | a slip in the name is null |
+//! | a crate for retries around it | [`retry_policy`](crate::ClientBuilder::retry_policy) | what a 429 asks for isn't known to it |
+//!
+//! ## From Python
+//!
+//! ```text
+//! token = requests.post(f"https://login.microsoftonline.com/{tenant}/oauth2/token", data={
+//!     "grant_type": "client_credentials", "client_id": app, "client_secret": secret,
+//!     "resource": "https://api.securitycenter.microsoft.com"}).json()["access_token"]
+//! url, machines = "https://api.securitycenter.microsoft.com/api/machines", []
+//! while url:
+//!     r = requests.get(url, headers={"Authorization": f"Bearer {token}"})
+//!     if r.status_code == 429:
+//!         time.sleep(60); continue
+//!     machines += r.json().get("value", [])
+//!     url = r.json().get("@odata.nextLink")
+//! for m in machines:
+//!     print(json.dumps(m))
+//! ```
+//!
+//! | line | here | without a word |
+//! | --- | --- | --- |
+//! | `requests.get(url)` | timeouts are set | there is none: it can hang for ever |
+//! | no `raise_for_status()` | an error | a 403 is the end of the list, with status 0 |
+//! | `.json()["access_token"]` | [`ErrorKind::Credential`](crate::ErrorKind::Credential) with Entra's message | `KeyError: 'access_token'` |
+//! | `time.sleep(60)` | as long as the service asks, for all threads | it may ask for much more, and the loop never ends |
+//! | `.get("value", [])` | a missing `value` is an error | it is an empty page |
+//! | `machines +=` | rows as they are asked for | all of the fleet in memory, several times |
+//! | `print(json.dumps(m))` | [JSON lines](#json-lines); the row as it came with `deserialize::<Box<RawValue>>()`, since a `Value` sorts the keys | |
+//! | `csv.DictWriter` | [CSV](#csv) | formulas |
+//! | `verify="proxy.pem"`, `REQUESTS_CA_BUNDLE` | [`root_certificates`](crate#tls-and-proxies) | |
+//! | `verify=False` | nothing, on purpose | anybody between reads the token |
+//! | `ThreadPoolExecutor` | [pages in parallel](#pages-in-parallel) | 429s |
+//!
+//! ## From PowerShell
+//!
+//! ```text
+//! $body = @{ grant_type = 'client_credentials'; client_id = $app; client_secret = $secret
+//!            resource = 'https://api.securitycenter.microsoft.com' }
+//! $token = (Invoke-RestMethod -Method Post -Uri "https://login.microsoftonline.com/$tenant/oauth2/token" -Body $body).access_token
+//! $url = 'https://api.securitycenter.microsoft.com/api/machines'
+//! $machines = @()
+//! while ($url) {
+//!     $page = Invoke-RestMethod -Uri $url -Headers @{ Authorization = "Bearer $token" }
+//!     $machines += $page.value
+//!     $url = $page.'@odata.nextLink'
+//! }
+//! $machines | Export-Csv machines.csv -NoTypeInformation
+//! ```
+//!
+//! | line | here | without a word |
+//! | --- | --- | --- |
+//! | `Invoke-RestMethod` in a loop | `client.machines()` | an error is printed, and unless `$ErrorActionPreference` is `Stop`, `$page` is the last one: the loop goes round for ever with the same link |
+//! | `-MaximumRetryCount`, `Start-Sleep` | nothing | |
+//! | `$page.value` | a missing `value` is an error | it is nothing, and nothing is added |
+//! | `$machines +=` | rows as they are asked for | the array is copied for each page |
+//! | `Export-Csv` | [CSV](#csv) | tags and addresses become `System.Object[]`; in Windows PowerShell, names lose what isn't ASCII; formulas |
+//! | `ConvertTo-Json` | [JSON lines](#json-lines) | nothing is deeper than two levels unless `-Depth` says so |
+//! | `Where-Object lastSeen -gt …` | [`filter`](#by-tag-group-and-time), by the service | text is compared, unless it was made a date |
+//! | `-SkipCertificateCheck` | nothing, on purpose | anybody between reads the token |
+//! | a scheduled task's "last run result" | [the exit status](#what-to-do-with-an-error) | 0, whatever was printed |
+//!
+//! ## The program
+//!
+//! A whole file, or none and an exit status; with `write_csv` of [CSV](#csv), or `write_lines` of
+//! [JSON lines](#json-lines), in place of `write`:
+//!
+#![cfg_attr(feature = "testing", doc = "```")]
+#![cfg_attr(not(feature = "testing"), doc = "```ignore")]
+//! use std::fs::{self, File};
+//! use std::{error::Error, io::BufWriter, path::Path, process::ExitCode};
+//!
+//! use defender_endpoint::Client;
+//! # use std::io::Write;
+//! # fn write(client: &Client, mut out: impl Write) -> Result<(), Box<dyn Error>> {
+//! #     for machine in client.machines() {
+//! #         writeln!(out, "{}", machine?.id)?;
+//! #     }
+//! #     Ok(out.flush()?)
+//! # }
+//!
+//! fn export(client: &Client, file: &Path) -> Result<(), Box<dyn Error>> {
+//!     let part = file.with_extension("part");
+//!     write(client, BufWriter::new(File::create(&part)?))?;
+//!     fs::rename(part, file)?; // only a whole file has the name of one
+//!     Ok(())
+//! }
+//!
+//! fn run() -> Result<(), Box<dyn Error>> {
+//!     export(&Client::from_env()?, Path::new("machines.csv"))
+//! }
+//!
+//! fn program() -> ExitCode { // your `main`
+//!     let Err(error) = run() else {
+//!         return ExitCode::SUCCESS;
+//!     };
+//!     eprintln!("{error:?}");
+//!     match error.downcast_ref::<defender_endpoint::Error>() {
+//!         Some(error) if error.is_retryable() => ExitCode::from(75),
+//!         _ => ExitCode::FAILURE,
+//!     }
+//! }
+//! # use defender_endpoint::testing::{Fault, Tenant};
+//! #
+//! # fn main() -> Result<(), Box<dyn Error>> {
+//! #     let _ = program; // it would call out, if the environment names a credential
+//! #     let folder = std::env::temp_dir().join(format!("defender-cookbook-{}", std::process::id()));
+//! #     fs::create_dir_all(&folder)?;
+//! #     let file = folder.join("machines.csv");
+//! #     let tenant = Tenant::demo()?;
+//! #     export(&tenant.client()?, &file)?;
+//! #     let whole = fs::read_to_string(&file)?;
+//! #     tenant.fail(Fault::status(403).path("/api/machines").on_call(3));
+//! #     assert!(export(&tenant.client()?, &file).is_err());
+//! #     assert_eq!(fs::read_to_string(&file)?, whole);
+//! #     assert_eq!(whole.lines().count(), 347);
+//! #     fs::remove_dir_all(folder)?;
+//! #     Ok(())
+//! # }
+//! ```
+//!
+//! The first run of both side by side should give the same ids: `sort` and `diff` the first columns. Where
+//! they differ, the list has changed between the two, or one of them left something out.
+//!
 #![cfg_attr(feature = "testing", doc = "[testing-page]: crate::testing")]
 #![cfg_attr(not(feature = "testing"), doc = "[testing-page]: crate#features")]
