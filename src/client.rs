@@ -680,10 +680,11 @@ impl ClientBuilder {
     /// | [workload identity](crate::WorkloadIdentity) | `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, `AZURE_FEDERATED_TOKEN_FILE` |
     /// | client certificate (feature `certificate`) | `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, `AZURE_CLIENT_CERTIFICATE_PATH` |
     /// | [client secret](crate::ClientSecret) | `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, `AZURE_CLIENT_SECRET` |
+    /// | [a job of GitHub Actions](crate::ClientAssertion::github_actions) | `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, and `ACTIONS_ID_TOKEN_REQUEST_URL` with `ACTIONS_ID_TOKEN_REQUEST_TOKEN`, which GitHub sets for a job with `id-token: write` |
     /// | [managed identity](crate::ManagedIdentity) | `IDENTITY_ENDPOINT` with `IDENTITY_HEADER` or `IMDS_ENDPOINT`, which the platform sets; with `AZURE_CLIENT_ID`, the user-assigned one of that id |
     ///
     /// `AZURE_TOKEN_CREDENTIALS` chooses among them, with the names that the Azure SDKs use:
-    /// `WorkloadIdentityCredential`, `EnvironmentCredential` (certificate or secret),
+    /// `WorkloadIdentityCredential` (a token's file, or GitHub), `EnvironmentCredential` (certificate or secret),
     /// `ManagedIdentityCredential` (then also the agent of Azure Arc, or the metadata service of a
     /// virtual machine, that no variable names) or
     /// `AzureCliCredential` ([the Azure CLI](crate::AzureCli), in the tenant `AZURE_TENANT_ID` if that
@@ -696,12 +697,17 @@ impl ClientBuilder {
     /// | `DEFENDER_CLOUD` | `commercial` (default), `us`, `eu`, `uk`, `au`, `gcc`, `gcc-high` or `dod` |
     /// | `DEFENDER_API_URL` | the API host, if not the cloud's; without `DEFENDER_CLOUD`, a host of the vendor's list selects its cloud's authority and scope too |
     /// | `DEFENDER_SCOPE` | the token scope, if not the cloud's |
+    /// | `DEFENDER_ROOT_CERTIFICATES` | a file in PEM, for [`root_certificates`](Self::root_certificates) (with a TLS feature) |
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config): no credential is named completely, and the
-    /// text says of each what is missing; a certificate is, and the feature `certificate` is off; a value
-    /// makes no sense, or what is in the certificate's file;
+    /// [`ErrorKind::NoCredential`](crate::ErrorKind::NoCredential): none of these variables is set, nor
+    /// `IDENTITY_ENDPOINT`, root certificates aside. A program that also works without an account goes on
+    /// here.
+    ///
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config): some are, but no credential is named completely,
+    /// and the text says of each what is missing; a certificate is, and the feature `certificate` is off; a
+    /// value makes no sense, or what is in a certificate's file, or that can't be read;
     /// or a variable isn't Unicode. Nothing is sent.
     ///
     /// # Example
@@ -715,7 +721,13 @@ impl ClientBuilder {
     pub fn from_env() -> Result<Self, Error> {
         environment::with_process(|environment| {
             let credential = environment.credential()?;
-            Ok(Self::new(credential).cloud(environment.cloud()?))
+            let builder = Self::new(credential).cloud(environment.cloud()?);
+            #[cfg(any(feature = "rustls", feature = "native-tls"))]
+            let builder = match environment.root_certificates()? {
+                Some(pem) => builder.root_certificates(pem),
+                None => builder,
+            };
+            Ok(builder)
         })
     }
 

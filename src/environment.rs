@@ -2,6 +2,8 @@
 //! nothing that they don't name.
 
 use std::env;
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+use std::path::Path;
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
@@ -9,11 +11,13 @@ use zeroize::Zeroizing;
 #[cfg(feature = "certificate")]
 use crate::auth::ClientCertificate;
 use crate::auth::{
-    AzureCli, ClientSecret, Credential, ManagedIdentity, WorkloadIdentity, check_client_id,
-    check_tenant,
+    AzureCli, ClientAssertion, ClientSecret, Credential, ID_TOKEN_URL, ManagedIdentity,
+    WorkloadIdentity, check_client_id, check_tenant,
 };
 use crate::cloud::Cloud;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+use crate::file;
 
 const TENANT: &str = "AZURE_TENANT_ID";
 pub(crate) const CLIENT: &str = "AZURE_CLIENT_ID";
@@ -22,6 +26,26 @@ const CERTIFICATE: &str = "AZURE_CLIENT_CERTIFICATE_PATH";
 const TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
 const AUTHORITY: &str = "AZURE_AUTHORITY_HOST";
 const CHOICE: &str = "AZURE_TOKEN_CREDENTIALS";
+const CLOUD: &str = "DEFENDER_CLOUD";
+const API_URL: &str = "DEFENDER_API_URL";
+const SCOPE: &str = "DEFENDER_SCOPE";
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+const ROOTS: &str = "DEFENDER_ROOT_CERTIFICATES";
+
+/// Who sets one of these means a tenant: what else is missing is a mistake then.
+const MEANT: [&str; 11] = [
+    TENANT,
+    CLIENT,
+    SECRET,
+    CERTIFICATE,
+    TOKEN_FILE,
+    AUTHORITY,
+    CHOICE,
+    CLOUD,
+    API_URL,
+    SCOPE,
+    "IDENTITY_ENDPOINT",
+];
 
 /// Where variables are read. What is blank counts as missing, and blanks around a value don't count.
 pub(crate) struct Environment<'a>(pub(crate) &'a dyn Fn(&str) -> Result<Option<String>, Error>);
@@ -43,6 +67,7 @@ enum Way {
     WorkloadIdentity,
     Certificate,
     Secret,
+    GitHubActions,
     ManagedIdentity,
     AzureCli,
 }
@@ -61,9 +86,12 @@ impl Environment<'_> {
         let ways = ways(choice.as_deref())?;
         let mut reasons = Vec::new();
         let by_name = choice.is_some() && ways.len() == 1;
+        let at_github = self.read("GITHUB_ACTIONS")?.is_some();
         for way in ways {
             match self.look(*way, by_name)? {
                 Found::Credential(credential) => return Ok(credential),
+                // Elsewhere nobody needs to hear of it.
+                Found::Nothing(_) if *way == Way::GitHubActions && !at_github => {}
                 Found::Nothing(reason) => reasons.push(format!("{}: {reason}", way.name())),
             }
         }
@@ -77,6 +105,10 @@ impl Environment<'_> {
         );
         let hint = if is_narrowed {
             format!("set what is missing, or take {CHOICE} out of the environment")
+        } else if at_github {
+            "one of these is enough. GitHub sets ACTIONS_ID_TOKEN_REQUEST_URL for a job with \
+             `permissions: id-token: write`, but not for a pull request from a fork"
+                .to_owned()
         } else {
             format!(
                 "one of these is enough. An app registration's overview has tenant and client id. On a \
@@ -84,16 +116,22 @@ impl Environment<'_> {
                  be yourself, after `az login`, {CHOICE}=AzureCliCredential"
             )
         };
-        Err(Error::config(text).with_hint(hint))
+        let mut kind = ErrorKind::NoCredential;
+        for name in MEANT {
+            if self.raw(name)?.is_some() {
+                kind = ErrorKind::Config;
+            }
+        }
+        Err(Error::new(kind, text).with_hint(hint))
     }
 
     /// The cloud, with the hosts and the scope that have variables of their own.
     pub(crate) fn cloud(&self) -> Result<Cloud, Error> {
         let of = |name| move |error: Error| error.for_request(name);
-        let cloud_name = self.read("DEFENDER_CLOUD")?;
-        let api_url = self.read("DEFENDER_API_URL")?;
+        let cloud_name = self.read(CLOUD)?;
+        let api_url = self.read(API_URL)?;
         let mut cloud = match (&cloud_name, &api_url) {
-            (Some(name), _) => name.parse().map_err(of("DEFENDER_CLOUD"))?,
+            (Some(name), _) => name.parse().map_err(of(CLOUD))?,
             (None, Some(url)) => Cloud::of_api_url(url).unwrap_or_default(),
             (None, None) => Cloud::default(),
         };
@@ -103,12 +141,23 @@ impl Environment<'_> {
         if let Some(url) = self.read(AUTHORITY)? {
             cloud = cloud.with_authority(url);
         }
-        if let Some(scope) = self.read("DEFENDER_SCOPE")? {
+        if let Some(scope) = self.read(SCOPE)? {
             cloud = cloud.with_scope(scope);
         }
-        cloud.api_origin().map_err(of("DEFENDER_API_URL"))?;
+        cloud.api_origin().map_err(of(API_URL))?;
         cloud.authority_origin().map_err(of(AUTHORITY))?;
         Ok(cloud)
+    }
+
+    /// The root certificates to trust beside the built-in ones, in PEM.
+    #[cfg(any(feature = "rustls", feature = "native-tls"))]
+    pub(crate) fn root_certificates(&self) -> Result<Option<Vec<u8>>, Error> {
+        let Some(path) = self.read(ROOTS)? else {
+            return Ok(None);
+        };
+        let pem = file::read_pem(Path::new(&path), "root certificates' file");
+        let pem = pem.map_err(|error| error.for_request(ROOTS))?;
+        Ok(Some(pem.to_vec()))
     }
 
     fn look(&self, way: Way, by_name: bool) -> Result<Found, Error> {
@@ -128,6 +177,9 @@ impl Environment<'_> {
             }),
             Way::Secret => self.of_application(SECRET, |tenant, client, secret| {
                 ClientSecret::new(tenant, client, secret).map(found)
+            }),
+            Way::GitHubActions => self.of_application(ID_TOKEN_URL, |tenant, client, _| {
+                ClientAssertion::of_github_actions(tenant, client, self).map(found)
             }),
             Way::ManagedIdentity => self.managed_identity(by_name),
             Way::AzureCli => {
@@ -229,6 +281,7 @@ impl Way {
             Self::Certificate if cfg!(feature = "certificate") => "client certificate",
             Self::Certificate => "client certificate (feature `certificate`, which is off)",
             Self::Secret => "client secret",
+            Self::GitHubActions => "GitHub Actions",
             Self::ManagedIdentity => "managed identity",
             Self::AzureCli => "Azure CLI",
         }
@@ -236,10 +289,11 @@ impl Way {
 }
 
 /// The order.
-const ALL: [Way; 4] = [
+const ALL: [Way; 5] = [
     Way::WorkloadIdentity,
     Way::Certificate,
     Way::Secret,
+    Way::GitHubActions,
     Way::ManagedIdentity,
 ];
 
@@ -251,7 +305,7 @@ fn ways(choice: Option<&str>) -> Result<&'static [Way], Error> {
     Ok(match name.to_ascii_lowercase().as_str() {
         "prod" => &ALL,
         "environmentcredential" => &[Way::Certificate, Way::Secret],
-        "workloadidentitycredential" => &[Way::WorkloadIdentity],
+        "workloadidentitycredential" => &[Way::WorkloadIdentity, Way::GitHubActions],
         "managedidentitycredential" => &[Way::ManagedIdentity],
         "azureclicredential" | "dev" => &[Way::AzureCli],
         _ => {

@@ -16,7 +16,7 @@ use crate::secret::Secret;
 /// says what failed, for which request and what the service answered; [`source`](StdError::source)
 /// leads to the cause underneath, which `Display` does not repeat. `Debug` is made for
 /// `fn main() -> Result<(), defender_endpoint::Error>`: the message, its causes and a hint, a line
-/// each. `{:#?}` shows the fields instead.
+/// each. `{:#}` is the same in one line, for logs and `cargo::warning`; `{:#?}` shows the fields instead.
 ///
 /// No token, secret, credential header, query or body of a token answer is in any of these texts.
 /// What the service says of a failed call is: its message, up to 300 characters. Where it repeats the
@@ -43,7 +43,7 @@ pub struct Error(Box<Inner>);
 /// What sort of failure an [`Error`] is.
 ///
 /// Every call of an operation can fail with any of these but `Paging`, which comes from lists, and
-/// `Config`, which comes from building a client or a credential. Only the settings of
+/// `Config` and `NoCredential`, which come from building a client or a credential. Only the settings of
 /// [`AzureCli`](crate::AzureCli) are checked later, by the call that needs a token.
 ///
 /// # Example
@@ -66,6 +66,10 @@ pub struct Error(Box<Inner>);
 pub enum ErrorKind {
     /// The client can't be built like this: a setting, an environment variable or a certificate.
     Config,
+    /// The environment names no credential: none of the variables is set that
+    /// [`from_env`](crate::ClientBuilder::from_env) reads. For a program that also works without an account;
+    /// one that is named incompletely is `Config`.
+    NoCredential,
     /// An argument was refused before anything was sent.
     InvalidInput,
     /// No token could be had: the credential has none, or the token endpoint refused. Where that
@@ -469,7 +473,21 @@ impl fmt::Display for Inner {
         if self.attempts > 1 {
             write!(f, " (after {} attempts)", self.attempts)?;
         }
-        Ok(())
+        if !f.alternate() {
+            return Ok(());
+        }
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            write!(f, ": {}", folded(&error.to_string()))?;
+            cause = error.source();
+        }
+        if let Some(id) = &self.request_id {
+            write!(f, "; request id: {id}")?;
+        }
+        match &self.hint {
+            Some(hint) => write!(f, "; hint: {}", folded(hint)),
+            None => Ok(()),
+        }
     }
 }
 

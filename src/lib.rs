@@ -461,6 +461,7 @@ mod entity;
 mod environment;
 mod error;
 mod excerpt;
+mod file;
 pub mod filter;
 #[cfg(any(test, defender_endpoint_fuzzing))]
 #[doc(hidden)]

@@ -7,29 +7,14 @@ use std::process::ExitCode;
 use defender_endpoint::testing::Tenant;
 use defender_endpoint::{Client, ClientBuilder};
 
-/// What `from_env` reads. Whoever sets one of these means a tenant, and hears what else is missing.
-const NAMES: [&str; 11] = [
-    "AZURE_TENANT_ID",
-    "AZURE_CLIENT_ID",
-    "AZURE_CLIENT_SECRET",
-    "AZURE_CLIENT_CERTIFICATE_PATH",
-    "AZURE_FEDERATED_TOKEN_FILE",
-    "AZURE_TOKEN_CREDENTIALS",
-    "AZURE_AUTHORITY_HOST",
-    "IDENTITY_ENDPOINT",
-    "DEFENDER_CLOUD",
-    "DEFENDER_API_URL",
-    "DEFENDER_SCOPE",
-];
-
 /// A client with the credential that the environment names, or else for a demo tenant on loopback,
 /// with settings of the program's own. Keep the tenant for as long as the client is used.
 pub(crate) fn client(
     settings: impl FnOnce(ClientBuilder) -> ClientBuilder,
 ) -> Result<(Client, Option<Tenant>), Box<dyn Error>> {
-    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    if NAMES.into_iter().any(is_set) {
-        return Ok((settings(ClientBuilder::from_env()?).build()?, None));
+    match ClientBuilder::from_env() {
+        Err(error) if error.kind() == defender_endpoint::ErrorKind::NoCredential => {}
+        builder => return Ok((settings(builder?).build()?, None)),
     }
     eprintln!(
         "The environment names no credential: this is a demo tenant, served from this process."

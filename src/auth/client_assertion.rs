@@ -3,7 +3,9 @@
 use std::fmt::{self, Debug};
 use std::sync::Arc;
 
+use crate::auth::github_actions::Issuer;
 use crate::auth::{AccessToken, Credential, TokenRequest, entra};
+use crate::environment::{self, Environment};
 use crate::error::Error;
 use crate::secret::Secret;
 
@@ -20,7 +22,8 @@ type Source = dyn Fn(&TokenRequest<'_>) -> Result<Secret, Error> + Send + Sync;
 ///
 /// The way of «Workload identity federation»: a federated identity credential of the app says by
 /// issuer, subject and audience whose tokens are accepted as assertions, those of a CI job or of a
-/// managed identity for instance. A token in a file, as Kubernetes has it, is for
+/// managed identity for instance. A job of GitHub Actions has [its own constructor](Self::github_actions).
+/// A token in a file, as Kubernetes has it, is for
 /// [`WorkloadIdentity`](crate::WorkloadIdentity).
 ///
 /// The function is asked for an assertion each time that a token is due, about once an hour, and what
@@ -98,6 +101,55 @@ impl ClientAssertion {
             client_id,
             assertion: Arc::new(assertion),
         })
+    }
+
+    /// A job of GitHub Actions vouches for the app: its ID token is asked for whenever an assertion is
+    /// needed, for as long as the job runs. The client asks for it by the way of its other requests,
+    /// proxy and root certificates included. [`from_env`](crate::ClientBuilder::from_env) takes this where
+    /// the job's variables are there.
+    ///
+    /// The job, or its workflow, has `permissions: id-token: write`, and the app a federated identity
+    /// credential for it: issuer `https://token.actions.githubusercontent.com`, subject
+    /// `repo:OWNER/NAME:ref:refs/heads/BRANCH`, `repo:OWNER/NAME:environment:NAME` or
+    /// `repo:OWNER/NAME:pull_request`, audience `api://AzureADTokenExchange`
+    /// (`api://AzureADTokenExchangeUSGov` with a login authority that ends in `.us`). Source: GitHub's
+    /// page «OpenID Connect reference».
+    ///
+    /// # Errors
+    ///
+    /// Those of [`new`](Self::new), and [`ErrorKind::Config`](crate::ErrorKind::Config) when
+    /// `ACTIONS_ID_TOKEN_REQUEST_URL` or `ACTIONS_ID_TOKEN_REQUEST_TOKEN` is missing, as in a job without
+    /// that permission or in a pull request from a fork, or the URL is neither https nor loopback.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// use defender_endpoint::{Client, ClientAssertion, Error};
+    ///
+    /// fn main() -> Result<(), Error> {
+    ///     let credential = ClientAssertion::github_actions(
+    ///         "contoso.onmicrosoft.com",
+    ///         "11111111-2222-3333-4444-555555555555",
+    ///     )?;
+    ///     let client = Client::builder(credential).build()?;
+    ///     println!("{} agents", client.scan_agents()?.len());
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn github_actions(
+        tenant: impl Into<String>,
+        client_id: impl Into<String>,
+    ) -> Result<Self, Error> {
+        environment::with_process(|variables| Self::of_github_actions(tenant, client_id, variables))
+    }
+
+    pub(crate) fn of_github_actions(
+        tenant: impl Into<String>,
+        client_id: impl Into<String>,
+        variables: &Environment<'_>,
+    ) -> Result<Self, Error> {
+        let issuer = Issuer::from_variables(variables)?;
+        Self::new(tenant, client_id, move |request| issuer.assertion(request))
     }
 }
 

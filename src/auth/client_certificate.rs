@@ -15,17 +15,16 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 use crate::auth::client_assertion::ask_with_assertion;
-use crate::auth::{AccessToken, Credential, TokenRequest, entra, file};
+use crate::auth::{AccessToken, Credential, TokenRequest, entra};
 use crate::error::Error;
 use crate::excerpt::folded;
+use crate::file;
 use crate::secret::Secret;
 
 use pem::Problem;
 
 /// How long an assertion is good for, in seconds: the most that the vendor's page recommends.
 const LIFETIME: i64 = 600;
-/// A certificate with its key and those that signed it takes some 10 kB.
-const LARGEST_FILE: usize = 1024 * 1024;
 
 /// An app registration and a certificate of it (OAuth 2.0 client credentials with a signed
 /// assertion).
@@ -118,13 +117,8 @@ impl ClientCertificate {
         path: impl AsRef<Path>,
     ) -> Result<Self, Error> {
         let path = path.as_ref();
-        file::check_path(path, "certificate file")?;
+        let pem = file::read_pem(path, "certificate file")?;
         let file = format!("the certificate file {}", folded(&path.to_string_lossy()));
-        let pem = file::read(path, LARGEST_FILE)
-            .map_err(|error| Error::config(format!("{file} can't be read")).with_source(error))?;
-        if pem.len() > LARGEST_FILE {
-            return Err(Error::config(format!("{file} is larger than 1 MiB")));
-        }
         let refused = |problem: Problem| problem.of(&file);
         Self::new(tenant.into(), client_id.into(), &pem, refused)
     }

@@ -10,7 +10,7 @@ mod client_certificate;
 mod client_secret;
 mod device_code;
 mod entra;
-mod file;
+mod github_actions;
 mod managed_identity;
 mod static_token;
 mod workload_identity;
@@ -32,6 +32,7 @@ pub(crate) use cache::TokenCache;
 #[cfg(feature = "testing")]
 pub(crate) use claims::jwt;
 pub(crate) use entra::{check_client_id, check_tenant};
+pub(crate) use github_actions::URL as ID_TOKEN_URL;
 
 pub use azure_cli::AzureCli;
 pub use claims::TokenClaims;

@@ -7,9 +7,10 @@ use std::path::PathBuf;
 use zeroize::Zeroizing;
 
 use crate::auth::client_assertion::{ask_with_assertion, check_assertion};
-use crate::auth::{AccessToken, Credential, TokenRequest, entra, file};
+use crate::auth::{AccessToken, Credential, TokenRequest, entra};
 use crate::error::{Error, Retry};
 use crate::excerpt::folded;
+use crate::file;
 use crate::secret::Secret;
 
 /// Of the file, white space and all.

@@ -15,6 +15,7 @@ mod content_for_path;
 #[path = "../it/support/folder.rs"]
 mod folder;
 mod from_env;
+mod github_actions;
 mod managed_identity;
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 mod networks;
@@ -54,6 +55,9 @@ const CREDENTIALS: [(&str, &str); 3] = [
 fn child() {
     let Ok(task) = env::var(TASK) else { return };
     if let Some(outcome) = managed_identity::task(&task) {
+        return report(outcome);
+    }
+    if let Some(outcome) = github_actions::task(&task) {
         return report(outcome);
     }
     #[cfg(any(feature = "rustls", feature = "native-tls"))]
@@ -144,7 +148,8 @@ fn run_with(task: &str, variables: &[(&str, &str)]) -> String {
 /// What a child says that must not get as far as a client.
 fn refused(variables: &[(&str, &str)], words: &[&str]) -> String {
     let said = run("build", variables);
-    assert!(said.contains("<Config> "), "{said}");
+    let kinds = ["<Config> ", "<NoCredential> "];
+    assert!(kinds.iter().any(|kind| said.contains(kind)), "{said}");
     for word in words {
         assert!(said.contains(word), "{said:?} doesn't say {word:?}");
     }
@@ -179,6 +184,39 @@ fn what_is_missing_is_named_and_nothing_else() {
                 assert!(!said.contains(name), "{said}");
             }
         }
+    }
+}
+
+/// A program that also works without an account must not take a mistake for having none.
+#[test]
+fn no_credential_at_all_is_told_from_one_that_is_incomplete() {
+    let roots = ("DEFENDER_ROOT_CERTIFICATES", "/no/such/file");
+    let blank = ("AZURE_CLIENT_SECRET", " ");
+    for variables in [&[][..], &[blank], &[roots]] {
+        let said = run("build", variables);
+        assert!(
+            said.contains("<NoCredential> the environment names no credential"),
+            "{said}"
+        );
+    }
+    for name in [
+        "AZURE_TENANT_ID",
+        "AZURE_CLIENT_ID",
+        "AZURE_CLIENT_SECRET",
+        "AZURE_CLIENT_CERTIFICATE_PATH",
+        "AZURE_FEDERATED_TOKEN_FILE",
+        "AZURE_AUTHORITY_HOST",
+        "DEFENDER_CLOUD",
+        "DEFENDER_API_URL",
+        "DEFENDER_SCOPE",
+    ] {
+        let said = refused(&[(name, "something")], &["names no credential"]);
+        assert!(said.contains("<Config> "), "{name}: {said}");
+    }
+    let narrowed = ("AZURE_TOKEN_CREDENTIALS", "EnvironmentCredential");
+    let platform = ("IDENTITY_ENDPOINT", "http://127.0.0.1:1/x");
+    for named in [narrowed, platform] {
+        assert!(refused(&[named], &[]).contains("<Config> "), "{named:?}");
     }
 }
 
@@ -271,6 +309,8 @@ fn a_value_that_is_no_unicode_names_its_variable() {
         "DEFENDER_CLOUD",
         "DEFENDER_API_URL",
         "DEFENDER_SCOPE",
+        #[cfg(any(feature = "rustls", feature = "native-tls"))]
+        "DEFENDER_ROOT_CERTIFICATES",
     ];
     for name in all.into_iter().chain(others) {
         let mut variables = CREDENTIALS

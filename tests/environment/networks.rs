@@ -4,6 +4,8 @@ use std::env;
 
 use defender_endpoint::{Client, ClientBuilder, Error, RetryPolicy, StaticToken};
 
+#[cfg(feature = "rustls")]
+use crate::folder::Folder;
 use crate::raw::{Answer, Forbidden, RawServer, cloud};
 #[cfg(feature = "rustls")]
 use crate::tls_server::Authority;
@@ -147,6 +149,36 @@ mod system {
         assert!(!trusts("trust, own roots", &system, &system, &own));
         assert!(trusts("trust, own roots", &own, &system, &own));
     }
+}
+
+/// Where a proxy inspects TLS, a program that was not made for it is helped by a variable.
+#[cfg(feature = "rustls")]
+#[test]
+fn root_certificates_come_from_a_file_that_a_variable_names() {
+    const FILE: &str = "DEFENDER_ROOT_CERTIFICATES";
+    let (own, folder) = (Authority::new("Own"), Folder::new());
+    let api = crate::tenant();
+    let server = own.valid_for(&["127.0.0.1"]).plan(&api.host()).start();
+    let call = |name: &str| {
+        let file = folder.path(name).to_string_lossy().into_owned();
+        let (login, url) = (api.url(), server.url());
+        let hosts = [("AZURE_AUTHORITY_HOST", &login), ("DEFENDER_API_URL", &url)];
+        let hosts = hosts.map(|(name, url)| (name, url.as_str()));
+        crate::run_with("call", &[&hosts[..], &[(FILE, &file)]].concat())
+    };
+    folder.file("roots.pem", own.pem());
+    let said = call("roots.pem");
+    assert!(said.contains("<went well>"), "{said}");
+    folder.file("other.pem", Authority::new("Other").pem());
+    assert!(call("other.pem").contains("<Tls> "));
+    folder.file("none.pem", "no certificate");
+    assert!(call("none.pem").contains("<Config> "));
+    let said = call("missing.pem");
+    assert!(
+        said.contains("<Config> DEFENDER_ROOT_CERTIFICATES: the root certificates' file "),
+        "{said}"
+    );
+    assert!(said.contains("missing.pem can't be read"), "{said}");
 }
 
 // --- proxies

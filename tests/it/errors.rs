@@ -66,6 +66,12 @@ pub(crate) fn assert_well_formed(error: &Error) {
             "{report}"
         );
     }
+    // The same in one line.
+    let whole = report
+        .replace("\n  caused by: ", ": ")
+        .replace("\n  request id: ", "; request id: ")
+        .replace("\n  hint: ", "; hint: ");
+    assert_eq!(format!("{error:#}"), whole);
     let fields = format!("{error:#?}");
     assert!(
         fields.starts_with("Error {\n") && fields.contains("\n    kind: "),
@@ -308,4 +314,7 @@ fn a_credentials_own_error_keeps_its_causes() {
                   caused by: the vault is sealed";
     assert_eq!(format!("{error:?}"), report);
     assert_well_formed(&error);
+    // A cause of somebody else's may have several lines, and one line stays one.
+    let error = Error::credential("no token").with_source(io::Error::other("sealed\nand locked"));
+    assert_eq!(format!("{error:#}"), "no token: sealed and locked");
 }

@@ -1,4 +1,4 @@
-//! Files that hold a secret.
+//! Files that a caller or a variable names: keys, tokens, certificates.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -7,15 +7,20 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use crate::error::Error;
+#[cfg(any(feature = "certificate", feature = "rustls", feature = "native-tls"))]
+use crate::excerpt::folded;
 
 /// No path that people give is longer, in bytes, and most keys are.
 const LONGEST_PATH: usize = 1_024;
+/// More than all the certificates of a system.
+#[cfg(any(feature = "certificate", feature = "rustls", feature = "native-tls"))]
+const LARGEST_PEM: usize = 1024 * 1024;
 /// What a PEM text begins with, and what that is in base64.
 const PEM: [&str; 2] = ["-----BEGIN", "LS0tLS1CRUdJTi"];
 
 /// Refuses what somebody gave instead of a path: the file's content. Paths are shown, and that must
 /// not be.
-pub(super) fn check_path(path: &Path, of: &str) -> Result<(), Error> {
+pub(crate) fn check_path(path: &Path, of: &str) -> Result<(), Error> {
     let text = path.to_string_lossy();
     let why = if PEM.iter().any(|start| text.contains(start)) {
         "is a PEM text itself"
@@ -50,8 +55,21 @@ fn is_der(text: &str) -> bool {
     text.len() >= SHORTEST && text.starts_with("MI") && text.bytes().all(digit)
 }
 
+/// The whole file, where it has at most 1 MiB: certificates, with their key or without.
+#[cfg(any(feature = "certificate", feature = "rustls", feature = "native-tls"))]
+pub(crate) fn read_pem(path: &Path, of: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
+    check_path(path, of)?;
+    let file = format!("the {of} {}", folded(&path.to_string_lossy()));
+    let pem = read(path, LARGEST_PEM)
+        .map_err(|error| Error::config(format!("{file} can't be read")).with_source(error))?;
+    if pem.len() > LARGEST_PEM {
+        return Err(Error::config(format!("{file} is larger than 1 MiB")));
+    }
+    Ok(pem)
+}
+
 /// The whole file, or a byte more than is taken.
-pub(super) fn read(path: &Path, longest: usize) -> io::Result<Zeroizing<Vec<u8>>> {
+pub(crate) fn read(path: &Path, longest: usize) -> io::Result<Zeroizing<Vec<u8>>> {
     let file = File::open(path)?;
     let room = longest.saturating_add(1);
     // Room for all of it, so that it doesn't move and leave copies behind.
