@@ -1016,7 +1016,7 @@
 //! | `Decode` | if the answer was damaged | an HTML page: a gateway or a proxy | a row that this version [doesn't know](#past-a-row-that-cant-be-read) |
 //! | `Paging` | it may pass, though it is not called retryable | if it lasts | an own `query_option` that the service misreads |
 //! | `TooLarge` | | | a smaller `page_size`, or a larger `body_limit` |
-//! | `Config`, `InvalidInput` | | the one who set it up | a wrong argument |
+//! | `Config`, `NoCredential`, `InvalidInput` | | the one who set it up | a wrong argument |
 //! | `Cancelled` | | | you did it |
 //! | `OutcomeUnknown` | [look first](crate#writing), never again blindly | | |
 //!
@@ -1031,7 +1031,7 @@
 //!
 //! fn exit_code(error: &Error) -> u8 {
 //!     match error.kind() {
-//!         ErrorKind::Config | ErrorKind::InvalidInput => 2,
+//!         ErrorKind::Config | ErrorKind::NoCredential | ErrorKind::InvalidInput => 2,
 //!         _ if error.is_retryable() => 75,
 //!         _ => 1,
 //!     }
@@ -1237,7 +1237,7 @@
 //!     match fetch() {
 //!         Ok(machines) if !machines.is_empty() => fs::write(&kept, serde_json::to_vec(&machines)?)?,
 //!         Ok(_) => println!("cargo::warning=no machines: the last list is used"),
-//!         Err(error) => println!("cargo::warning={error}"), // one line: `{error:?}` has several
+//!         Err(error) => println!("cargo::warning={error:#}"), // one line; of several cargo shows the first
 //!     }
 //!     let machines: Vec<Machine> = match fs::read(&kept) {
 //!         Ok(json) => serde_json::from_slice(&json)?,
@@ -1252,6 +1252,8 @@
 //!   of what is named there into the target folder, in plain text, and a CI cache takes them along.
 //! * The service is not asked at each build, but when the variable changes: `INVENTORY_REFRESH=$(date +%F)`.
 //! * An empty list, or none at all, must not replace the last good one, and where there is no network the build goes on.
+//! * [`NoCredential`](crate::ErrorKind::NoCredential) is the kind of a machine that has no account at all, such as a
+//!   contributor's: nothing to warn of.
 //! * Text goes into source code by `{:?}`, which escapes what would end the literal.
 //! * A build-dependency is built without optimisation even in a release build, and nothing of it is in the program.
 //!
@@ -1265,7 +1267,7 @@
 //! | --- | --- |
 //! | tenant, app and secret in variables | `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, `AZURE_CLIENT_SECRET`, and [`Client::from_env`](crate::Client::from_env) |
 //! | `POST …/oauth2/token` with `resource=`, or `…/oauth2/v2.0/token` with `scope=` | nothing: the credential does it, the second way |
-//! | the API's host in a variable | `DEFENDER_CLOUD` or [`cloud`](crate::ClientBuilder::cloud), without the path `/api` |
+//! | the API's host in a variable | `DEFENDER_CLOUD`, or the host alone, without `/api`, in `DEFENDER_API_URL` |
 //! | the loop over `@odata.nextLink` | `for machine in client.machines()` |
 //! | `$filter=…` in the URL, with quotes and encoding | [`filter`](crate::machines::ListMachines::filter), typed, or as it was with [`Filter::raw`](crate::Filter::raw) |
 //! | `$select=…` | [own rows](#only-some-fields) |
@@ -1362,7 +1364,7 @@
 //!
 //! | line | here | without a word |
 //! | --- | --- | --- |
-//! | `Invoke-RestMethod` in a loop | `client.machines()` | an error is printed, and unless `$ErrorActionPreference` is `Stop`, `$page` is the last one: the loop goes round for ever with the same link |
+//! | `Invoke-RestMethod` in a loop | `client.machines()` | an error is printed, and unless `$ErrorActionPreference` is `Stop`, `$page` is the last one: the loop goes round for ever with the same link; in the first round the file is empty |
 //! | `-MaximumRetryCount`, `Start-Sleep` | nothing | |
 //! | `$page.value` | a missing `value` is an error | it is nothing, and nothing is added |
 //! | `$machines +=` | rows as they are asked for | the array is copied for each page |
@@ -1370,7 +1372,7 @@
 //! | `ConvertTo-Json` | [JSON lines](#json-lines) | nothing is deeper than two levels unless `-Depth` says so |
 //! | `Where-Object lastSeen -gt …` | [`filter`](#by-tag-group-and-time), by the service | text is compared, unless it was made a date |
 //! | `-SkipCertificateCheck` | nothing, on purpose | anybody between reads the token |
-//! | a scheduled task's "last run result" | [the exit status](#what-to-do-with-an-error) | 0, whatever was printed |
+//! | a scheduled task's "last run result" | [the exit status](#what-to-do-with-an-error) | with `-File` 0, whatever was printed |
 //!
 //! ## The program
 //!
