@@ -32,7 +32,7 @@ Usage: inventory [--json | --csv] [--top N] [--skip N] [--page-size N] [--filter
   --filter EXPRESSION  an OData filter, such as \"riskScore eq 'High'\"";
 
 /// The columns of `--csv`, by the service's names.
-const COLUMNS: [&str; 12] = [
+pub(crate) const COLUMNS: [&str; 12] = [
     "id",
     "computerDnsName",
     "osPlatform",
@@ -158,7 +158,7 @@ fn csv(
 }
 
 /// What belongs into [`COLUMNS`]. What is absent is an empty cell.
-fn cells(machine: &Machine) -> [String; 12] {
+pub(crate) fn cells(machine: &Machine) -> [String; 12] {
     fn given(value: Option<&impl Display>) -> String {
         guarded(value.map(ToString::to_string).unwrap_or_default())
     }

@@ -176,6 +176,7 @@ mod day;
 mod decoding;
 mod errors;
 mod faults;
+mod inventory;
 mod limits;
 mod logs;
 mod lookups;
