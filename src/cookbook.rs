@@ -1140,7 +1140,7 @@
 //! #     let error = alerts(&client, &agent).err().map(|error| error.to_string()).unwrap_or_default();
 //! #     assert_eq!(error, "too many calls; again after 7 s");
 //! #     for status in [307, 403] {
-//! #         tenant.fail(Fault::status(status).header("Location", "http://203.0.113.9/").path("/api/alerts"));
+//! #         tenant.fail(Fault::status(status).header("Location", "http://127.0.0.1:9/").path("/api/alerts"));
 //! #         let error = alerts(&client, &agent).err().map(|error| error.to_string());
 //! #         assert_eq!(error, Some(format!("GET /api/alerts: {status}")));
 //! #     }
