@@ -163,7 +163,7 @@
 //! # }
 //! ```
 //!
-//! * Give it a `BufWriter`: a terminal's or a file's own writes are one a line.
+//! * Give it a `BufWriter`, since a line is written in many small pieces.
 //! * A line has all keys, in the crate's order, and null for what is absent. The row as the service sent it,
 //!   byte for byte, is `client.machines().deserialize::<Box<serde_json::value::RawValue>>()`, with the feature
 //!   `raw_value` of `serde_json`.
@@ -255,7 +255,8 @@
 //! # A machine by its name
 //!
 //! For a name out of a ticket. [`Client::machine`](crate::Client::machine) takes a name too, but gives one machine
-//! where several have it, as after a reinstallation, and doesn't find the short form of a full name. A filter finds them all:
+//! where several have it, as after a reinstallation, and the short form of a full name may find none. A
+//! filter finds them all:
 //!
 #![cfg_attr(feature = "testing", doc = "```")]
 #![cfg_attr(not(feature = "testing"), doc = "```ignore")]
@@ -862,7 +863,7 @@
 //! ```
 //!
 //! * A process that starts has nothing spent, whatever the one before it did. One that crashes and is started again
-//!   at once can spend the quota of the hour within a minute or two: give the supervisor a pause.
+//!   at once can spend the quota of the hour within minutes: give the supervisor a pause.
 //! * While a new version takes over, the old one still runs: then there are twice as many.
 //! * If the shares are too large all the same, nothing is lost: the service answers 429, and the client waits
 //!   as long as it is told to.
@@ -1231,7 +1232,7 @@
 //! }
 //!
 //! fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     println!("cargo::rerun-if-env-changed=INVENTORY_REFRESH"); // a variable of your own, no secret
+//!     println!("cargo::rerun-if-env-changed=ASSETS_REFRESH"); // a variable of your own, no secret
 //!     let kept = env::var("OUT_DIR")?;
 //!     let kept = Path::new(&kept).join("machines.json");
 //!     match fetch() {
@@ -1250,7 +1251,7 @@
 //!
 //! * Never name `AZURE_CLIENT_SECRET`, or a proxy with a password, in `rerun-if-env-changed`: cargo writes the values
 //!   of what is named there into the target folder, in plain text, and a CI cache takes them along.
-//! * The service is not asked at each build, but when the variable changes: `INVENTORY_REFRESH=$(date +%F)`.
+//! * The service is not asked at each build, but when the variable changes: `ASSETS_REFRESH=$(date +%F)`.
 //! * An empty list, or none at all, must not replace the last good one, and where there is no network the build goes on.
 //! * [`NoCredential`](crate::ErrorKind::NoCredential) is the kind of a machine that has no account at all, such as a
 //!   contributor's: nothing to warn of.
