@@ -170,6 +170,7 @@
 )]
 
 mod auth;
+mod build_script;
 mod config;
 mod credentials;
 mod day;
@@ -185,6 +186,7 @@ mod mutual_tls;
 #[cfg(feature = "native-tls")]
 mod native_tls;
 mod operations;
+mod pages;
 mod paging;
 mod permissions;
 mod pipeline;
@@ -193,5 +195,6 @@ mod proxies;
 mod requests;
 mod retries;
 mod scan_report;
+mod sources;
 mod support;
 mod writing;

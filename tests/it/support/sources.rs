@@ -21,8 +21,13 @@ impl Source {
 
     /// Every file of Rust in the folder `src` and in those within.
     pub(crate) fn all() -> Vec<Self> {
+        Self::within("src")
+    }
+
+    /// Every file of Rust in a folder of the repository and in those within.
+    pub(crate) fn within(folder: &str) -> Vec<Self> {
         let mut found = Vec::new();
-        gather("src", &mut found);
+        gather(folder, &mut found);
         found
     }
 
