@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::call::Operation;
 use crate::client::Client;
 use crate::encode::check_ids;
+use crate::error::Error;
 use crate::paging::{Items, Listing, PageSizes, Pages};
 use crate::permissions;
 use crate::rate_limit::Api;
@@ -208,7 +209,7 @@ impl<T: DeserializeOwned> ListScanHistory<T> {
 }
 
 impl<T: DeserializeOwned> IntoIterator for ListScanHistory<T> {
-    type Item = Result<T, crate::Error>;
+    type Item = Result<T, Error>;
     type IntoIter = Items<T>;
 
     fn into_iter(self) -> Items<T> {
@@ -217,7 +218,7 @@ impl<T: DeserializeOwned> IntoIterator for ListScanHistory<T> {
 }
 
 impl<T: DeserializeOwned> IntoIterator for &ListScanHistory<T> {
-    type Item = Result<T, crate::Error>;
+    type Item = Result<T, Error>;
     type IntoIter = Items<T>;
 
     fn into_iter(self) -> Items<T> {

@@ -117,18 +117,7 @@ impl TokenCache {
                 }
                 (None, Some(failure)) if waited && state.concerns(left) || stands => {
                     let left = state.no_try_before.saturating_sub(self.clock.now());
-                    let asked = failure
-                        .retry_after()
-                        .map(|asked| if stands { asked.min(left) } else { asked });
-                    let shared = failure.duplicate().with_retry_after(asked);
-                    // Who failed has tried again already; who only hears of it has not, and may wait.
-                    let untried = shared.retry() == Retry::Later && asked.is_some();
-                    let shared = if untried {
-                        shared.with_retry(Retry::BackOff)
-                    } else {
-                        shared
-                    };
-                    return Err(state.told(shared));
+                    return Err(state.shared(failure, stands.then_some(left)));
                 }
                 (old, _) => {
                     let time_left = if old.is_some() {
@@ -283,6 +272,22 @@ impl State {
     fn concerns(&self, left: Option<Duration>) -> bool {
         self.within
             .is_none_or(|within| left.is_some_and(|left| left <= within))
+    }
+
+    /// A failure of another's try, as the error of a call that made none. Where the failure stands for a
+    /// while yet, nobody is asked to wait for longer.
+    fn shared(&self, failure: &Error, stands_for: Option<Duration>) -> Error {
+        let asked = failure
+            .retry_after()
+            .map(|asked| stands_for.map_or(asked, |left| asked.min(left)));
+        let shared = failure.duplicate().with_retry_after(asked);
+        // Who failed has tried again already; who only hears of it has not, and may wait.
+        let untried = shared.retry() == Retry::Later && asked.is_some();
+        self.told(if untried {
+            shared.with_retry(Retry::BackOff)
+        } else {
+            shared
+        })
     }
 
     /// The error of a call for which there is no token. Who had one hears what became of it.

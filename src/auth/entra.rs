@@ -91,86 +91,87 @@ fn encode(form: &[(&str, &str)]) -> Zeroizing<String> {
 }
 
 /// What to do about the refusals that people meet. Only for people: Entra may change its codes.
+const HINTS: [(&str, &str); 17] = [
+    (
+        "AADSTS7000215",
+        "the client secret is wrong: give its value, not its id",
+    ),
+    (
+        "AADSTS7000222",
+        "the client secret has expired: add a new one to the app registration",
+    ),
+    (
+        "AADSTS700027",
+        "the application doesn't know the key that signed the assertion, or its certificate has \
+         expired: upload the certificate to the app registration, or renew it",
+    ),
+    (
+        "AADSTS700024",
+        "the assertion has expired or is not valid yet: check the clock of whoever signs it (of this \
+         machine, for a certificate), and that it is renewed",
+    ),
+    (
+        "AADSTS700016",
+        "the tenant has no such application: check client id and tenant",
+    ),
+    (
+        "AADSTS90002",
+        "there is no such tenant: check its id, and the cloud",
+    ),
+    (
+        "AADSTS500011",
+        "the tenant doesn't know this audience: check the scope, and the cloud",
+    ),
+    (
+        "AADSTS50001",
+        "the tenant doesn't know this audience: check the scope, and the cloud",
+    ),
+    (
+        "AADSTS70011",
+        "the scope is not valid: it should end in /.default",
+    ),
+    (
+        "AADSTS70021",
+        "no federated identity credential of the app fits the assertion: compare issuer, subject \
+         and audience",
+    ),
+    (
+        "AADSTS700211",
+        "no federated identity credential of the app has the assertion's issuer",
+    ),
+    (
+        "AADSTS700212",
+        "no federated identity credential of the app has the assertion's audience, which is \
+         api://AzureADTokenExchange as a rule",
+    ),
+    (
+        "AADSTS700213",
+        "no federated identity credential of the app has the assertion's subject",
+    ),
+    (
+        "AADSTS50027",
+        "the assertion is no JWT that is accepted: check that it comes from the issuer that the app \
+         trusts, unchanged",
+    ),
+    (
+        "AADSTS7000218",
+        "the app registration doesn't allow public client flows: turn them on under Authentication",
+    ),
+    (
+        "AADSTS53003",
+        "Conditional Access blocks this way to sign in: ask an administrator of the tenant",
+    ),
+    (
+        "AADSTS65001",
+        "nobody has consented to the application's permissions: ask an administrator for consent",
+    ),
+];
+
 fn hint(message: &str) -> Option<&'static str> {
-    let hints = [
-        (
-            "AADSTS7000215",
-            "the client secret is wrong: give its value, not its id",
-        ),
-        (
-            "AADSTS7000222",
-            "the client secret has expired: add a new one to the app registration",
-        ),
-        (
-            "AADSTS700027",
-            "the application doesn't know the key that signed the assertion, or its certificate has \
-             expired: upload the certificate to the app registration, or renew it",
-        ),
-        (
-            "AADSTS700024",
-            "the assertion has expired or is not valid yet: check the clock of whoever signs it (of this \
-             machine, for a certificate), and that it is renewed",
-        ),
-        (
-            "AADSTS700016",
-            "the tenant has no such application: check client id and tenant",
-        ),
-        (
-            "AADSTS90002",
-            "there is no such tenant: check its id, and the cloud",
-        ),
-        (
-            "AADSTS500011",
-            "the tenant doesn't know this audience: check the scope, and the cloud",
-        ),
-        (
-            "AADSTS50001",
-            "the tenant doesn't know this audience: check the scope, and the cloud",
-        ),
-        (
-            "AADSTS70011",
-            "the scope is not valid: it should end in /.default",
-        ),
-        (
-            "AADSTS70021",
-            "no federated identity credential of the app fits the assertion: compare issuer, subject \
-             and audience",
-        ),
-        (
-            "AADSTS700211",
-            "no federated identity credential of the app has the assertion's issuer",
-        ),
-        (
-            "AADSTS700212",
-            "no federated identity credential of the app has the assertion's audience, which is \
-             api://AzureADTokenExchange as a rule",
-        ),
-        (
-            "AADSTS700213",
-            "no federated identity credential of the app has the assertion's subject",
-        ),
-        (
-            "AADSTS50027",
-            "the assertion is no JWT that is accepted: check that it comes from the issuer that the app \
-             trusts, unchanged",
-        ),
-        (
-            "AADSTS7000218",
-            "the app registration doesn't allow public client flows: turn them on under Authentication",
-        ),
-        (
-            "AADSTS53003",
-            "Conditional Access blocks this way to sign in: ask an administrator of the tenant",
-        ),
-        (
-            "AADSTS65001",
-            "nobody has consented to the application's permissions: ask an administrator for consent",
-        ),
-    ];
     let code = message
         .split([':', ' '])
         .find(|word| word.starts_with("AADSTS"))?;
-    hints
+    HINTS
         .iter()
         .find(|(known, _)| *known == code)
         .map(|(_, hint)| *hint)

@@ -71,7 +71,8 @@ const MOST: u32 = 20;
 #[derive(Clone)]
 #[must_use = "nothing is sent until the request is iterated"]
 pub struct MachinesById {
-    request: ListMachines,
+    /// What each call is made of: the list, yet without the filter.
+    list: ListMachines,
     /// Each once, also one that can't be sent: what is left to do would be told without it.
     ids: Vec<String>,
     ids_per_call: u32,
@@ -83,15 +84,15 @@ impl MachinesById {
         I: IntoIterator,
         I::Item: AsRef<str>,
     {
-        let mut request = ListMachines::new(client);
+        let mut list = ListMachines::new(client);
         // As the end of a list it would be «none» for every id of a call.
-        request.listing.not_found_is_end = false;
+        list.listing.not_found_is_end = false;
         let (ids, refusal) = distinct_ids("machine", ids);
         if let Some(why) = refusal {
-            request.listing.refuse(why);
+            list.listing.refuse(why);
         }
         Self {
-            request,
+            list,
             ids,
             ids_per_call: MOST,
         }
@@ -110,7 +111,7 @@ impl MachinesById {
     /// How long each call may take in all, as [`ListMachines::deadline`] says. Defaults to the
     /// client's [`deadline`](crate::ClientBuilder::deadline).
     pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.request = self.request.deadline(deadline);
+        self.list = self.list.deadline(deadline);
         self
     }
 
@@ -197,7 +198,7 @@ impl MachinesByIdIter {
             let why = format!("ids_per_call must be from 1 to {MOST}");
             return Err(Error::invalid(why));
         }
-        self.request.request.listing.check()?;
+        self.request.list.listing.check()?;
         let (ids, request) = self.next_call();
         if ids.is_empty() {
             return Ok(Vec::new());
@@ -241,7 +242,7 @@ impl MachinesByIdIter {
         let mut ids = self.remaining();
         ids = ids.get(..most).unwrap_or(ids);
         loop {
-            let request = self.request.request.clone().filter(field::ID.is_in(ids));
+            let request = self.request.list.clone().filter(field::ID.is_in(ids));
             match ids.split_last() {
                 // One id always fits.
                 Some((_, fewer)) if !fewer.is_empty() && request.complete().is_too_long() => {

@@ -1,10 +1,9 @@
 //! From a scanner to the machine that it runs on.
 
+use super::Machine;
 use crate::scan_agents::ScanAgent;
 use crate::scan_definitions::ScannerAgent;
 use crate::scan_history::ScanHistoryEntry;
-
-use super::Machine;
 
 /// What names a machine of the tenant: a scan agent, the scanner of a definition, a session of the scan
 /// history, a machine, or an id as text.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use time::OffsetDateTime;
 
-use crate::Secret;
+use crate::secret::Secret;
 use crate::wire::{self, open_enum};
 
 /// What an authenticated scan looks at, when, and from where («Get scan definitions»).

@@ -4,6 +4,7 @@ mod auth;
 mod definition;
 mod fields;
 mod params;
+mod scanner;
 mod targets;
 mod vault;
 

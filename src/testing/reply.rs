@@ -107,26 +107,32 @@ pub(super) fn write_reply(
     write!(output, "\r\n")?;
 
     if !bodiless && request.is_none_or(|request| request.method != "HEAD") {
-        let half = body.get(..body.len() / 2).unwrap_or_default();
-        match (reply.delivery, chunked) {
-            (Delivery::Whole, false) => output.write_all(body)?,
-            (Delivery::Whole, true) => {
-                for chunk in body.chunks(CHUNK) {
-                    write!(output, "{:x}\r\n", chunk.len())?;
-                    output.write_all(chunk)?;
-                    output.write_all(b"\r\n")?;
-                }
-                output.write_all(b"0\r\n\r\n")?;
-            }
-            (_, false) => output.write_all(half)?,
-            (_, true) => {
-                write!(output, "{:x}\r\n", body.len().max(1))?;
-                output.write_all(half)?;
-            }
-        }
+        write_body(output, reply, chunked)?;
     }
     output.flush()?;
     Ok(keep)
+}
+
+/// Half of it where the answer is to be cut.
+fn write_body(output: &mut impl Write, reply: &Reply, chunked: bool) -> io::Result<()> {
+    let body = &reply.body;
+    let half = body.get(..body.len() / 2).unwrap_or_default();
+    match (reply.delivery, chunked) {
+        (Delivery::Whole, false) => output.write_all(body),
+        (Delivery::Whole, true) => {
+            for chunk in body.chunks(CHUNK) {
+                write!(output, "{:x}\r\n", chunk.len())?;
+                output.write_all(chunk)?;
+                output.write_all(b"\r\n")?;
+            }
+            output.write_all(b"0\r\n\r\n")
+        }
+        (_, false) => output.write_all(half),
+        (_, true) => {
+            write!(output, "{:x}\r\n", body.len().max(1))?;
+            output.write_all(half)
+        }
+    }
 }
 
 /// The time as HTTP writes it.

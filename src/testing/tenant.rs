@@ -1,16 +1,18 @@
 //! A fake tenant: what a test asks of it and changes while it runs.
 
+mod client;
+
 use std::io;
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::builder::{self, TenantBuilder};
+use super::demo;
 use super::exchange::Exchange;
 use super::fault::Fault;
 use super::server::Server;
 use super::service::Service;
-use super::{demo, demo_scans};
 
 /// A Defender for Endpoint tenant and its token endpoint on `127.0.0.1`, for tests and examples.
 ///
@@ -125,9 +127,9 @@ impl Tenant {
     pub fn demo_builder() -> TenantBuilder {
         Self::builder()
             .machines(demo::machines())
-            .scan_agents(demo_scans::scan_agents())
-            .scan_definitions(demo_scans::scan_definitions())
-            .scan_history(demo_scans::scan_history())
+            .scan_agents(demo::scan_agents())
+            .scan_definitions(demo::scan_definitions())
+            .scan_history(demo::scan_history())
             .page_size(100)
     }
 

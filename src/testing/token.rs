@@ -41,21 +41,9 @@ impl App {
     /// Checks a token request, whose path has been seen to be one, and says for which audience the
     /// token shall be.
     pub(super) fn check(&self, request: &Request) -> Result<String, Denial> {
-        let deny = |status, error, code, message: &str| {
-            Err(Denial {
-                status,
-                error,
-                code,
-                message: message.to_owned(),
-            })
-        };
         if request.method != "POST" {
-            return deny(
-                400,
-                "invalid_request",
-                900_561,
-                "The endpoint only accepts POST requests.",
-            );
+            let message = "The endpoint only accepts POST requests.";
+            return denied(400, "invalid_request", 900_561, message);
         }
         let tenant = request
             .path
@@ -64,47 +52,27 @@ impl App {
         let tenant = tenant.and_then(odata::decoded).unwrap_or_default();
         if tenant != self.tenant_id {
             let message = format!("Tenant '{tenant}' not found.");
-            return deny(400, "invalid_request", 90_002, &message);
+            return denied(400, "invalid_request", 90_002, message);
         }
-        let content_type = request.header("content-type").unwrap_or_default();
-        let form = content_type.starts_with("application/x-www-form-urlencoded");
-        let body = std::str::from_utf8(&request.body).ok().filter(|_| form);
-        let value = |name: &str| {
-            let mut parameters = odata::parameters(body);
-            let found = parameters.find(|(found, _)| found.as_deref() == Some(name));
-            found
-                .and_then(|(_, value)| value)
-                .filter(|value| !value.is_empty())
-        };
-        let needed = |name: &str| {
-            value(name).ok_or_else(|| Denial {
-                status: 400,
-                error: "invalid_request",
-                code: 900_144,
-                message: format!(
-                    "The request body must contain the following parameter: '{name}'."
-                ),
-            })
-        };
-        if needed("grant_type")? != "client_credentials" {
+        if needed(request, "grant_type")? != "client_credentials" {
             let message = "The app requested an unsupported grant type.";
-            return deny(400, "unsupported_grant_type", 70_003, message);
+            return denied(400, "unsupported_grant_type", 70_003, message);
         }
-        let client_id = needed("client_id")?;
+        let client_id = needed(request, "client_id")?;
         if client_id != self.client_id {
             let message = format!("Application with identifier '{client_id}' was not found.");
-            return deny(400, "unauthorized_client", 700_016, &message);
+            return denied(400, "unauthorized_client", 700_016, message);
         }
-        let scope = needed("scope")?;
+        let scope = needed(request, "scope")?;
         let Some(audience) = scope.strip_suffix("/.default") else {
             let message = "Client credential flows must have a scope value with /.default \
                            suffixed to the resource identifier.";
-            return deny(400, "invalid_scope", 1_002_012, message);
+            return denied(400, "invalid_scope", 1_002_012, message);
         };
-        if needed("client_secret")? != self.secret.expose() {
+        if needed(request, "client_secret")? != self.secret.expose() {
             let message = "Invalid client secret provided. Ensure the secret being sent in the \
                            request is the client secret value, not the client secret ID.";
-            return deny(401, "invalid_client", 7_000_215, message);
+            return denied(401, "invalid_client", 7_000_215, message);
         }
         Ok(audience.to_owned())
     }
@@ -142,6 +110,39 @@ impl App {
         });
         reply(200, &body)
     }
+}
+
+/// A parameter of the form that is sent, which may not be empty.
+fn needed(request: &Request, name: &str) -> Result<String, Denial> {
+    let content_type = request.header("content-type").unwrap_or_default();
+    let form = content_type.starts_with("application/x-www-form-urlencoded");
+    let body = std::str::from_utf8(&request.body).ok().filter(|_| form);
+    let mut parameters = odata::parameters(body);
+    let found = parameters.find(|(found, _)| found.as_deref() == Some(name));
+    let value = found.and_then(|(_, value)| value);
+    match value.filter(|value| !value.is_empty()) {
+        Some(value) => Ok(value),
+        None => denied(
+            400,
+            "invalid_request",
+            900_144,
+            format!("The request body must contain the following parameter: '{name}'."),
+        ),
+    }
+}
+
+fn denied<T>(
+    status: u16,
+    error: &'static str,
+    code: u32,
+    message: impl Into<String>,
+) -> Result<T, Denial> {
+    Err(Denial {
+        status,
+        error,
+        code,
+        message: message.into(),
+    })
 }
 
 impl Denial {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::params::AuthParams;
 use super::vault::KeyVaultSecret;
-use crate::Secret;
+use crate::secret::Secret;
 use crate::wire::open_enum;
 
 /// How a scanner signs in to network devices: one of the four ways of SNMP, for

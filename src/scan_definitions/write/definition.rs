@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::auth::{LinuxAuth, SnmpAuth};
-use super::fields::{Fields, Scanner, trimmed};
+use super::fields::{Fields, trimmed};
+use super::scanner::Scanner;
 use super::targets::Targets;
 use crate::error::Error;
 use crate::machines::OnMachine;

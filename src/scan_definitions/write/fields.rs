@@ -6,12 +6,11 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::params::AuthParams;
+use super::scanner::Scanner;
 use super::targets::Targets;
-use crate::Secret;
-use crate::encode::check_id;
 use crate::error::Error;
-use crate::machines::OnMachine;
-use crate::scan_definitions::{ScanDefinition, ScanType, ScannerAgent, TargetType};
+use crate::scan_definitions::{ScanDefinition, ScanType, TargetType};
+use crate::secret::Secret;
 
 /// Those that are to be set.
 #[derive(Clone, Default, PartialEq)]
@@ -26,63 +25,10 @@ pub(super) struct Fields {
     pub(super) auth: Option<AuthParams>,
 }
 
-/// The machine that is to run the scan.
-#[derive(Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Scanner {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    machine_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    machine_name: Option<String>,
-}
-
-impl Scanner {
-    pub(super) fn of(machine: &impl OnMachine) -> Self {
-        let known = |text: Option<&str>| text.map(trimmed).filter(|text| !text.is_empty());
-        Self {
-            machine_id: known(machine.machine_id()).map(|id| machine_of(&id).to_owned()),
-            machine_name: known(machine.machine_name()),
-        }
-    }
-
-    fn check(&self) -> Result<(), String> {
-        let id = self.machine_id.as_deref().ok_or(
-            "there is no machine's id: the scanner is a scan agent, a machine, or a machine's id as text",
-        )?;
-        unbroken("scanner's machine id", id)?;
-        check_id(id).map_err(|why| format!("the scanner's machine id can't be sent: {why}"))?;
-        let name = self.machine_name.as_deref().unwrap_or_default();
-        unbroken("name of the scanner's machine", name)
-    }
-
-    fn is(&self, agent: &ScannerAgent) -> bool {
-        agent.machine_id().is_some_and(|shown| self.has_id(shown))
-    }
-
-    /// Whether the machine is not known to be another.
-    fn may_be(&self, agent: Option<&ScannerAgent>) -> bool {
-        let shown = agent.and_then(OnMachine::machine_id);
-        shown.is_none_or(|shown| self.has_id(shown))
-    }
-
-    fn has_id(&self, shown: &str) -> bool {
-        let id = self.machine_id.as_deref();
-        id.is_some_and(|id| id.eq_ignore_ascii_case(shown))
-    }
-}
-
 /// Without blanks at its ends, which the service doesn't show. Control characters stay, to be refused.
 pub(super) fn trimmed(text: &str) -> String {
     text.trim_matches(|c: char| c.is_whitespace() && !c.is_control())
         .to_owned()
-}
-
-/// The machine's id out of an agent's that was given as text, or the text. A machine's id is a SHA-1, so
-/// what ends with one behind `_` can be nothing else.
-fn machine_of(id: &str) -> &str {
-    let machine = id.rsplit_once('_').map(|(_, machine)| machine);
-    let is_hash = |id: &&str| id.len() == 40 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-    machine.filter(is_hash).unwrap_or(id)
 }
 
 /// Whether a text is free of control characters. What is wrong is said without showing it.
@@ -300,15 +246,6 @@ struct DefinitionBody<'a> {
     scanner_agent: Option<&'a Scanner>,
     #[serde(skip_serializing_if = "Option::is_none")]
     scan_authentication_params: Option<&'a AuthParams>,
-}
-
-impl fmt::Debug for Scanner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut out = f.debug_struct("Scanner");
-        field(&mut out, "machine_id", self.machine_id.as_ref());
-        field(&mut out, "machine_name", self.machine_name.as_ref());
-        out.finish()
-    }
 }
 
 /// Shows a field if it is set.

@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use super::auth::{AuthProtocol, LinuxAuthType, PrivProtocol, SnmpAuthType};
 use super::fields::{field, unbroken};
 use super::vault::KeyVaultSecret;
-use crate::Secret;
+use crate::secret::Secret;
 
 const PRIVATE_KEY: &str = "private key";
 

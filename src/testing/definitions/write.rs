@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::contract::{self, BadBody};
 use super::{is, no_definition};
 use crate::testing::answer::{new_id, not_json};
-use crate::testing::demo_scans::ORG;
+use crate::testing::demo::ORG;
 use crate::testing::odata::{Accepts, BadQuery, Options};
 use crate::testing::reply::Reply;
 use crate::testing::request::{Request, ids_in};

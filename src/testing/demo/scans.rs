@@ -1,15 +1,16 @@
-//! The scan agents, scan definitions and scan history of the demo tenant.
+//! The scan agents and scan definitions of the demo tenant, and what is to become of the targets.
 
 use serde_json::{Value, json};
 
-use super::demo::{DAY, NEVER, PRINTER_IN_FLEET, ago, below, guid, host_name, machine_id};
+use super::fleet::host_name;
+use super::{DAY, NEVER, PRINTER_IN_FLEET, ago, below, guid, machine_id};
 
-pub(super) const ORG: &str = "47d41a0c-1dfd-46d3-bbea-a93dbc0bfcaa";
+pub(in crate::testing) const ORG: &str = "47d41a0c-1dfd-46d3-bbea-a93dbc0bfcaa";
 
 /// The machines on which scan agents run.
 const SCANNERS: [usize; 5] = [26, 33, 77, 46, 55];
 
-fn scanner_machine(scanner: usize) -> usize {
+pub(super) fn scanner_machine(scanner: usize) -> usize {
     SCANNERS.get(scanner % SCANNERS.len()).copied().unwrap_or(0)
 }
 
@@ -24,7 +25,7 @@ fn scanner_times(scanner: usize) -> (u64, u64) {
     }
 }
 
-pub(super) fn scan_agents() -> Vec<Value> {
+pub(in crate::testing) fn scan_agents() -> Vec<Value> {
     (0..SCANNERS.len())
         .map(|scanner| scan_agent(scanner, "computerDnsName"))
         .collect()
@@ -76,15 +77,15 @@ fn scan_agent(scanner: usize, name_key: &str) -> Value {
 }
 
 /// A target of a scan, and what becomes of it.
-struct Target {
-    ip: &'static str,
-    name: Option<&'static str>,
-    description: Option<&'static str>,
-    fate: Fate,
+pub(super) struct Target {
+    pub(super) ip: &'static str,
+    pub(super) name: Option<&'static str>,
+    pub(super) description: Option<&'static str>,
+    pub(super) fate: Fate,
 }
 
 #[derive(Clone, Copy)]
-enum Fate {
+pub(super) enum Fate {
     Reached,
     /// Not in the newest session any more.
     Lost(&'static str),
@@ -112,18 +113,18 @@ const PRINTER: Option<&str> = Some("Printer");
 const SERVER: Option<&str> = Some("Windows server");
 const LINUX: Option<&str> = Some("Linux server");
 
-struct Definition {
+pub(super) struct Definition {
     scan_type: &'static str,
     name: &'static str,
     target: &'static str,
-    interval: u64,
+    pub(super) interval: u64,
     active: bool,
-    scanner: usize,
+    pub(super) scanner: usize,
     /// How many sessions the history has; the newest was this many minutes ago.
-    sessions: usize,
-    latest: u64,
+    pub(super) sessions: usize,
+    pub(super) latest: u64,
     failure: Option<&'static str>,
-    targets: &'static [Target],
+    pub(super) targets: &'static [Target],
 }
 
 const fn definition(
@@ -146,7 +147,7 @@ const fn definition(
     }
 }
 
-static DEFINITIONS: [Definition; 8] = [
+pub(super) static DEFINITIONS: [Definition; 8] = [
     definition(
         ("Network", "Core switches, London", "10.0.0.0/24"),
         (4, true, 0),
@@ -232,11 +233,11 @@ static DEFINITIONS: [Definition; 8] = [
     ),
 ];
 
-fn definition_id(n: usize) -> String {
+pub(super) fn definition_id(n: usize) -> String {
     guid(n, 31)
 }
 
-pub(super) fn scan_definitions() -> Vec<Value> {
+pub(in crate::testing) fn scan_definitions() -> Vec<Value> {
     DEFINITIONS
         .iter()
         .enumerate()
@@ -280,122 +281,4 @@ fn scan_definition(n: usize, definition: &Definition) -> Value {
             "executionDateTime": ran.then(|| ago(definition.latest, 7)),
         },
     })
-}
-
-pub(super) fn scan_history() -> Vec<Value> {
-    let rows = DEFINITIONS.iter().enumerate().flat_map(|(n, definition)| {
-        (0..definition.sessions).map(move |session| history_row(n, definition, session))
-    });
-    rows.collect()
-}
-
-/// The newest sessions of a definition have an id and their targets in the documented shape too;
-/// before them it stands as the documentation has it for an answer by definition.
-const WITH_ID: usize = 4;
-
-/// One session of a definition, 0 being the newest.
-fn history_row(n: usize, definition: &Definition, session: usize) -> Value {
-    let number = u64::try_from(session).unwrap_or(0);
-    let minutes = definition.latest + number * definition.interval * 60;
-    let salt = 40 + u64::try_from(n).unwrap_or(0);
-    let outcomes = outcomes(definition.targets, session, salt);
-    let targets = outcomes.len();
-    let reached = outcomes.iter().filter(|(_, error)| error.is_none()).count();
-    let status = match reached {
-        0 => "Failure",
-        _ if reached < targets => "Partial Success",
-        _ => "Success",
-    };
-    let id = definition_id(n);
-    let session_id = guid(session, salt).replace('-', "");
-    let scanner = machine_id(scanner_machine(definition.scanner));
-    // As documented, the same with the ids as the arrays that their plurals promise, and as the
-    // service's own model has it, but with the date that only the documentation has.
-    let mut row = match session % 3 {
-        0 => json!({ "ScanDefinitionIds": id, "LastScanned": ago(minutes, 7),
-                     "ScanStatus": status, "ScannerId": scanner }),
-        1 => json!({ "ScanDefinitionIds": [id], "LastScanned": ago(minutes, 6),
-                     "ScanStatus": status, "ScannerId": scanner }),
-        _ => json!({
-            "orgId": ORG,
-            "scanDefinitionId": id,
-            "sessionId": session_id,
-            "scannerId": scanner,
-            "lastScanned": ago(minutes, 7),
-            "numberOfTargets": targets,
-            "numberOfSuccessfullyScannedTargets": reached,
-            "scanStatus": status.replace(' ', ""),
-            "generalErrorMessage": null,
-            "scannedTargets": scanned_targets(&outcomes, false),
-        }),
-    };
-    let in_documented_shape = session % 3 < 2 && session < WITH_ID;
-    if let Some(row) = row.as_object_mut().filter(|_| in_documented_shape) {
-        let session_id = if session % 3 == 0 {
-            json!(session_id)
-        } else {
-            json!([session_id])
-        };
-        let more = [
-            ("orgId", json!(ORG)),
-            ("SessionIds", session_id),
-            ("NumberOfTargets", json!(targets)),
-            ("NumberOfSuccessfullyScannedTargets", json!(reached)),
-            ("ListScannedTargets", scanned_targets(&outcomes, true)),
-        ];
-        row.extend(more.map(|(key, value)| (key.to_owned(), value)));
-    }
-    row
-}
-
-/// What became of each target in a session: what went wrong, if anything did.
-fn outcomes(
-    targets: &'static [Target],
-    session: usize,
-    salt: u64,
-) -> Vec<(&'static Target, Option<&'static str>)> {
-    // Now and then one of them is switched off.
-    let count = u64::try_from(targets.len()).unwrap_or(0);
-    let off =
-        (session > 0 && below(session, salt, 3) == 0).then(|| below(session, salt + 9, count));
-    let outcome = |(at, target): (u64, &'static Target)| {
-        let error = match target.fate {
-            Fate::Never(error) => Some(error),
-            Fate::Lost(error) if session == 0 => Some(error),
-            _ if off == Some(at) => Some("The host does not answer"),
-            _ => None,
-        };
-        (target, error)
-    };
-    (0..).zip(targets).map(outcome).collect()
-}
-
-/// The targets, with the names of the documentation or with those of the service's own model.
-fn scanned_targets(outcomes: &[(&Target, Option<&str>)], documented: bool) -> Value {
-    let targets = outcomes.iter().map(|(target, error)| {
-        let (status, duration) = match error {
-            Some(_) => ("Failure", "00:00:30"),
-            None => ("Success", "00:08:30.1234567"),
-        };
-        if documented {
-            json!({
-                "Ip": target.ip,
-                "Hostname": target.name.unwrap_or_default(),
-                "ScannedDeviceDescription": target.description.unwrap_or_default(),
-                "ErrorMessage": error.unwrap_or_default(),
-                "ScanStatus": status,
-                "ScanDuration": duration.split('.').next(),
-            })
-        } else {
-            json!({
-                "ip": target.ip,
-                "hostname": target.name,
-                "scannedDeviceDescription": target.description,
-                "errorMessage": error,
-                "scanStatus": status,
-                "scanDuration": duration,
-            })
-        }
-    });
-    targets.collect()
 }
