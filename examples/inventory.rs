@@ -151,10 +151,18 @@ fn csv(
         progress,
         &mut table,
         csv::Writer::flush,
-        |machine, table| table.write_record(cells(machine)).map_err(io::Error::from),
+        |machine, table| table.write_record(cells(machine)).map_err(as_io),
     )?;
     table.flush()?;
     Ok(())
+}
+
+/// The error underneath: `From` would hide that a reader such as `head` has gone.
+fn as_io(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        kind => io::Error::other(format!("{kind:?}")),
+    }
 }
 
 /// What belongs into [`COLUMNS`]. What is absent is an empty cell.

@@ -115,6 +115,7 @@
 //! * Excel takes the file for UTF-8 only if it begins with `\u{feff}`: `out.write_all("\u{feff}".as_bytes())?`
 //!   before the first row. Where it splits at semicolons, `csv::WriterBuilder` has `delimiter(b';')`.
 //! * An error leaves half a table: write to another name, and rename the file when it is whole.
+//! * A reader that has gone, such as `head`, is a `csv::ErrorKind::Io` within the error.
 //!
 //! The example `inventory` does this with `--csv`.
 //!
