@@ -53,7 +53,14 @@ impl fmt::Debug for Client {
 
 impl Client {
     /// A client with the credentials that the environment names, and default settings: see
-    /// [`ClientBuilder::from_env`].
+    /// [`ClientBuilder::from_env`], which also takes settings of one's own:
+    ///
+    /// ```no_run
+    /// use defender_endpoint::{ClientBuilder, Cloud};
+    ///
+    /// let client = ClientBuilder::from_env()?.cloud(Cloud::GCC_HIGH).build()?;
+    /// # Ok::<(), defender_endpoint::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -94,7 +101,8 @@ impl Client {
     /// One machine: «Get machine by ID API», `GET /api/machines/{id}`.
     ///
     /// The id is a machine's [`id`](Machine::id); its computer name is accepted too, says the vendor. Of
-    /// several machines with one name the service chooses. For many ids see
+    /// several machines with one name the service chooses, and the short form of a full name may find
+    /// nothing: [a list by name](crate::cookbook#a-machine-by-its-name) finds all of them. For many ids see
     /// [`machines_by_id`](Self::machines_by_id), which takes fewer calls.
     ///
     /// Application permission `Machine.Read.All` or `Machine.ReadWrite.All`; delegated

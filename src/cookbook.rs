@@ -1,2 +1,1442 @@
 //! The manual's page of recipes: what tools do with the crate, in a form to be copied. It holds no
 //! code.
+//!
+//! What stands in [the manual](crate) is not said again here. Most recipes are functions that take a
+//! [`Client`](crate::Client), which [`Client::from_env`](crate::Client::from_env) makes; each is compiled,
+//! and most are run against the fake tenant, whenever the crate is tested. Errors go up as
+//! `Box<dyn std::error::Error>` where a recipe does more than call the service.
+//!
+//! | lists | |
+//! | --- | --- |
+//! | [CSV](#csv) | for a spreadsheet |
+//! | [JSON lines](#json-lines) | for another program |
+//! | [Only some fields](#only-some-fields) | rows of your own type |
+//! | [Newest first](#newest-first) | in an order of your own |
+//! | [A machine by its name](#a-machine-by-its-name) | short names, and several machines of one name |
+//! | [By tag, group and time](#by-tag-group-and-time) | what the service filters, and what it can't |
+//!
+//! | batches and copies | |
+//! | --- | --- |
+//! | [Batches](#batches) | a transaction for each |
+//! | [Past a row that can't be read](#past-a-row-that-cant-be-read) | one bad row, and all others |
+//! | [A copy of the fleet](#a-copy-of-the-fleet) | what is new, changed and gone |
+//!
+//! | time | |
+//! | --- | --- |
+//! | [Reading ahead](#reading-ahead) | fetch while storing |
+//! | [Pages in parallel](#pages-in-parallel) | the first load of a large fleet |
+//! | [Progress](#progress) | for whoever watches |
+//! | [Shutting down](#shutting-down) | within a second |
+//! | [A deadline for a whole walk](#a-deadline-for-a-whole-walk) | for jobs that must end |
+//!
+//! | services | |
+//! | --- | --- |
+//! | [Several processes](#several-processes) | one quota for all of them |
+//! | [Several tenants](#several-tenants) | side by side |
+//! | [Two clients of one tenant](#two-clients-of-one-tenant) | one quota, other settings |
+//! | [Quota as metrics](#quota-as-metrics) | for a dashboard |
+//! | [What to do with an error](#what-to-do-with-an-error) | the next run, a person, or a bug; exit codes |
+//!
+//! | beyond | |
+//! | --- | --- |
+//! | [Another operation](#another-operation) | what the crate doesn't have |
+//! | [Testing your own tool](#testing-your-own-tool) | without network and without waiting |
+//! | [In a build script](#in-a-build-script) | a list that is compiled in |
+//! | [From a script](#from-a-script) | coming from ureq by hand, Python or PowerShell |
+//!
+//! # CSV
+//!
+//! For people with a spreadsheet. The columns are chosen one by one, with the crate `csv`: a whole
+//! [`Machine`](crate::machines::Machine) can't be one of its records, since it holds lists and objects.
+//!
+#![cfg_attr(feature = "testing", doc = "```")]
+#![cfg_attr(not(feature = "testing"), doc = "```ignore")]
+//! use std::{error::Error, io::Write};
+//!
+//! use defender_endpoint::time::format_description::well_known::Rfc3339;
+//! use defender_endpoint::{Client, machines::Machine};
+//!
+//! fn write_csv(client: &Client, out: impl Write) -> Result<(), Box<dyn Error>> {
+//!     let mut table = csv::Writer::from_writer(out);
+//!     table.write_record(["id", "name", "platform", "health", "lastSeen", "tags"])?;
+//!     for machine in client.machines() {
+//!         table.write_record(cells(machine?))?;
+//!     }
+//!     table.flush()?;
+//!     Ok(())
+//! }
+//!
+//! fn cells(machine: Machine) -> [String; 6] {
+//!     let last_seen = machine.last_seen.and_then(|at| at.format(&Rfc3339).ok());
+//!     [
+//!         guarded(machine.id),
+//!         guarded(machine.computer_dns_name.unwrap_or_default()),
+//!         guarded(machine.os_platform.unwrap_or_default()),
+//!         guarded(machine.health_status.map(|it| it.to_string()).unwrap_or_default()),
+//!         last_seen.unwrap_or_default(),
+//!         guarded(machine.machine_tags.join(";")),
+//!     ]
+//! }
+//!
+//! /// Whoever names a device writes into the cell: a spreadsheet must not run it as a formula.
+//! fn guarded(cell: String) -> String {
+//!     match cell.chars().next() {
+//!         Some('=' | '+' | '-' | '@' | '\t' | '\r' | '\n') => format!("'{cell}"),
+//!         _ => cell,
+//!     }
+//! }
+//! # use defender_endpoint::{machines::HealthStatus, testing::Tenant, time::OffsetDateTime};
+//! #
+//! # fn main() -> Result<(), Box<dyn Error>> {
+//! #     let mut phone = Machine::new("1e5b");
+//! #     phone.computer_dns_name = Some("=HYPERLINK(\"http://203.0.113.9\")".to_owned());
+//! #     phone.health_status = Some(HealthStatus::Active);
+//! #     phone.last_seen = Some(OffsetDateTime::UNIX_EPOCH);
+//! #     phone.machine_tags = vec!["vip".to_owned(), "a, b".to_owned()];
+//! #     let tenant = Tenant::builder().machines([phone, Machine::new("2f6c")]).start()?;
+//! #     let mut out = Vec::new();
+//! #     write_csv(&tenant.client()?, &mut out)?;
+//! #     assert_eq!(
+//! #         String::from_utf8(out)?,
+//! #         "id,name,platform,health,lastSeen,tags\n\
+//! #          1e5b,\"'=HYPERLINK(\"\"http://203.0.113.9\"\")\",,Active,1970-01-01T00:00:00Z,\"vip;a, b\"\n\
+//! #          2f6c,,,,,\n",
+//! #     );
+//! #     Ok(())
+//! # }
+//! ```
+//!
+//! * Names and tags are text that others choose, so a cell that a spreadsheet would run as a formula gets an
+//!   apostrophe in front. For a file that only programs read, leave `guarded` out, or better write
+//!   [JSON lines](#json-lines).
+//! * Dates are RFC 3339, in UTC, as `Rfc3339` writes them: `Display` of a date is for people, and no
+//!   program reads it.
+//! * A tag may hold a `;` itself, and then nothing tells one tag from two.
+//! * Excel takes the file for UTF-8 only if it begins with `\u{feff}`: `out.write_all("\u{feff}".as_bytes())?`
+//!   before the first row. Where it splits at semicolons, `csv::WriterBuilder` has `delimiter(b';')`.
+//! * An error leaves half a table: write to another name, and rename the file when it is whole.
+//! * A reader that has gone, such as `head`, is a `csv::ErrorKind::Io` within the error.
+//!
+//! The example `inventory` does this with `--csv`.
+//!
+//! # JSON lines
+//!
+//! For another program, or to look at a fleet later: a machine a line, with the service's own names.
+//! What was written can be read back as the same [`Machine`](crate::machines::Machine), keys included that
+//! the crate doesn't know.
+//!
+#![cfg_attr(feature = "testing", doc = "```")]
+#![cfg_attr(not(feature = "testing"), doc = "```ignore")]
+//! use std::error::Error;
+//! use std::io::{self, BufRead, Write};
+//!
+//! use defender_endpoint::{Client, machines::Machine};
+//!
+//! fn write_lines(client: &Client, mut out: impl Write) -> Result<(), Box<dyn Error>> {
+//!     for machine in client.machines() {
+//!         // As an error of `io`, a reader that has gone, such as `head`, is known by its kind.
+//!         serde_json::to_writer(&mut out, &machine?).map_err(io::Error::from)?;
+//!         writeln!(out)?;
+//!     }
+//!     out.flush()?;
+//!     Ok(())
+//! }
+//!
+//! fn read_lines(input: impl BufRead) -> Result<Vec<Machine>, Box<dyn Error>> {
+//!     let lines = input.lines();
+//!     lines.map(|line| Ok(serde_json::from_str(&line?)?)).collect()
+//! }
+//! # use defender_endpoint::testing::Tenant;
+//! # use serde_json::value::RawValue;
+//! #
+//! # fn main() -> Result<(), Box<dyn Error>> {
+//! #     let tenant = Tenant::demo()?;
+//! #     let client = tenant.client()?;
+//! #     let mut out = Vec::new();
+//! #     write_lines(&client, &mut out)?;
+//! #     let fleet: Vec<Machine> = client.machines().into_iter().collect::<Result<_, _>>()?;
+//! #     assert_eq!(fleet.len(), 347);
+//! #     assert_eq!(read_lines(&*out)?, fleet);
+//! #     for (raw, machine) in client.machines().deserialize::<Box<RawValue>>().into_iter().zip(&fleet) {
+//! #         assert_eq!(&serde_json::from_str::<Machine>(raw?.get())?, machine);
+//! #     }
+//! #     Ok(())
+//! # }
+//! ```
+//!
+//! * Give it a `BufWriter`, since a line is written in many small pieces.
+//! * A line has all keys, in the crate's order, and null for what is absent. The row as the service sent it,
+//!   byte for byte, is `client.machines().deserialize::<Box<serde_json::value::RawValue>>()`, with the feature
+//!   `raw_value` of `serde_json`.
+//! * To compare two files with `diff`, sort the lines: they begin with the id, and the list's order is
+//!   promised by nobody.
+//!
+//! # Only some fields
+//!
+//! For rows of your own type, with the fields that you want. Nothing is forgiven there that a
+//! [`Machine`](crate::machines::Machine) forgives: every field but the id can be null, lists too, so all of
+//! them are `Option`s. `#[serde(default)]` doesn't help, since it is for keys that are missing.
+//!
+#![cfg_attr(feature = "testing", doc = "```")]
+#![cfg_attr(not(feature = "testing"), doc = "```ignore")]
+//! use defender_endpoint::machines::RiskScore;
+//! use defender_endpoint::{Client, Error};
+//!
+//! #[derive(serde::Deserialize)]
+//! #[serde(rename_all = "camelCase")]
+//! struct Row {
+//!     id: String,
+//!     computer_dns_name: Option<String>,
+//!     risk_score: Option<RiskScore>, // the crate's own types can be used
+//!     machine_tags: Option<Vec<String>>, // a plain `Vec` is an error at the first null
+//!     last_seen: Option<String>, // text: dates without a zone, and of the year 1, have been seen
+//! }
+//!
+//! fn print_tags(client: &Client) -> Result<(), Error> {
+//!     let rows = client
+//!         .machines()
+//!         .query_option("$select", "id,computerDnsName,riskScore,machineTags,lastSeen")
+//!         .deserialize::<Row>();
+//!     for row in rows {
+//!         let row = row?;
+//!         let name = row.computer_dns_name.unwrap_or(row.id);
+//!         println!("{name} {:?} {:?}", row.machine_tags.unwrap_or_default(), row.last_seen);
+//!     }
+//!     Ok(())
+//! }
+//! # use defender_endpoint::testing::Tenant;
+//! # use serde_json::json;
+//! #
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! #     let bare = json!({ "id": "1e5b", "machineTags": null, "lastSeen": "0001-01-01T00:00:00" });
+//! #     let tenant = Tenant::builder().machines([bare, json!({ "id": "2f6c" })]).start()?;
+//! #     print_tags(&tenant.client()?)?;
+//! #     let asked = tenant.exchanges().into_iter().rev().find_map(|call| call.query("$select"));
+//! #     assert!(asked.is_some_and(|columns| columns.starts_with("id,")));
+//! #     Ok(())
+//! # }
+//! ```
+//!
+//! * Whether the service obeys `$select` here is not documented, and reports differ. The type is right either
+//!   way, since it ignores what it doesn't name; if the service answers 400, leave the option out.
+//! * Keep the `id`: it is the key, and rows without it may look alike.
+//!
+//! # Newest first
+//!
+//! For any order at all: collect, and sort. The order of the list is promised by nobody.
+//!
+#![cfg_attr(feature = "testing", doc = "```")]
+#![cfg_attr(not(feature = "testing"), doc = "```ignore")]
+//! use std::cmp::Reverse;
+//!
+//! use defender_endpoint::{Client, Error, machines::Machine};
+//!
+//! fn newest_first(client: &Client) -> Result<Vec<Machine>, Error> {
+//!     let machines: Result<Vec<Machine>, Error> = client.machines().into_iter().collect();
+//!     let mut machines = machines?;
+//!     machines.sort_by_key(|machine| Reverse(machine.last_seen));
+//!     Ok(machines) // those that were never seen are last
+//! }
+//! # use defender_endpoint::testing::Tenant;
+//! #
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! #     let tenant = Tenant::demo()?;
+//! #     let machines = newest_first(&tenant.client()?)?;
+//! #     assert!(machines.is_sorted_by(|a, b| a.last_seen >= b.last_seen));
+//! #     assert_eq!(machines.len(), 347);
+//! #     Ok(())
+//! # }
+//! ```
+//!
+//! * 10,000 machines take some 10 to 20 MB. With a [smaller type](#only-some-fields), or a filter such as
+//!   `field::LAST_SEEN.gt(a_week_ago)`, it is less.
+//! * `query_option("$orderby", "lastSeen desc")` is sent as it stands, but whether the service obeys is known by
+//!   nobody here: sort all the same.
+//!
+//! # A machine by its name
+//!
+//! For a name out of a ticket. [`Client::machine`](crate::Client::machine) takes a name too, but gives one machine
+//! where several have it, as after a reinstallation, and the short form of a full name may find none. A
+//! filter finds them all:
+//!
+#![cfg_attr(feature = "testing", doc = "```")]
+#![cfg_attr(not(feature = "testing"), doc = "```ignore")]
+//! use std::cmp::Reverse;
+//!
+//! use defender_endpoint::machines::{Machine, field};
+//! use defender_endpoint::{Client, Error};
+//!
+//! /// All machines of that name, the one that was seen last in front.
+//! fn by_name(client: &Client, name: &str) -> Result<Vec<Machine>, Error> {
+//!     let mut wanted = field::COMPUTER_DNS_NAME.eq(name);
+//!     if !name.contains('.') {
+//!         // `srv-1` is `srv-1.contoso.com` too, and `srv-10` is neither.
+//!         wanted = wanted | field::COMPUTER_DNS_NAME.starts_with(format!("{name}."));
+//!     }
+//!     let found: Result<Vec<_>, Error> = client.machines().filter(wanted).into_iter().collect();
+//!     let mut found = found?;
+//!     found.sort_by_key(|machine| Reverse(machine.last_seen));
+//!     Ok(found)
+//! }
+//! # use defender_endpoint::testing::Tenant;
+//! # use serde_json::json;
+//! #
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! #     let machine = |id, name, day| {
+//! #         json!({ "id": id, "computerDnsName": name, "lastSeen": format!("2026-11-{day}T00:00:00Z") })
+//! #     };
+//! #     let fleet = [
+//! #         machine("a", "srv-1", "01"),
+//! #         machine("b", "srv-1.contoso.com", "03"),
+//! #         machine("c", "srv-10.contoso.com", "02"),
+//! #         machine("d", "srv-1.contoso.com", "04"),
+//! #     ];
+//! #     let tenant = Tenant::builder().machines(fleet).start()?;
+//! #     let client = tenant.client()?;
+//! #     let ids = |name| -> Result<Vec<String>, Error> {
+//! #         Ok(by_name(&client, name)?.into_iter().map(|machine| machine.id).collect())
+//! #     };
+//! #     assert_eq!(ids("srv-1")?, ["d", "b", "a"]);
+//! #     assert_eq!(ids("srv-1.contoso.com")?, ["d", "b"]);
+//! #     assert!(ids("srv")?.is_empty());
+//! #     Ok(())
+//! # }
+//! ```
+//!
+//! * Of several, [`merged_into_machine_id`](crate::machines::Machine::merged_into_machine_id) and
+//!   [`is_potential_duplication`](crate::machines::Machine::is_potential_duplication) tell which are records
+//!   of the same device.
+//! * Whether the service minds upper and lower case is not documented: give the name as the list shows it.
+//! * A machine that has gone from the list has gone for a filter, too.
+//!
+//! # By tag, group and time
+//!
+//! For a part of the fleet. The service filters by tags, by a group's number and by time; the name of a
+//! group it only tells.
+//!
+#![cfg_attr(feature = "testing", doc = "```")]
+#![cfg_attr(not(feature = "testing"), doc = "```ignore")]
+//! use defender_endpoint::machines::{Machine, field};
+//! use defender_endpoint::time::{Duration, OffsetDateTime};
+//! use defender_endpoint::{Client, Error};
+//!
+//! /// Machines with that tag, in that group, that have reported within a week.
+//! fn in_use(client: &Client, tag: &str, group: &str) -> Result<Vec<Machine>, Error> {
+//!     let a_week_ago = OffsetDateTime::now_utc() - Duration::weeks(1);
+//!     let wanted = field::MACHINE_TAGS.any_eq(tag) & field::LAST_SEEN.ge(a_week_ago);
+//!     let mut found = Vec::new();
+//!     for machine in client.machines().filter(wanted) {
+//!         let machine = machine?;
+//!         if machine.rbac_group_name.as_deref() == Some(group) {
+//!             found.push(machine);
+//!         }
+//!     }
+//!     Ok(found)
+//! }
+//! # use defender_endpoint::testing::Tenant;
+//! #
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! #     let machine = |id: &str, tag: &str, group: &str, days: i64| {
+//! #         let mut machine = Machine::new(id);
+//! #         machine.machine_tags = vec![tag.to_owned()];
+//! #         machine.rbac_group_name = Some(group.to_owned());
+//! #         machine.last_seen = Some(OffsetDateTime::now_utc() - Duration::days(days));
+//! #         machine
+//! #     };
+//! #     let fleet = [
+//! #         machine("a", "pci", "Servers", 1),
+//! #         machine("b", "pci", "Servers", 30),
+//! #         machine("c", "pci", "Kiosks", 1),
+//! #         machine("d", "vip", "Servers", 1),
+//! #     ];
+//! #     let tenant = Tenant::builder().machines(fleet).start()?;
+//! #     let found = in_use(&tenant.client()?, "pci", "Servers")?;
+//! #     assert_eq!(found.iter().map(|machine| machine.id.as_str()).collect::<Vec<_>>(), ["a"]);
+//! #     Ok(())
+//! # }
+//! ```
+//!
+//! * With the group's number, `field::RBAC_GROUP_ID.eq(140)` saves the rows of all others; any machine of
+//!   the group has it in [`rbac_group_id`](crate::machines::Machine::rbac_group_id).
+//! * `last_seen` is the last full report, which comes about once a day: thresholds of less than two days find
+//!   healthy machines.
+//! * A machine that has no such property fits `ne` and no other comparison, so one that was never seen is in
+//!   neither half of `ge` and `lt`.
+//!
+//! # Batches
+//!
+//! For databases that take many rows at once. A page is what one call brings, up to 10,000 machines;
+//! smaller batches are cut out of it, since a smaller page costs calls.
+//!
+#![cfg_attr(feature = "testing", doc = "```")]
+#![cfg_attr(not(feature = "testing"), doc = "```ignore")]
+//! use std::error::Error;
+//!
+//! use defender_endpoint::{Client, machines::Machine};
+//!
+//! fn in_batches(
+//!     client: &Client,
+//!     mut insert: impl FnMut(&[Machine]) -> Result<(), Box<dyn Error>>,
+//! ) -> Result<(), Box<dyn Error>> {
+//!     for page in client.machines().pages() {
+//!         for batch in page?.items.chunks(500) {
+//!             insert(batch)?; // a transaction
+//!         }
+//!     }
+//!     Ok(())
+//! }
+//! # use defender_endpoint::testing::Tenant;
+//! #
+//! # fn main() -> Result<(), Box<dyn Error>> {
+//! #     let tenant = Tenant::builder().machines((0..1_234).map(|n| Machine::new(n.to_string()))).start()?;
+//! #     let mut sizes = Vec::new();
+//! #     in_batches(&tenant.client()?, |batch| Ok(sizes.push(batch.len())))?;
+//! #     assert_eq!(sizes, [500, 500, 234]);
+//! #     assert_eq!(tenant.calls("/api/machines"), 1);
+//! #     Ok(())
+//! # }
+//! ```
+//!
+//! * A machine can come twice in one walk: insert or replace, by the id.
+//! * [`Page::next_skip`](crate::Page::next_skip), stored in the transaction of a page, is where a run goes on that
+//!   was broken off, with [`skip`](crate::machines::ListMachines::skip). Use it within minutes or not at all: it is
+//!   a place in a list that changes, and a million machines are no more than 100 calls.
+//!
+//! # Past a row that can't be read
+//!
+//! For a job that must go on. A row that doesn't fit [`Machine`](crate::machines::Machine) ends a walk, and
+//! a page with such a row is not handed out. As [`Value`](serde_json::Value) each row fits, and is decoded by
+//! itself:
+//!
+#![cfg_attr(feature = "testing", doc = "```")]
+#![cfg_attr(not(feature = "testing"), doc = "```ignore")]
+//! use defender_endpoint::{Client, Error, machines::Machine};
+//! use serde_json::Value;
+//!
+//! /// The machines, and the ids of the rows that are none as this version of the crate knows them.
+//! fn whatever_can_be_read(client: &Client) -> Result<(Vec<Machine>, Vec<String>), Error> {
+//!     let (mut machines, mut bad) = (Vec::new(), Vec::new());
+//!     for page in client.machines().deserialize::<Value>().pages() {
+//!         for row in page? {
+//!             let id = row.get("id").and_then(Value::as_str).unwrap_or("without an id").to_owned();
+//!             match serde_json::from_value::<Machine>(row) {
+//!                 Ok(machine) => machines.push(machine),
+//!                 Err(_) => bad.push(id), // its text quotes the value: better not in a log
+//!             }
+//!         }
+//!     }
+//!     Ok((machines, bad))
+//! }
+//! # use defender_endpoint::testing::Tenant;
+//! # use serde_json::json;
+//! #
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! #     let rows = [json!({ "id": "1e5b" }), json!({ "id": "2f6c", "osPlatform": [7] }), json!({ "id": "3a" })];
+//! #     let tenant = Tenant::builder().machines(rows).start()?;
+//! #     let client = tenant.client()?;
+//! #     let (machines, bad) = whatever_can_be_read(&client)?;
+//! #     assert_eq!((machines.len(), bad), (2, vec!["2f6c".to_owned()]));
+//! #     assert!(client.machines().pages().any(|page| page.is_err()));
+//! #     let error = client.machine("2f6c").err().map(|error| error.to_string()).unwrap_or_default();
+//! #     assert!(error.contains("osPlatform"), "{error}");
+//! #     Ok(())
+//! # }
+//! ```
+//!
+//! * Tell somebody of the bad ones: `client.machine(id)` fails with an error that names the key, and
+//!   not its value, which is what a bug report needs.
+//! * Count them as seen, where [a copy](#a-copy-of-the-fleet) is kept.
+//! * It takes more time and memory, and numbers keep only the digits that a `Value` does. To step over rows in
+//!   a walk of [`Items`](crate::Items), go on with `skip(offset() + 1)`, which takes a call for each.
+//!
+//! # A copy of the fleet
+//!
+//! For a database that mirrors the tenant. Mark and sweep: each walk stores what it sees, counts who was
+//! not seen, and takes a machine out only after several misses, and after the service was asked for
+//! it by its id. A list that lacks a machine once proves nothing: a fleet changes while it is read.
+//!
+#![cfg_attr(feature = "testing", doc = "```")]
+#![cfg_attr(not(feature = "testing"), doc = "```ignore")]
+//! use std::collections::{HashMap, HashSet};
+//!
+//! use defender_endpoint::{Client, Error, machines::Machine};
+//!
+//! const MISSES: u32 = 3;
+//!
+//! /// What is stored of a machine: the row, and how many walks in a row did not see it.
+//! struct Stored { machine: Machine, misses: u32 }
+//!
+//! /// A walk from the list's start. Returns who was taken out.
+//! fn sync(client: &Client, store: &mut HashMap<String, Stored>) -> Result<Vec<String>, Error> {
+//!     let before = store.len();
+//!     let mut seen = HashSet::new();
+//!     let mut pages = client.machines().pages();
+//!     for page in pages.by_ref() {
+//!         for machine in page? { // after an error all that came is stored, and nobody counted as missing
+//!             seen.insert(machine.id.clone());
+//!             store.insert(machine.id.clone(), Stored { machine, misses: 0 });
+//!         }
+//!     }
+//!     // A 404, or much less than last time: a fault, or a right that was lost, rather than a fleet.
+//!     if pages.ended_by_not_found() || seen.len() < before.div_ceil(2) {
+//!         return Ok(Vec::new());
+//!     }
+//!     let (mut missed, mut gone) = (Vec::new(), Vec::new());
+//!     for (id, stored) in store.iter_mut().filter(|(id, _)| !seen.contains(*id)) {
+//!         stored.misses += 1;
+//!         if stored.misses >= MISSES {
+//!             missed.push(id.clone());
+//!         }
+//!     }
+//!     for asked in client.machines_by_id(&missed) { // a call for 20
+//!         match asked? {
+//!             (id, Some(machine)) => { store.insert(id, Stored { machine, misses: 0 }); }
+//!             (id, None) => { store.remove(&id); gone.push(id) }
+//!         }
+//!     }
+//!     Ok(gone)
+//! }
+//! # use defender_endpoint::testing::{Fault, Tenant};
+//! #
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! #     let fleet = |ids: &str| ids.chars().map(Machine::new).collect::<Vec<_>>();
+//! #     let tenant = Tenant::builder().machines(fleet("abcd")).page_size(2).start()?;
+//! #     let client = tenant.client()?;
+//! #     let mut store = HashMap::new();
+//! #     assert!(sync(&client, &mut store)?.is_empty());
+//! #     tenant.set_machines(fleet("acde"))?;
+//! #     for _ in 1..MISSES {
+//! #         assert!(sync(&client, &mut store)?.is_empty());
+//! #     }
+//! #     tenant.fail(Fault::status(404).empty_body().path("/api/machines"));
+//! #     assert!(sync(&client, &mut store)?.is_empty());
+//! #     tenant.set_machines(fleet("a"))?;
+//! #     assert!(sync(&client, &mut store)?.is_empty());
+//! #     tenant.set_machines(fleet(""))?;
+//! #     assert!(sync(&client, &mut store)?.is_empty());
+//! #     assert!(store.values().all(|stored| stored.misses < MISSES));
+//! #     tenant.set_machines(fleet("acde"))?;
+//! #     tenant.fail(Fault::status(403).path("/api/machines").on_call(2));
+//! #     assert!(sync(&client, &mut store).is_err());
+//! #     assert_eq!(store.get("b").map(|stored| stored.misses), Some(MISSES - 1));
+//! #     assert_eq!(sync(&client, &mut store)?, ["b"]);
+//! #     assert_eq!(store.len(), 4);
+//! #     assert!(store.values().all(|stored| stored.machine.id != "b"));
+//! #     Ok(())
+//! # }
+//! ```
+//!
+//! * Only a whole walk counts the missing: one that [goes on](#batches) where another was broken off has not seen the
+//!   machines before. `skip` behind the end of a list that became shorter is an empty list and no error.
+//! * `for page in pages.by_ref()` keeps the walk, so that its end can be asked; `for page in pages` eats it.
+//! * An empty list is a clean end too, and the guard of one half catches it. So it does a filter, a token of a user
+//!   who may see fewer groups, or another tenant's credential: keep apart what was asked differently, and let a
+//!   person confirm where a fleet really became that small.
+//! * Three misses are three runs: make it a time, such as a week, where runs are close to each other.
+//! * `Machine` can be compared: what is equal needs no update.
+//!
+//! The example `sync` is the whole of it on SQLite: killed at any moment, and right afterwards.
+//!
+//! # Reading ahead
+//!
+//! For a store that takes its time: the next page is fetched meanwhile. The whole of the
+//! [manual's](crate#reading-ahead-and-in-parallel) short form, which gives the walk back, so that its end can be
+//! asked.
+//!
+#![cfg_attr(feature = "testing", doc = "```")]
+#![cfg_attr(not(feature = "testing"), doc = "```ignore")]
+//! use std::error::Error;
+//! use std::{io, panic, sync::mpsc, thread};
+//!
+//! use defender_endpoint::{Page, Pages, machines::Machine};
+//!
+//! /// When `store` fails, or a page does, everything before has been stored.
+//! fn read_ahead(
+//!     mut pages: Pages<Machine>,
+//!     mut store: impl FnMut(Page<Machine>) -> io::Result<()>,
+//! ) -> Result<Pages<Machine>, Box<dyn Error>> {
+//!     thread::scope(|scope| {
+//!         let (send, receive) = mpsc::sync_channel(0); // hands over, keeps nothing
+//!         let reader = scope.spawn(move || {
+//!             // Ends with the list, behind an error, or when nobody takes pages any more.
+//!             let _ = pages.try_for_each(|page| send.send(page));
+//!             pages
+//!         });
+//!         for page in receive {
+//!             store(page?)?;
+//!         }
+//!         reader.join().map_err(|panic| panic::resume_unwind(panic))
+//!     })
+//! }
+//! # use defender_endpoint::testing::{Fault, Tenant};
+//! #
+//! # fn main() -> Result<(), Box<dyn Error>> {
+//! #     let tenant = Tenant::demo()?; // pages of 100
+//! #     let client = tenant.client()?;
+//! #     let mut stored = 0;
+//! #     let pages = read_ahead(client.machines().pages(), |page| Ok(stored += page.items.len()))?;
+//! #     assert_eq!((stored, pages.offset(), pages.ended_by_not_found()), (347, 347, false));
+//! #
+//! #     tenant.fail(Fault::status(403).path("/api/machines").on_call(3));
+//! #     stored = 0;
+//! #     assert!(read_ahead(client.machines().pages(), |page| Ok(stored += page.items.len())).is_err());
+//! #     assert_eq!(stored, 200);
+//! #
+//! #     let full = read_ahead(client.machines().pages(), |_| Err(io::Error::other("the disk is full")));
+//! #     assert_eq!(full.err().map(|error| error.to_string()).as_deref(), Some("the disk is full"));
+//! #
+//! #     tenant.fail(Fault::status(404).empty_body().path("/api/machines"));
+//! #     assert!(read_ahead(client.machines().pages(), |_| Ok(()))?.ended_by_not_found());
+//! #     Ok(())
+//! # }
+//! ```
+//!
+//! * When it fails, it returns as soon as the call has ended that the thread is in. Where that is too
+//!   long, see [shutting down](#shutting-down).
+//!
+//! # Pages in parallel
+//!
+//! For the first load of a large and quiet fleet; [the manual](crate#reading-ahead-and-in-parallel) says when it is
+//! worth it, and what a list that changes does to it. Pages are stored in the list's order.
+//!
+#![cfg_attr(feature = "testing", doc = "```")]
+#![cfg_attr(not(feature = "testing"), doc = "```ignore")]
+//! use std::collections::BTreeMap;
+//! use std::error::Error;
+//! use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+//! use std::{io, sync::mpsc, thread};
+//!
+//! use defender_endpoint::{Client, machines::Machine};
+//!
+//! /// Returns how many machines there were. The first error stops all threads.
+//! fn parallel(
+//!     client: &Client,
+//!     size: u32, // of a page: 10,000 is the most, and takes the fewest calls
+//!     threads: usize,
+//!     mut store: impl FnMut(Vec<Machine>) -> io::Result<()>,
+//! ) -> Result<u64, Box<dyn Error>> {
+//!     let rows = u64::from(size);
+//!     let (next, ended) = (AtomicU64::new(0), AtomicBool::new(false));
+//!     let work = |send: mpsc::SyncSender<_>| {
+//!         while !ended.load(Relaxed) {
+//!             let skip = next.fetch_add(rows, Relaxed);
+//!             let page = client.machines().page_size(size).skip(skip).top(rows);
+//!             let page: Result<Vec<_>, _> = page.into_iter().collect();
+//!             // Behind a short page is nothing, and all before it have been taken by somebody.
+//!             if !page.as_ref().is_ok_and(|page| page.len() as u64 == rows) {
+//!                 ended.store(true, Relaxed);
+//!             }
+//!             if send.send((skip, page)).is_err() {
+//!                 return; // the store has failed
+//!             }
+//!         }
+//!     };
+//!     thread::scope(|scope| {
+//!         let (send, receive) = mpsc::sync_channel(0);
+//!         for _ in 0..threads.max(1) {
+//!             let (work, send) = (&work, send.clone());
+//!             scope.spawn(move || work(send));
+//!         }
+//!         drop(send); // the loop below lasts for as long as there is a sender
+//!         let (mut early, mut due) = (BTreeMap::new(), 0);
+//!         for (skip, page) in receive {
+//!             early.insert(skip, page?);
+//!             while let Some(page) = early.remove(&due).filter(|page| !page.is_empty()) {
+//!                 due += page.len() as u64;
+//!                 store(page)?;
+//!             }
+//!         }
+//!         if !early.values().all(Vec::is_empty) {
+//!             return Err("a page in the middle is short: the list became shorter meanwhile".into());
+//!         }
+//!         Ok(due)
+//!     })
+//! }
+//! # use defender_endpoint::testing::{Fault, Tenant};
+//! #
+//! # fn main() -> Result<(), Box<dyn Error>> {
+//! #     let tenant = Tenant::demo()?;
+//! #     let client = tenant.client()?;
+//! #     let whole: Vec<Machine> = client.machines().into_iter().collect::<Result<_, _>>()?;
+//! #     for (size, threads) in [(50, 4), (347, 2), (10_000, 1), (1, 8)] {
+//! #         let mut stored = Vec::new();
+//! #         let limits = defender_endpoint::RateLimits::new(10_000, 10_000);
+//! #         let client = tenant.client_builder()?.rate_limits(limits).build()?;
+//! #         let count = parallel(&client, size, threads, |page| Ok(stored.extend(page)))?;
+//! #         assert!(stored == whole && count == 347, "{size} {threads}");
+//! #     }
+//! #     tenant.fail(Fault::status(403).path("/api/machines").on_call(3));
+//! #     assert!(parallel(&client, 50, 4, |_| Ok(())).is_err());
+//! #     let full = parallel(&client, 50, 4, |_| Err(io::Error::other("the disk is full")));
+//! #     assert_eq!(full.err().map(|error| error.to_string()).as_deref(), Some("the disk is full"));
+//! #     tenant.fail(Fault::status(404).empty_body().path("/api/machines").on_call(1));
+//! #     assert!(parallel(&client, 100, 1, |_| Ok(())).is_ok_and(|count| count == 0));
+//! #     Ok(())
+//! # }
+//! ```
+//!
+//! * Pages that come before their turn wait in memory.
+//! * A page that is empty because the service answered 404 looks like the list's end. If pages behind it had
+//!   rows, the error above says so; if it was the first, there is nothing: for [a copy](#a-copy-of-the-fleet)
+//!   walk page by page.
+//!
+//! # Progress
+//!
+//! For whoever watches. Nobody says how many machines there are, so show what is behind, and last time's count as
+//! a guess of the whole. Write to stderr, so that stdout can go into a file, and only if it is a
+//! terminal.
+//!
+#![cfg_attr(feature = "testing", doc = "```")]
+#![cfg_attr(not(feature = "testing"), doc = "```ignore")]
+//! use std::io::{self, IsTerminal};
+//!
+//! use defender_endpoint::{Client, Error};
+//!
+//! fn walk(client: &Client, last_time: Option<u64>) -> Result<u64, Error> {
+//!     let of = last_time.map(|machines| format!(" of about {machines}")).unwrap_or_default();
+//!     let watched = io::stderr().is_terminal();
+//!     let mut machines = client.machines().into_iter();
+//!     while let Some(machine) = machines.next() {
+//!         drop(machine?); // store it
+//!         if watched && machines.offset() % 1_000 == 0 {
+//!             let left = client.quota().machines.left_in_hour;
+//!             let (rows, pages) = (machines.offset(), machines.pages_read());
+//!             eprint!("\r{rows}{of} machines, {pages} pages, {left} calls left this hour ");
+//!         }
+//!     }
+//!     Ok(machines.offset()) // next time's guess
+//! }
+//! # use defender_endpoint::testing::Tenant;
+//! #
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! #     let tenant = Tenant::demo()?;
+//! #     assert_eq!(walk(&tenant.client()?, Some(300))?, 347);
+//! #     Ok(())
+//! # }
+//! ```
+//!
+//! * Most of the time goes by between two pages, where no row comes: say "waiting for page 3" before the first
+//!   `next`, or read ahead and tick in `recv_timeout`, as [below](#shutting-down).
+//! * [`on_wait`](crate::ClientBuilder::on_wait) tells of waits for the limits, once a second while they last: overwrite
+//!   a line with it, or print one only where [`left`](crate::Wait::left) is larger than last time.
+//! * The example `inventory` has a bar.
+//!
+//! # Shutting down
+//!
+//! For a service that has a second to end in. An exchange that is under way can't be broken off: a service that is
+//! silent is waited for until [`read_timeout`](crate::ClientBuilder::read_timeout). So the walk is in a
+//! thread that nobody waits for, and a wait of the client's own ends by `on_wait`:
+//!
+#![cfg_attr(feature = "testing", doc = "```")]
+#![cfg_attr(not(feature = "testing"), doc = "```ignore")]
+//! use std::error::Error;
+//! use std::ops::ControlFlow;
+//! use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+//! use std::sync::mpsc::{self, RecvTimeoutError};
+//! use std::{io, thread, time::Duration};
+//!
+//! use defender_endpoint::{Client, ClientBuilder, Page, Pages, machines::Machine};
+//!
+//! static STOP: AtomicBool = AtomicBool::new(false); // set by a signal handler
+//!
+//! fn client(builder: ClientBuilder) -> Result<Client, defender_endpoint::Error> {
+//!     let goes_on = |stop| if stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+//!     builder.on_wait(move |_| goes_on(STOP.load(Relaxed))).build()
+//! }
+//!
+//! /// The walk that has come to its end, or nothing if it was stopped before.
+//! fn walk(
+//!     client: &Client,
+//!     mut store: impl FnMut(Page<Machine>) -> io::Result<()>,
+//! ) -> Result<Option<Pages<Machine>>, Box<dyn Error>> {
+//!     let mut pages = client.machines().pages();
+//!     let (send, receive) = mpsc::sync_channel(0);
+//!     let reader = thread::spawn(move || {
+//!         let _ = pages.try_for_each(|page| send.send(page));
+//!         pages
+//!     });
+//!     while !STOP.load(Relaxed) {
+//!         match receive.recv_timeout(Duration::from_millis(100)) {
+//!             Ok(page) => store(page?)?,
+//!             Err(RecvTimeoutError::Timeout) => {}
+//!             Err(RecvTimeoutError::Disconnected) => {
+//!                 return reader.join().map(Some).map_err(|_| "the reader panicked".into());
+//!             }
+//!         }
+//!     }
+//!     Ok(None) // the reader is left to itself: the end of the process is its end
+//! }
+//! # use defender_endpoint::testing::{Fault, Tenant};
+//! #
+//! # fn main() -> Result<(), Box<dyn Error>> {
+//! #     let tenant = Tenant::demo()?;
+//! #     let client = client(tenant.client_builder()?)?;
+//! #     let mut stored = 0;
+//! #     let pages = walk(&client, |page| Ok(stored += page.items.len()))?;
+//! #     assert!(stored == 347 && pages.is_some_and(|pages| !pages.ended_by_not_found()));
+//! #     tenant.fail(Fault::status(403).path("/api/machines").on_call(2));
+//! #     assert!(walk(&client, |_| Ok(())).is_err());
+//! #     stored = 0;
+//! #     let pages = walk(&client, |page| {
+//! #         stored += page.items.len();
+//! #         Ok(STOP.store(true, Relaxed))
+//! #     })?;
+//! #     assert!(stored == 100 && pages.is_none());
+//! #     // A pause that the service asks for is broken off as soon as it begins.
+//! #     tenant.fail(Fault::throttled(Duration::from_secs(60)).path("/api/machines"));
+//! #     let error = client.machines().into_iter().find_map(Result::err);
+//! #     assert!(error.is_some_and(|error| error.kind() == defender_endpoint::ErrorKind::Cancelled));
+//! #     Ok(())
+//! # }
+//! ```
+//!
+//! * `main` must return after that, and not wait for the thread: no `thread::scope`, and no `join` before the end.
+//! * What sets `STOP` is a crate such as `ctrlc`, which hears of SIGTERM only with its feature `termination`, or
+//!   `signal-hook`.
+//! * A page is stored whole or not at all: keep `store` short, or look at `STOP` within it, between
+//!   [batches](#batches).
+//! * A program whose store survives a kill at any moment, such as the example `sync`, needs none of this.
+//!
+//! # A deadline for a whole walk
+//!
+//! For jobs that must end, such as a step of a pipeline. [`deadline`](crate::machines::ListMachines::deadline) bounds
+//! each call, which brings one page; the loop bounds the number of them. It ends by the sum of both, or by a second
+//! deadline more where a page arrives damaged and is fetched again.
+//!
+#![cfg_attr(feature = "testing", doc = "```")]
+#![cfg_attr(not(feature = "testing"), doc = "```ignore")]
+//! use std::time::{Duration, Instant};
+//!
+//! use defender_endpoint::{Client, machines::Machine};
+//!
+//! type Failure = Box<dyn std::error::Error>;
+//!
+//! fn all_within(client: &Client, walk: Duration, page: Duration) -> Result<Vec<Machine>, Failure> {
+//!     let end = Instant::now() + walk;
+//!     let mut machines = Vec::new();
+//!     let mut pages = client.machines().deadline(page).pages();
+//!     loop {
+//!         if Instant::now() >= end {
+//!             return Err(format!("no end after {} machines", machines.len()).into());
+//!         }
+//!         match pages.next() {
+//!             Some(page) => machines.extend(page?),
+//!             None => return Ok(machines),
+//!         }
+//!     }
+//! }
+//! # use defender_endpoint::testing::Tenant;
+//! #
+//! # fn main() -> Result<(), Failure> {
+//! #     let tenant = Tenant::demo()?;
+//! #     let client = tenant.client()?;
+//! #     let minute = Duration::from_secs(60);
+//! #     assert_eq!(all_within(&client, minute, minute)?.len(), 347);
+//! #     let error = all_within(&client, Duration::ZERO, minute).err().map(|error| error.to_string());
+//! #     assert_eq!(error.as_deref(), Some("no end after 0 machines"));
+//! #     Ok(())
+//! # }
+//! ```
+//!
+//! * The default of [`max_wait`](crate::ClientBuilder::max_wait) is five minutes: a wait that is longer than the
+//!   deadline leaves fails at once, and so does one beyond `max_wait`.
+//! * A part of the list looks like a list: give out nothing, or say that it is a part.
+//!
+//! # Several processes
+//!
+//! For processes that run at the same time on one app registration. The service counts them together, and they know
+//! nothing of each other, so each takes its share:
+//!
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! use defender_endpoint::{Client, ClientBuilder, Error, RateLimits};
+//!
+//! /// A client for one of so many processes.
+//! fn share(processes: u32) -> Result<Client, Error> {
+//!     ClientBuilder::from_env()?
+//!         .rate_limits(RateLimits::documented().divided_by(processes))
+//!         .max_wait(Duration::from_secs(60)) // rather the next run than a long wait
+//!         .build()
+//! }
+//! # share(3)?;
+//! # Ok::<(), Error>(())
+//! ```
+//!
+//! * A process that starts has nothing spent, whatever the one before it did. One that crashes and is started again
+//!   at once can spend the quota of the hour within minutes: give the supervisor a pause.
+//! * While a new version takes over, the old one still runs: then there are twice as many.
+//! * If the shares are too large all the same, nothing is lost: the service answers 429, and the client waits
+//!   as long as it is told to.
+//!
+//! # Several tenants
+//!
+//! For a service with several customers, or one with several tenants of its own. Each has a credential, a client,
+//! and so a limiter of its own: a 429 makes all callers of a limiter pause, and on one that is shared a
+//! busy tenant would stop all others. (That the service counts each tenant and app for itself is to be
+//! read in its 429 only, whose key is said to be made of both.)
+//!
+#![cfg_attr(feature = "testing", doc = "```")]
+#![cfg_attr(not(feature = "testing"), doc = "```ignore")]
+//! use std::{io, sync::mpsc, thread};
+//!
+//! use defender_endpoint::{Client, Error};
+//!
+//! /// All tenants at the same time; one that fails is no matter of the others.
+//! fn count(tenants: Vec<(String, Client)>) -> io::Result<Vec<(String, Result<usize, Error>)>> {
+//!     let (send, receive) = mpsc::channel();
+//!     for (name, client) in tenants {
+//!         let send = send.clone();
+//!         // Lines are logged on the thread that calls: let the logger print its name.
+//!         thread::Builder::new().name(name.clone()).spawn(move || {
+//!             let mut machines = client.machines().into_iter();
+//!             let count = machines.try_fold(0, |count, machine| machine.map(|_| count + 1));
+//!             let _ = send.send((name, count));
+//!         })?;
+//!     }
+//!     drop(send); // the list below is whole when all threads have sent theirs
+//!     Ok(receive.into_iter().collect())
+//! }
+//! # use defender_endpoint::testing::{Fault, Tenant};
+//! #
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! #     let (one, other) = (Tenant::demo()?, Tenant::demo()?);
+//! #     other.fail(Fault::status(403).path("/api/machines").always());
+//! #     let clients = vec![("one".to_owned(), one.client()?), ("other".to_owned(), other.client()?)];
+//! #     let mut counts = count(clients)?;
+//! #     counts.sort_by(|a, b| a.0.cmp(&b.0));
+//! #     assert!(matches!(counts.first(), Some((_, Ok(347)))));
+//! #     assert!(matches!(counts.get(1), Some((_, Err(_)))));
+//! #     Ok(())
+//! # }
+//! ```
+//!
+//! * The credential decides whose machines they are: keep it, its client and its rows together under one key, and
+//!   never give the credential of one to the [`Cloud`](crate::Cloud) of another.
+//! * One app registration can serve many tenants, if it is multi-tenant and each tenant's administrator has
+//!   consented: `ClientSecret::new(tenant_id, app_id, secret)` once for each tenant id.
+//! * Errors, waits and log lines name no tenant: add the name where you print them, or take it from the thread.
+//! * A thread that panics sends nothing: who is missing in the list has failed.
+//!
+//! # Two clients of one tenant
+//!
+//! For two sorts of work with settings of their own, such as a patient job and an impatient page. Clones of a client
+//! share everything; clients that are made apart share the limits of one app registration through a
+//! [`RateLimiter`](crate::RateLimiter):
+//!
+#![cfg_attr(feature = "testing", doc = "```")]
+#![cfg_attr(not(feature = "testing"), doc = "```ignore")]
+//! use std::time::Duration;
+//!
+//! use defender_endpoint::{Client, ClientBuilder, Error, RateLimiter, RateLimits};
+//!
+//! fn patient_and_impatient(
+//!     settings: impl Fn() -> Result<ClientBuilder, Error>, // such as `ClientBuilder::from_env`
+//! ) -> Result<(Client, Client), Error> {
+//!     let limiter = RateLimiter::new(RateLimits::documented())?;
+//!     let job = settings()?.rate_limiter(limiter.clone()).max_wait(Duration::MAX).build()?;
+//!     let page = settings()?.rate_limiter(limiter).deadline(Duration::from_secs(5)).build()?;
+//!     Ok((job, page))
+//! }
+//! # use defender_endpoint::testing::Tenant;
+//! #
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! #     let tenant = Tenant::demo()?;
+//! #     let (job, page) = patient_and_impatient(|| tenant.client_builder())?;
+//! #     job.scan_agents()?;
+//! #     assert_eq!(page.quota().scan_agents.left_in_minute, 99);
+//! #     Ok(())
+//! # }
+//! ```
+//!
+//! * Callers are served in the order in which they asked. A job that spends all calls leaves none to the page, which
+//!   then fails at once: shares of [`divided_by`](crate::RateLimits::divided_by) keep some for it.
+//! * Each has a token of its own, which costs nothing.
+//!
+//! # Quota as metrics
+//!
+//! For a dashboard that shows a shortage before it hurts. [`Client::quota`](crate::Client::quota) is what this process
+//! knows; nothing is sent.
+//!
+#![cfg_attr(feature = "testing", doc = "```")]
+#![cfg_attr(not(feature = "testing"), doc = "```ignore")]
+//! use std::fmt::Write;
+//!
+//! use defender_endpoint::{Api, Client};
+//!
+//! fn metrics(client: &Client) -> Result<String, std::fmt::Error> {
+//!     let quota = client.quota();
+//!     let mut text = String::new();
+//!     for (api, left) in [
+//!         (Api::Machines, quota.machines),
+//!         (Api::ScanAgents, quota.scan_agents),
+//!         (Api::ScanDefinitions, quota.scan_definitions),
+//!         (Api::ScanHistory, quota.scan_history),
+//!     ] {
+//!         let (minute, hour) = (left.left_in_minute, left.left_in_hour);
+//!         writeln!(text, "defender_calls_left{{api=\"{api}\",window=\"minute\"}} {minute}")?;
+//!         writeln!(text, "defender_calls_left{{api=\"{api}\",window=\"hour\"}} {hour}")?;
+//!         let wait = left.next_call_in.as_secs_f64();
+//!         writeln!(text, "defender_next_call_seconds{{api=\"{api}\"}} {wait}")?;
+//!     }
+//!     Ok(text)
+//! }
+//! # use defender_endpoint::testing::Tenant;
+//! #
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! #     let tenant = Tenant::demo()?;
+//! #     let client = tenant.client()?;
+//! #     client.scan_agents()?;
+//! #     let text = metrics(&client)?;
+//! #     assert!(text.contains("defender_calls_left{api=\"scan agents\",window=\"hour\"} 1499\n"), "{text}");
+//! #     assert!(text.contains("defender_next_call_seconds{api=\"machines\"} 0\n"), "{text}");
+//! #     Ok(())
+//! # }
+//! ```
+//!
+//! * Calls and retries are counted by nobody but the log: a line at `debug` for each answer, one at `warn` for each
+//!   that is [tried again](crate#logging). [`Error::attempts`](crate::Error::attempts) counts those of a call that failed.
+//!
+//! # What to do with an error
+//!
+//! For a service, which can't ask. Three things can be done: try again at the next run, call somebody, or mend
+//! the program. [`is_retryable`](crate::Error::is_retryable) says which errors belong to the first; the client has
+//! tried those again already, for as long as it may.
+//!
+//! | [`ErrorKind`](crate::ErrorKind) | next run | call somebody | mend the program |
+//! | --- | --- | --- | --- |
+//! | `Throttled`, `RateLimited` | yes, after [`retry_after`](crate::Error::retry_after) | if it is so at each run: others use the same app registration | a wait that could be borne: `max_wait` |
+//! | `Timeout`, `Transport` | yes | if it lasts: the network, or the service | |
+//! | `Server` | 500, 502, 503, 504 | if it lasts, with the [`request_id`](crate::Error::request_id); others, such as 501, at once | |
+//! | `Status` | 408, 204 | others: what is [said](crate::Error::message) with it | |
+//! | `Credential` | if the token endpoint failed or asked for a pause | a secret that has expired, an app that is gone | |
+//! | `Unauthorized` | | a licence, a tenant, a token of another cloud | |
+//! | `Forbidden` | | the permission that the [`hint`](crate::Error::hint) names | |
+//! | `Tls` | | a certificate, or a proxy that inspects | |
+//! | `Redirect` | | a gateway or a proxy before the service | the host |
+//! | `NotFound` | | | it is an answer: what was asked for is not there |
+//! | `Decode` | if the answer was damaged | an HTML page: a gateway or a proxy | a row that this version [doesn't know](#past-a-row-that-cant-be-read) |
+//! | `Paging` | it may pass, though it is not called retryable | if it lasts | an own `query_option` that the service misreads |
+//! | `TooLarge` | | | a smaller `page_size`, or a larger `body_limit` |
+//! | `Config`, `NoCredential`, `InvalidInput` | | the one who set it up | a wrong argument |
+//! | `Cancelled` | | | you did it |
+//! | `OutcomeUnknown` | [look first](crate#writing), never again blindly | | |
+//!
+//! A program that is started by cron, systemd or a CI job says it with its exit status: 75 is what `sysexits.h` calls
+//! a temporary failure.
+//!
+#![cfg_attr(feature = "testing", doc = "```")]
+#![cfg_attr(not(feature = "testing"), doc = "```ignore")]
+//! use std::process::ExitCode;
+//!
+//! use defender_endpoint::{Error, ErrorKind};
+//!
+//! fn exit_code(error: &Error) -> u8 {
+//!     match error.kind() {
+//!         ErrorKind::Config | ErrorKind::NoCredential | ErrorKind::InvalidInput => 2,
+//!         _ if error.is_retryable() => 75,
+//!         _ => 1,
+//!     }
+//! }
+//!
+//! fn report(result: Result<(), Error>) -> ExitCode {
+//!     let Err(error) = result else {
+//!         return ExitCode::SUCCESS;
+//!     };
+//!     eprintln!("{error:?}"); // message, causes, request id and hint, a line each
+//!     if let Some(wait) = error.retry_after() {
+//!         eprintln!("  not before {} s have passed", wait.as_secs());
+//!     }
+//!     ExitCode::from(exit_code(&error))
+//! }
+//! # use defender_endpoint::{RetryPolicy, testing::{Fault, Tenant}};
+//! #
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! #     let tenant = Tenant::demo()?;
+//! #     let client = tenant.client_builder()?.retry_policy(RetryPolicy::none()).build()?;
+//! #     let html = "<html>Sign in to the proxy</html>";
+//! #     for (fault, code) in [
+//! #         (Fault::throttled(std::time::Duration::from_secs(60)), 75),
+//! #         (Fault::status(500), 75),
+//! #         (Fault::status(408), 75),
+//! #         (Fault::status(204).empty_body(), 75),
+//! #         (Fault::disconnect(), 75),
+//! #         (Fault::status(503).path("oauth2"), 75),
+//! #         (Fault::status(501), 1),
+//! #         (Fault::status(409), 1),
+//! #         (Fault::status(401).path("oauth2"), 1),
+//! #         (Fault::status(403), 1),
+//! #         (Fault::status(404), 1),
+//! #         (Fault::status(307).header("Location", "https://example.com/"), 1),
+//! #         (Fault::body(200, "text/html", html), 1),
+//! #     ] {
+//! #         let tenant = Tenant::demo()?;
+//! #         let shown = format!("{fault:?}");
+//! #         tenant.fail(fault.always());
+//! #         let client = tenant.client_builder()?.retry_policy(RetryPolicy::none()).build()?;
+//! #         let error = client.scan_agent("an-agent").err();
+//! #         assert_eq!(error.as_ref().map(exit_code), Some(code), "{shown} {error:?}");
+//! #     }
+//! #     assert_eq!(client.scan_agent("").err().as_ref().map(exit_code), Some(2));
+//! #     assert_eq!(format!("{:?}", report(client.scan_agent("").map(drop))), format!("{:?}", ExitCode::from(2)));
+//! #     Ok(())
+//! # }
+//! ```
+//!
+//! * An unattended program keeps `max_wait` at its five minutes, or sets less, and lets the next run come after
+//!   `retry_after`; `Duration::MAX` is for one that has nothing else to do.
+//! * Kinds may be added: end the `match` with `_`.
+//!
+//! # Another operation
+//!
+//! For what the crate doesn't have, such as alerts: the client's token, and a request of one's own.
+//! `ureq` is in the tree already (`ureq = { version = "3", default-features = false, features = ["rustls"] }`); any
+//! other HTTP client does as well.
+//!
+#![cfg_attr(feature = "testing", doc = "```")]
+#![cfg_attr(not(feature = "testing"), doc = "```ignore")]
+//! use std::{error::Error, time::Duration};
+//!
+//! use defender_endpoint::Client;
+//! use serde_json::Value;
+//!
+//! /// The newest alerts; the token needs `Alert.Read.All`.
+//! fn alerts(client: &Client, agent: &ureq::Agent) -> Result<Value, Box<dyn Error>> {
+//!     let url = format!("{}/api/alerts?$top=10", client.cloud().api_url());
+//!     let token = client.access_token()?; // before each call: it may have been renewed
+//!     let authorization = format!("Bearer {}", token.expose());
+//!     let mut answer = agent.get(url).header("Authorization", authorization).call()?;
+//!     match answer.status().as_u16() {
+//!         200 => {
+//!             let body = answer.body_mut().with_config().limit(64 * 1024 * 1024).read_to_string()?;
+//!             Ok(serde_json::from_str(&body)?)
+//!         }
+//!         429 => {
+//!             let after = answer.headers().get("Retry-After").and_then(|wait| wait.to_str().ok());
+//!             Err(format!("too many calls; again after {} s", after.unwrap_or("some")).into())
+//!         }
+//!         status => Err(format!("GET /api/alerts: {status}").into()),
+//!     }
+//! }
+//!
+//! fn agent() -> ureq::Agent {
+//!     let config = ureq::Agent::config_builder()
+//!         .max_redirects(0) // nobody else gets the token
+//!         .max_redirects_will_error(false)
+//!         .http_status_as_error(false)
+//!         .timeout_connect(Some(Duration::from_secs(10)))
+//!         .timeout_global(Some(Duration::from_secs(60)));
+//! #   let config = config.proxy(None);
+//!     config.build().into()
+//! }
+//! # use defender_endpoint::testing::{Fault, Tenant};
+//! #
+//! # fn main() -> Result<(), Box<dyn Error>> {
+//! #     let tenant = Tenant::demo()?;
+//! #     let (client, agent) = (tenant.client()?, agent());
+//! #     let body = r#"{"value": [{"id": "da6"}]}"#;
+//! #     tenant.fail(Fault::body(200, "application/json", body).path("/api/alerts"));
+//! #     let found = alerts(&client, &agent)?;
+//! #     assert_eq!(found.pointer("/value/0/id").and_then(Value::as_str), Some("da6"));
+//! #     tenant.fail(Fault::throttled(Duration::from_secs(7)).path("/api/alerts"));
+//! #     let error = alerts(&client, &agent).err().map(|error| error.to_string()).unwrap_or_default();
+//! #     assert_eq!(error, "too many calls; again after 7 s");
+//! #     for status in [307, 403] {
+//! #         tenant.fail(Fault::status(status).header("Location", "http://127.0.0.1:9/").path("/api/alerts"));
+//! #         let error = alerts(&client, &agent).err().map(|error| error.to_string());
+//! #         assert_eq!(error, Some(format!("GET /api/alerts: {status}")));
+//! #     }
+//! #     Ok(())
+//! # }
+//! ```
+//!
+//! * Limits, retries, pages, a second try with a new token after a 401, and errors with a hint are your own matter
+//!   then. The page of an operation says how often it may be called.
+//! * Of a next link take only the query, and send it to the host that you know: the token goes with it.
+//! * The body of an error may hold anything: don't print it unread.
+//!
+//! # Testing your own tool
+//!
+//! For tests that need no network, no account and no time: the feature `testing`, and what
+//! [its page][testing-page] shows. A function that takes a `&Client` can be tested as it is. Four things that are
+//! often forgotten:
+//!
+#![cfg_attr(feature = "testing", doc = "```")]
+#![cfg_attr(not(feature = "testing"), doc = "```ignore")]
+//! use std::time::Duration;
+//!
+//! use defender_endpoint::machines::Machine;
+//! use defender_endpoint::testing::{Clock, FakeClock, Fault, Tenant};
+//! use defender_endpoint::{Client, Error};
+//!
+//! /// The tool under test.
+//! fn ids(client: &Client) -> Result<Vec<String>, Error> {
+//!     client.machines().into_iter().map(|machine| Ok(machine?.id)).collect()
+//! }
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let fleet = |ids: &str| ids.chars().map(Machine::new).collect::<Vec<_>>();
+//!     let clock = FakeClock::new(); // given to both, so that nobody waits
+//!     let tenant = Tenant::builder().machines(fleet("abcd")).page_size(2).clock(clock.clone()).start()?;
+//!     let client = tenant.client_builder()?.clock(clock.clone()).build()?;
+//!
+//!     // A fleet that changes between two pages: one that went makes the walk miss another.
+//!     let mut pages = client.machines().pages();
+//!     let first = pages.next().transpose()?.map(|page| page.items.len());
+//!     tenant.set_machines(fleet("bcd"))?;
+//!     let rest: usize = pages.map(|page| page.map_or(0, |page| page.items.len())).sum();
+//!     assert_eq!((first, rest), (Some(2), 1)); // a and b, then d: where is c?
+//!
+//!     // The second page fails: once, which nobody notices, and for good.
+//!     tenant.fail(Fault::status(503).path("/api/machines").on_call(2));
+//!     assert_eq!(ids(&client)?, ["b", "c", "d"]);
+//!     tenant.fail(Fault::status(403).path("/api/machines").on_call(2));
+//!     assert!(ids(&client).is_err());
+//!
+//!     // The token is refused in the middle of the day, and by its age an hour later.
+//!     tenant.expire_tokens();
+//!     assert_eq!(ids(&client)?.len(), 3);
+//!     clock.advance(Duration::from_secs(3_600));
+//!     assert_eq!(ids(&client)?.len(), 3);
+//!     assert_eq!(tenant.token_requests(), 3);
+//!
+//!     // The service asks for a pause of a minute: it passes on the clock that stands still.
+//!     let before = clock.now();
+//!     tenant.fail(Fault::throttled(Duration::from_secs(60)).path("/api/machines"));
+//!     assert_eq!(ids(&client)?.len(), 3);
+//!     assert!(clock.now() - before >= Duration::from_secs(60));
+//!     Ok(())
+//! }
+//! ```
+//!
+//! * A thread that reads ahead asks when it likes: `set_machines` between two pages is certain only where one thread
+//!   does both.
+//! * A fault can serve what the tenant doesn't know: `Fault::body(200, ..).path("/api/alerts")`, as
+//!   [above](#another-operation).
+//! * The transport's timeouts run in real time, whatever the clock says.
+//! * `tenant.exchanges()` has each call with its query and body: what was asked is a part of what to test.
+//!
+//! # In a build script
+//!
+//! For a list that is compiled into a program. The example `build-script` is a package of its own, to be copied whole;
+//! these are the lines that matter:
+//!
+//! ```no_run
+//! use std::{env, fs, path::Path, time::Duration};
+//!
+//! use defender_endpoint::{ClientBuilder, Error, machines::Machine};
+//!
+//! fn fetch() -> Result<Vec<Machine>, Error> {
+//!     let call = Duration::from_secs(40); // of each page: nobody waits for ever for a build
+//!     let client = ClientBuilder::from_env()?.deadline(call).max_wait(Duration::from_secs(15)).build()?;
+//!     client.machines().into_iter().collect()
+//! }
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     println!("cargo::rerun-if-env-changed=ASSETS_REFRESH"); // a variable of your own, no secret
+//!     let kept = env::var("OUT_DIR")?;
+//!     let kept = Path::new(&kept).join("machines.json");
+//!     match fetch() {
+//!         Ok(machines) if !machines.is_empty() => fs::write(&kept, serde_json::to_vec(&machines)?)?,
+//!         Ok(_) => println!("cargo::warning=no machines: the last list is used"),
+//!         Err(error) => println!("cargo::warning={error:#}"), // one line; of several cargo shows the first
+//!     }
+//!     let machines: Vec<Machine> = match fs::read(&kept) {
+//!         Ok(json) => serde_json::from_slice(&json)?,
+//!         Err(_) => Vec::new(), // there was none yet
+//!     };
+//!     println!("cargo::rustc-env=MACHINES={}", machines.len());
+//!     Ok(())
+//! }
+//! ```
+//!
+//! * Never name `AZURE_CLIENT_SECRET`, or a proxy with a password, in `rerun-if-env-changed`: cargo writes the values
+//!   of what is named there into the target folder, in plain text, and a CI cache takes them along.
+//! * The service is not asked at each build, but when the variable changes: `ASSETS_REFRESH=$(date +%F)`.
+//! * An empty list, or none at all, must not replace the last good one, and where there is no network the build goes on.
+//! * [`NoCredential`](crate::ErrorKind::NoCredential) is the kind of a machine that has no account at all, such as a
+//!   contributor's: nothing to warn of.
+//! * Text goes into source code by `{:?}`, which escapes what would end the literal.
+//! * A build-dependency is built without optimisation even in a release build, and nothing of it is in the program.
+//!
+//! # From a script
+//!
+//! For what exists already and shall become a program. The three scripts below do the same, as most do: a token, pages,
+//! a file. Beside each: what takes the place of its lines, and what it did wrong without a word. The
+//! [program](#the-program) that replaces any of them comes last.
+//!
+//! | in all of them | here |
+//! | --- | --- |
+//! | tenant, app and secret in variables | `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, `AZURE_CLIENT_SECRET`, and [`Client::from_env`](crate::Client::from_env) |
+//! | `POST …/oauth2/token` with `resource=`, or `…/oauth2/v2.0/token` with `scope=` | nothing: the credential does it, the second way |
+//! | the API's host in a variable | `DEFENDER_CLOUD`, or the host alone, without `/api`, in `DEFENDER_API_URL` |
+//! | the loop over `@odata.nextLink` | `for machine in client.machines()` |
+//! | `$filter=…` in the URL, with quotes and encoding | [`filter`](crate::machines::ListMachines::filter), typed, or as it was with [`Filter::raw`](crate::Filter::raw) |
+//! | `$select=…` | [own rows](#only-some-fields) |
+//! | `$top`, `$skip` | [`top`](crate::machines::ListMachines::top), [`skip`](crate::machines::ListMachines::skip) |
+//! | a pause after a 429, and after each page to be safe | nothing |
+//! | a counter that is printed | [progress](#progress), on stderr |
+//!
+//! What they do wrong, and seldom shows:
+//!
+//! * A token is good for an hour or so. A script that fetches it once ends with a 401 in the middle of a long walk.
+//! * A 429 or a 503 that isn't looked for is an end; one that is tried again at once makes it worse.
+//! * An answer that has no `value`, an error's for instance, counts as an empty page: the file is short, and
+//!   says nothing of it.
+//! * A connection that breaks in the middle leaves half a file under the name of a whole one.
+//! * The token goes to whatever host the next link names.
+//! * Null where a text or a list was expected ends the run at the first such machine, which may come with the next
+//!   device that is onboarded.
+//! * A file that holds what came before an error looks like a smaller fleet. Whoever compares it with yesterday's
+//!   deletes machines: see [a copy of the fleet](#a-copy-of-the-fleet).
+//!
+//! ## From ureq by hand
+//!
+//! ```text
+//! let token: Value = ureq::post(format!("https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token"))
+//!     .send_form([("grant_type", "client_credentials"), ("client_id", app), ("client_secret", secret),
+//!                 ("scope", "https://api.securitycenter.microsoft.com/.default")])?
+//!     .body_mut().read_json()?;
+//! let bearer = format!("Bearer {}", token["access_token"].as_str().unwrap());
+//! let mut next = Some("https://api.securitycenter.microsoft.com/api/machines".to_owned());
+//! while let Some(url) = next {
+//!     let page: Value = ureq::get(url).header("Authorization", &bearer).call()?.body_mut().read_json()?;
+//!     for machine in page["value"].as_array().unwrap_or(&vec![]) {
+//!         writeln!(out, "{}", machine)?;
+//!     }
+//!     next = page["@odata.nextLink"].as_str().map(str::to_owned);
+//! }
+//! ```
+//!
+//! | line | here | without a word |
+//! | --- | --- | --- |
+//! | `ureq::get`, `ureq::post` | the client's transport, with timeouts | none is set: a silent service is waited for without end |
+//! | `call()?` | tried again, or an [`Error`](crate::Error) with kind, message, request id and hint | the service's message is lost: an error has the status only |
+//! | `read_json()` | row by row, out of the compressed page | bodies of more than 10 MB are refused, and a full page has about 11 |
+//! | `page["value"].as_array().unwrap_or(..)` | a missing `value` is an error | it is an empty page |
+//! | `machine["lastSeen"].as_str()` | [`Machine::last_seen`](crate::machines::Machine::last_seen), a date | a slip in the name is null |
+//! | a crate for retries around it | [`retry_policy`](crate::ClientBuilder::retry_policy) | what a 429 asks for isn't known to it |
+//!
+//! ## From Python
+//!
+//! ```text
+//! token = requests.post(f"https://login.microsoftonline.com/{tenant}/oauth2/token", data={
+//!     "grant_type": "client_credentials", "client_id": app, "client_secret": secret,
+//!     "resource": "https://api.securitycenter.microsoft.com"}).json()["access_token"]
+//! url, machines = "https://api.securitycenter.microsoft.com/api/machines", []
+//! while url:
+//!     r = requests.get(url, headers={"Authorization": f"Bearer {token}"})
+//!     if r.status_code == 429:
+//!         time.sleep(60); continue
+//!     machines += r.json().get("value", [])
+//!     url = r.json().get("@odata.nextLink")
+//! for m in machines:
+//!     print(json.dumps(m))
+//! ```
+//!
+//! | line | here | without a word |
+//! | --- | --- | --- |
+//! | `requests.get(url)` | timeouts are set | there is none: it can hang for ever |
+//! | no `raise_for_status()` | an error | a 403 is the end of the list, with status 0 |
+//! | `.json()["access_token"]` | [`ErrorKind::Credential`](crate::ErrorKind::Credential) with Entra's message | `KeyError: 'access_token'` |
+//! | `time.sleep(60)` | as long as the service asks, for all threads | it may ask for much more, and the loop never ends |
+//! | `.get("value", [])` | a missing `value` is an error | it is an empty page |
+//! | `machines +=` | rows as they are asked for | all of the fleet in memory, several times |
+//! | `print(json.dumps(m))` | [JSON lines](#json-lines); the row as it came with `deserialize::<Box<RawValue>>()`, since a `Value` sorts the keys | |
+//! | `csv.DictWriter` | [CSV](#csv) | formulas |
+//! | `verify="proxy.pem"`, `REQUESTS_CA_BUNDLE` | [`root_certificates`](crate#tls-and-proxies) | |
+//! | `verify=False` | nothing, on purpose | anybody between reads the token |
+//! | `ThreadPoolExecutor` | [pages in parallel](#pages-in-parallel) | 429s |
+//!
+//! ## From PowerShell
+//!
+//! ```text
+//! $body = @{ grant_type = 'client_credentials'; client_id = $app; client_secret = $secret
+//!            resource = 'https://api.securitycenter.microsoft.com' }
+//! $token = (Invoke-RestMethod -Method Post -Uri "https://login.microsoftonline.com/$tenant/oauth2/token" -Body $body).access_token
+//! $url = 'https://api.securitycenter.microsoft.com/api/machines'
+//! $machines = @()
+//! while ($url) {
+//!     $page = Invoke-RestMethod -Uri $url -Headers @{ Authorization = "Bearer $token" }
+//!     $machines += $page.value
+//!     $url = $page.'@odata.nextLink'
+//! }
+//! $machines | Export-Csv machines.csv -NoTypeInformation
+//! ```
+//!
+//! | line | here | without a word |
+//! | --- | --- | --- |
+//! | `Invoke-RestMethod` in a loop | `client.machines()` | an error is printed, and unless `$ErrorActionPreference` is `Stop`, `$page` is the last one: the loop goes round for ever with the same link; in the first round the file is empty |
+//! | `-MaximumRetryCount`, `Start-Sleep` | nothing | |
+//! | `$page.value` | a missing `value` is an error | it is nothing, and nothing is added |
+//! | `$machines +=` | rows as they are asked for | the array is copied for each page |
+//! | `Export-Csv` | [CSV](#csv) | tags and addresses become `System.Object[]`; in Windows PowerShell, names lose what isn't ASCII; formulas |
+//! | `ConvertTo-Json` | [JSON lines](#json-lines) | nothing is deeper than two levels unless `-Depth` says so |
+//! | `Where-Object lastSeen -gt …` | [`filter`](#by-tag-group-and-time), by the service | text is compared, unless it was made a date |
+//! | `-SkipCertificateCheck` | nothing, on purpose | anybody between reads the token |
+//! | a scheduled task's "last run result" | [the exit status](#what-to-do-with-an-error) | with `-File` 0, whatever was printed |
+//!
+//! ## The program
+//!
+//! A whole file, or none and an exit status; with `write_csv` of [CSV](#csv), or `write_lines` of
+//! [JSON lines](#json-lines), in place of `write`:
+//!
+#![cfg_attr(feature = "testing", doc = "```")]
+#![cfg_attr(not(feature = "testing"), doc = "```ignore")]
+//! use std::fs::{self, File};
+//! use std::{error::Error, io::BufWriter, path::Path, process::ExitCode};
+//!
+//! use defender_endpoint::Client;
+//! # use std::io::Write;
+//! # fn write(client: &Client, mut out: impl Write) -> Result<(), Box<dyn Error>> {
+//! #     for machine in client.machines() {
+//! #         writeln!(out, "{}", machine?.id)?;
+//! #     }
+//! #     Ok(out.flush()?)
+//! # }
+//!
+//! fn export(client: &Client, file: &Path) -> Result<(), Box<dyn Error>> {
+//!     let part = file.with_extension("part");
+//!     write(client, BufWriter::new(File::create(&part)?))?;
+//!     fs::rename(part, file)?; // only a whole file has the name of one
+//!     Ok(())
+//! }
+//!
+//! fn run() -> Result<(), Box<dyn Error>> {
+//!     export(&Client::from_env()?, Path::new("machines.csv"))
+//! }
+//!
+//! fn program() -> ExitCode { // your `main`
+//!     let Err(error) = run() else {
+//!         return ExitCode::SUCCESS;
+//!     };
+//!     eprintln!("{error:?}");
+//!     match error.downcast_ref::<defender_endpoint::Error>() {
+//!         Some(error) if error.is_retryable() => ExitCode::from(75),
+//!         _ => ExitCode::FAILURE,
+//!     }
+//! }
+//! # use defender_endpoint::testing::{Fault, Tenant};
+//! #
+//! # fn main() -> Result<(), Box<dyn Error>> {
+//! #     let _ = program; // it would call out, if the environment names a credential
+//! #     let folder = std::env::temp_dir().join(format!("defender-cookbook-{}", std::process::id()));
+//! #     fs::create_dir_all(&folder)?;
+//! #     let file = folder.join("machines.csv");
+//! #     let tenant = Tenant::demo()?;
+//! #     export(&tenant.client()?, &file)?;
+//! #     let whole = fs::read_to_string(&file)?;
+//! #     tenant.fail(Fault::status(403).path("/api/machines").on_call(3));
+//! #     assert!(export(&tenant.client()?, &file).is_err());
+//! #     assert_eq!(fs::read_to_string(&file)?, whole);
+//! #     assert_eq!(whole.lines().count(), 347);
+//! #     fs::remove_dir_all(folder)?;
+//! #     Ok(())
+//! # }
+//! ```
+//!
+//! The first run of both side by side should give the same ids: `sort` and `diff` the first columns. Where
+//! they differ, the list has changed between the two, or one of them left something out.
+//!
+#![cfg_attr(feature = "testing", doc = "[testing-page]: crate::testing")]
+#![cfg_attr(not(feature = "testing"), doc = "[testing-page]: crate#features")]

@@ -174,7 +174,8 @@ impl<T> ListMachines<T> {
     }
 
     /// An OData option that the documentation of machines doesn't settle, such as `$orderby` or
-    /// `$select`. Sent as given, percent-encoded; may be called several times.
+    /// `$select`. Sent as given, percent-encoded; may be called several times. Whether the service obeys is
+    /// not known: [sort](crate::cookbook#newest-first) what must be in an order.
     ///
     /// A `$select` that leaves out `id` fits no [`Machine`]: use it with
     /// [`deserialize`](Self::deserialize).
@@ -214,6 +215,10 @@ impl<T> ListMachines<T> {
     }
 
     /// Decodes each row into a type of the caller's, with the fields that it wants.
+    ///
+    /// The service sends null for most properties now and then, lists too, where [`Machine`] has an empty
+    /// list: every field but the id is best an `Option`. See [only some
+    /// fields](crate::cookbook#only-some-fields), with `$select`.
     ///
     /// # Example
     ///

@@ -174,7 +174,11 @@ impl<T> IntoIterator for Page<T> {
 /// The pages of a list, for tools that write in batches.
 ///
 /// As lazy as [`Items`], and over after the first error too. A page that fails, even in its last
-/// row, is not handed out at all: [`offset`](Pages::offset) is then where it began.
+/// row, is not handed out at all: [`offset`](Pages::offset) is then where it began. How all other rows
+/// of such a page are had is a recipe: [past a row that can't be
+/// read](crate::cookbook#past-a-row-that-cant-be-read).
+///
+/// To ask the walk for its end, lend it to the loop: `for page in pages.by_ref()`.
 #[must_use = "iterators are lazy: nothing is sent before the first `next`"]
 pub struct Pages<T> {
     walk: Walk,

@@ -109,7 +109,7 @@ impl ClientBuilder {
     /// | `DEFENDER_CLOUD` | `commercial` (default), `us`, `eu`, `uk`, `au`, `gcc`, `gcc-high` or `dod` |
     /// | `DEFENDER_API_URL` | the API host, if not the cloud's; without `DEFENDER_CLOUD`, a host of the vendor's list selects its cloud's authority and scope too |
     /// | `DEFENDER_SCOPE` | the token scope, if not the cloud's |
-    /// | `DEFENDER_ROOT_CERTIFICATES` | a file in PEM, for [`root_certificates`](Self::root_certificates) (with a TLS feature) |
+    /// | `DEFENDER_ROOT_CERTIFICATES` | a file in PEM, for `root_certificates` (with a TLS feature) |
     ///
     /// # Errors
     ///

@@ -64,6 +64,20 @@ pub struct Machine {
     pub first_seen: Option<OffsetDateTime>,
     /// When the last full device report came in, about every 24 hours. Not the portal's "last
     /// seen".
+    ///
+    /// `Display` of a date is for people. For programs,
+    /// [`Rfc3339`](time::format_description::well_known::Rfc3339) formats it as the service does:
+    ///
+    /// ```
+    /// use defender_endpoint::machines::Machine;
+    /// use defender_endpoint::time::format_description::well_known::Rfc3339;
+    ///
+    /// let json = r#"{"id": "1e5b", "lastSeen": "2026-11-22T10:30:00Z"}"#;
+    /// let machine: Machine = serde_json::from_str(json)?;
+    /// let last_seen = machine.last_seen.and_then(|at| at.format(&Rfc3339).ok());
+    /// assert_eq!(last_seen.as_deref(), Some("2026-11-22T10:30:00Z"));
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
     #[serde(default, with = "wire::date")]
     pub last_seen: Option<OffsetDateTime>,
     /// The operating system platform, for example `Windows11` or `Ubuntu`: an open set.

@@ -178,6 +178,7 @@ mod decoding;
 mod drift;
 mod errors;
 mod faults;
+mod inventory;
 mod limits;
 mod logs;
 mod lookups;
