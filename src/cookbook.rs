@@ -800,46 +800,32 @@
 //! # A deadline for a whole walk
 //!
 //! For jobs that must end, such as a step of a pipeline. [`deadline`](crate::machines::ListMachines::deadline) bounds
-//! each call, which brings one page; the loop bounds the number of them. It ends by the sum of both, or by a second
-//! deadline more where a page arrives damaged and is fetched again.
+//! each call, which brings one page, and
+//! [`deadline_in_all`](crate::machines::ListMachines::deadline_in_all) all of them together.
 //!
 #![cfg_attr(feature = "testing", doc = "```")]
 #![cfg_attr(not(feature = "testing"), doc = "```ignore")]
-//! use std::time::{Duration, Instant};
+//! use std::time::Duration;
 //!
-//! use defender_endpoint::{Client, machines::Machine};
+//! use defender_endpoint::{Client, Error, machines::Machine};
 //!
-//! type Failure = Box<dyn std::error::Error>;
-//!
-//! fn all_within(client: &Client, walk: Duration, page: Duration) -> Result<Vec<Machine>, Failure> {
-//!     let end = Instant::now() + walk;
-//!     let mut machines = Vec::new();
-//!     let mut pages = client.machines().deadline(page).pages();
-//!     loop {
-//!         if Instant::now() >= end {
-//!             return Err(format!("no end after {} machines", machines.len()).into());
-//!         }
-//!         match pages.next() {
-//!             Some(page) => machines.extend(page?),
-//!             None => return Ok(machines),
-//!         }
-//!     }
+//! fn all_within(client: &Client, time: Duration) -> Result<Vec<Machine>, Error> {
+//!     client.machines().deadline_in_all(time).into_iter().collect()
 //! }
-//! # use defender_endpoint::testing::Tenant;
+//! # use defender_endpoint::{ErrorKind, testing::{Fault, Tenant}};
 //! #
-//! # fn main() -> Result<(), Failure> {
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! #     let tenant = Tenant::demo()?;
-//! #     let client = tenant.client()?;
-//! #     let minute = Duration::from_secs(60);
-//! #     assert_eq!(all_within(&client, minute, minute)?.len(), 347);
-//! #     let error = all_within(&client, Duration::ZERO, minute).err().map(|error| error.to_string());
-//! #     assert_eq!(error.as_deref(), Some("no end after 0 machines"));
+//! #     let (client, minute) = (tenant.client()?, Duration::from_secs(60));
+//! #     assert_eq!(all_within(&client, minute)?.len(), 347);
+//! #     tenant.fail(Fault::throttled(minute * 2).path("/api/machines").on_call(3));
+//! #     assert!(all_within(&client, minute).is_err_and(|error| error.kind() == ErrorKind::Throttled));
 //! #     Ok(())
 //! # }
 //! ```
 //!
-//! * The default of [`max_wait`](crate::ClientBuilder::max_wait) is five minutes: a wait that is longer than the
-//!   deadline leaves fails at once, and so does one beyond `max_wait`.
+//! * A wait for which there is no time fails at once: for quota, for a pause that the service asks for, or before
+//!   another try.
 //! * A part of the list looks like a list: give out nothing, or say that it is a part.
 //!
 //! # Several processes
@@ -1014,7 +1000,7 @@
 //! | `Forbidden` | | the permission that the [`hint`](crate::Error::hint) names | |
 //! | `Tls` | | a certificate, or a proxy that inspects | |
 //! | `Redirect` | | a gateway or a proxy before the service | the host |
-//! | `NotFound` | | | it is an answer: what was asked for is not there |
+//! | `NotFound` | of a list, whose own link led nowhere | | it is an answer: what was asked for is not there |
 //! | `Decode` | if the answer was damaged | an HTML page: a gateway or a proxy | a row that this version [doesn't know](#past-a-row-that-cant-be-read) |
 //! | `Paging` | it may pass, though it is not called retryable | if it lasts | an own `query_option` that the service misreads |
 //! | `TooLarge` | | | a smaller `page_size`, or a larger `body_limit` |
@@ -1227,9 +1213,9 @@
 //! use defender_endpoint::{ClientBuilder, Error, machines::Machine};
 //!
 //! fn fetch() -> Result<Vec<Machine>, Error> {
-//!     let call = Duration::from_secs(40); // of each page: nobody waits for ever for a build
-//!     let client = ClientBuilder::from_env()?.deadline(call).max_wait(Duration::from_secs(15)).build()?;
-//!     client.machines().into_iter().collect()
+//!     let client = ClientBuilder::from_env()?.max_wait(Duration::from_secs(15)).build()?;
+//!     let whole = client.machines().deadline_in_all(Duration::from_secs(60)); // nobody waits for ever for a build
+//!     whole.into_iter().collect()
 //! }
 //!
 //! fn main() -> Result<(), Box<dyn std::error::Error>> {

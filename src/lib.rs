@@ -72,8 +72,8 @@
 //! | [`StaticToken`] | a token that was got elsewhere |
 //! | [`Credential`] | a trait with one method, for everything else |
 //!
-//! The page [credentials] has the variables of each, its lines of code, and how to grant it the
-//! permission.
+//! The page [credentials] has the variables of each and its lines of code; the page [setup] leads from a tenant in which
+//! nothing is prepared to the first list.
 //!
 //! A token is kept until five minutes before it expires, or for half of its life if that is shorter.
 //! One thread renews it for all; while that fails, the old one is used for as long as it is valid, and
@@ -85,7 +85,8 @@
 //!
 //! # Permissions
 //!
-//! Of the API `WindowsDefenderATP`, with an administrator's consent:
+//! Of the API `WindowsDefenderATP`, with an administrator's consent. To list machines from a script: the application
+//! permission `Machine.Read.All`, and nothing else.
 //!
 //! | operation | application | delegated | role of the user |
 //! | --- | --- | --- | --- |
@@ -177,6 +178,9 @@
 //! batches. [`deserialize()`](machines::ListMachines::deserialize) decodes rows into a type of
 //! yours.
 //!
+//! The example `sync` keeps a copy of the fleet in a SQLite database that way, and the
+//! [cookbook](cookbook#a-copy-of-the-fleet) has the core of it.
+//!
 //! A page is held in memory as it came off the wire, compressed if the service compresses it, and
 //! decoded row by row: memory doesn't grow with the number of machines.
 //!
@@ -184,8 +188,8 @@
 //!
 //! A walk fetches a page when it is asked for one, and nothing while its caller is busy with the
 //! last. Requests, [`Items`] and [`Pages`] are `Send`, and a client serves any number of threads,
-//! so that overlap needs nothing but the standard library. The example `pipeline` has both
-//! functions in a form to be copied.
+//! so that overlap needs nothing but the standard library. The [cookbook](cookbook#reading-ahead) has both as functions to
+//! be copied.
 //!
 //! **Reading ahead**: a thread fetches the next page while this one is stored.
 //!
@@ -283,9 +287,11 @@
 //! them only tools that ask for small pages ever wait.
 //!
 //! A call that would have to wait longer than [`max_wait`](ClientBuilder::max_wait) (5 minutes)
-//! fails at once with [`ErrorKind::RateLimited`]; a daemon sets `Duration::MAX`. Several processes
-//! on one app registration share its quota: [`RateLimits::divided_by`]. Several clients in one
-//! process share a [`RateLimiter`] if they are given it.
+//! fails at once with [`ErrorKind::RateLimited`]; a daemon that would rather wait sets `Duration::MAX`. As far as is
+//! known the service counts for each tenant and app registration. So several processes that call one tenant
+//! with one app registration share its quota ([`RateLimits::divided_by`]), several clients of one tenant in one process
+//! share a [`RateLimiter`] if they are given it, and clients of different tenants each keep their own. A new process
+//! has nothing spent, whatever the one before it did: see the [cookbook](cookbook#several-processes).
 //!
 //! Nobody waits in silence: [`on_wait`](ClientBuilder::on_wait) is told when a wait begins and every
 //! second while it lasts, with the reason and the time left, and can end it.
@@ -303,7 +309,8 @@
 //!
 //! [`connect_timeout`](ClientBuilder::connect_timeout), [`read_timeout`](ClientBuilder::read_timeout)
 //! and [`try_timeout`](ClientBuilder::try_timeout) bound one exchange;
-//! [`deadline`](ClientBuilder::deadline) bounds a call with all its waits and tries. Nobody waits
+//! [`deadline`](ClientBuilder::deadline) bounds a call with all its waits and tries, and
+//! [`deadline_in_all`](machines::ListMachines::deadline_in_all) a walk with all its calls. Nobody waits
 //! first and fails then: a wait beyond `max_wait` or the deadline fails at once.
 //!
 //! # Errors
@@ -315,9 +322,14 @@
 //! `fn main() -> Result<(), Error>`: message, causes and a hint, a line each. Arguments are checked
 //! before anything is sent.
 //!
-//! The service documents 404 for a list of machines when there are no recent ones. Such a 404 ends
-//! the walk without an error, is logged as a warning, and
-//! [`Items::ended_by_not_found`] tells it from an empty page.
+//! The service documents 404 for a list of machines when there are no recent ones. Such a 404, to the first call or
+//! to one by `$skip`, ends the walk without an error, is logged as a warning, and
+//! [`Items::ended_by_not_found`] tells it from an empty page. Where the service's own link has led to it, it is an
+//! error: rows would be lost.
+//!
+//! What each 401, 403 and code of Entra means, and who mends it, is [in a table](setup#what-a-refusal-means); what a
+//! service does with each kind is [another](cookbook#what-to-do-with-an-error). `{:#}` is message, causes and hint in
+//! one line.
 //!
 //! # Writing
 //!
@@ -395,7 +407,8 @@
 //! `debug` for each answer of the API (method, path, status, number of the try), `info` for a wait of more
 //! than a second, `warn` for a failure that is tried again, a page that is fetched again, a token that could
 //! not be renewed, a list that ended with 404, and a write whose outcome is unknown. No line holds a
-//! query, a token or another secret; what
+//! query, a token or another secret, but a path holds the id or name of the one machine, agent or definition that was
+//! asked for. Lines are written by the thread that calls: in a service for several tenants its name tells them apart. What
 //! the service says of a failed call is in the warning about it. The transport underneath, `ureq`,
 //! logs under its own name; its level `trace` shows raw bytes, tokens included: keep it off. Its
 //! level `debug` shows neither path nor query nor `Authorization`, but a few headers of the answer,

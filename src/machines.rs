@@ -74,8 +74,9 @@ impl Entity for Machine {
 /// All machines within the configured retention period, also those that were only discovered
 /// ([`OnboardingStatus::CanBeOnboarded`]), and several records of one name. A token for a user
 /// (delegated permission) sees only the device groups that the user may see. No machines at all
-/// may be answered with 404, which ends the walk without an error; see
-/// [`Items::ended_by_not_found`].
+/// may be answered with 404, which ends the walk without an error, at the first page and at one that is asked
+/// for by `$skip`; see [`Items::ended_by_not_found`]. A 404 for a page that the service's own link named is
+/// [`NotFound`](crate::ErrorKind::NotFound).
 ///
 /// # Errors
 ///
@@ -207,10 +208,28 @@ impl<T> ListMachines<T> {
     /// Zero is refused by the iterator. Defaults to the client's
     /// [`deadline`](crate::ClientBuilder::deadline).
     pub fn deadline(mut self, deadline: Duration) -> Self {
-        if deadline.is_zero() {
-            self.listing.refuse("the deadline is zero");
-        }
-        self.listing.deadline = Some(deadline);
+        self.listing.set_deadline(deadline);
+        self
+    }
+
+    /// How long the walk may take as a whole, from its first call on, for a program that must be done in
+    /// time. A call that begins later fails with [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) before
+    /// anything is sent, and one that is under way then ends; rows that have come are handed out first. The time
+    /// that the caller takes for them counts. Zero is refused by the iterator. Defaults to none.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # let client = defender_endpoint::Client::from_env()?;
+    /// use std::time::Duration;
+    ///
+    /// for machine in client.machines().deadline_in_all(Duration::from_secs(60)) {
+    ///     println!("{}", machine?.id);
+    /// }
+    /// # Ok::<(), defender_endpoint::Error>(())
+    /// ```
+    pub fn deadline_in_all(mut self, deadline: Duration) -> Self {
+        self.listing.set_deadline_in_all(deadline);
         self
     }
 

@@ -164,10 +164,28 @@ impl<T> ListScanHistory<T> {
     /// Zero is refused by the iterator. Defaults to the client's
     /// [`deadline`](crate::ClientBuilder::deadline).
     pub fn deadline(mut self, deadline: Duration) -> Self {
-        if deadline.is_zero() {
-            self.listing.refuse("the deadline is zero");
-        }
-        self.listing.deadline = Some(deadline);
+        self.listing.set_deadline(deadline);
+        self
+    }
+
+    /// How long the walk may take as a whole, from its first call on, for a program that must be done in
+    /// time. A call that begins later fails with [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) before
+    /// anything is sent, and one that is under way then ends; rows that have come are handed out first. The time
+    /// that the caller takes for them counts. Zero is refused by the iterator. Defaults to none.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # let client = defender_endpoint::Client::from_env()?;
+    /// use std::time::Duration;
+    ///
+    /// for session in client.scan_history(["4ad8d463-6b3a-4894-b42a-a2de9ea0a8ae"]).deadline_in_all(Duration::from_secs(60)) {
+    ///     println!("{:?}", session?.scan_status);
+    /// }
+    /// # Ok::<(), defender_endpoint::Error>(())
+    /// ```
+    pub fn deadline_in_all(mut self, deadline: Duration) -> Self {
+        self.listing.set_deadline_in_all(deadline);
         self
     }
 

@@ -35,8 +35,6 @@ use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
 use std::time::Duration;
 
 use defender_endpoint::{Client, ClientBuilder, RetryPolicy};
@@ -44,9 +42,9 @@ use defender_endpoint::{Client, ClientBuilder, RetryPolicy};
 use defender_endpoint::{ErrorKind, testing::Tenant};
 use serde::{Deserialize, Serialize};
 
-/// The whole fetch, however many pages it takes.
+/// The whole fetch, however many pages it takes, with all waits and tries.
 const IN_ALL: Duration = Duration::from_secs(60);
-/// A page, with its waits and tries. Shorter than the whole, so that the reason is told.
+/// A page, so that the reason of a failure is told before the time is over.
 const A_CALL: Duration = Duration::from_secs(40);
 /// A single wait. A build is not worth more patience: there is a list already, or soon another build.
 const A_WAIT: Duration = Duration::from_secs(15);
@@ -121,19 +119,21 @@ fn main() -> Result<(), Box<dyn Error>> {
         PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is missing, which cargo sets")?);
     let is_required = value(REQUIRED).is_some_and(|value| value != "0");
     let source = Source::of_environment(is_required);
-    let (source, machines) = match fetch(source) {
+    let (source, machines) = match source.list() {
         Ok(machines) => {
             replace(&folder.join(source.file()), &serde_json::to_vec(&machines)?)?;
             (source.name(), machines)
         }
-        Err(why) if is_required => {
+        Err(failure) if is_required => {
+            let why = reason(&*failure);
             tell(
                 "error",
                 &format!("{REQUIRED} is set, and there is no list of machines: {why}"),
             );
             return Ok(());
         }
-        Err(why) => {
+        Err(failure) => {
+            let why = reason(&*failure);
             let kept = source.kept(&folder);
             let instead = match &kept {
                 Some(kept) => kept.to_string(),
@@ -171,21 +171,11 @@ fn value(name: &str) -> Option<String> {
     Some(value).filter(|value| !value.trim().is_empty())
 }
 
-/// The machines, all of them, within the time for it. The thread ends with the program.
-fn fetch(source: Source) -> Result<Vec<Machine>, String> {
-    let (send, receive) = mpsc::channel();
-    thread::spawn(move || send.send(source.list().map_err(|failure| reason(&*failure))));
-    match receive.recv_timeout(IN_ALL) {
-        Ok(list) => list,
-        Err(RecvTimeoutError::Timeout) => Err(format!("it was not complete after {IN_ALL:?}")),
-        Err(RecvTimeoutError::Disconnected) => Err("it was broken off".to_owned()),
-    }
-}
-
 /// A walk to the end of the list, or nothing. By id, since a list that changes meanwhile may show a machine
 /// twice, and since the order of the service means nothing to the program.
 fn walk(client: &Client) -> Result<Vec<Machine>, Failure> {
-    let mut rows = client.machines().deserialize::<Machine>().into_iter();
+    let rows = client.machines().deadline_in_all(IN_ALL);
+    let mut rows = rows.deserialize::<Machine>().into_iter();
     let mut machines = BTreeMap::new();
     for row in rows.by_ref() {
         let machine = row?;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::rig::{Rig, settings};
 use super::*;
-use crate::clock::Clock as _;
 use crate::auth::{AccessToken, jwt};
+use crate::clock::Clock as _;
 use crate::cloud::Cloud;
 use crate::http::memory::{Failure, Received, Reply, Script, Step, Then};
 use crate::http::{Method, Settings};

@@ -26,6 +26,8 @@ pub(crate) struct Listing {
     pub(crate) not_found_is_end: bool,
     /// For each call of the walk, everything included.
     pub(crate) deadline: Option<Duration>,
+    /// For the whole walk.
+    pub(crate) deadline_in_all: Option<Duration>,
     /// Why the request can't be sent at all.
     pub(crate) invalid: Option<String>,
 }
@@ -62,8 +64,24 @@ impl Listing {
             page_sizes,
             not_found_is_end: false,
             deadline: None,
+            deadline_in_all: None,
             invalid: None,
         }
+    }
+
+    pub(crate) fn set_deadline(&mut self, deadline: Duration) {
+        self.deadline = Some(self.checked(deadline));
+    }
+
+    pub(crate) fn set_deadline_in_all(&mut self, deadline: Duration) {
+        self.deadline_in_all = Some(self.checked(deadline));
+    }
+
+    fn checked(&mut self, deadline: Duration) -> Duration {
+        if deadline.is_zero() {
+            self.refuse("the deadline is zero");
+        }
+        deadline
     }
 
     /// Keeps the first reason why the request can't be sent.

@@ -465,9 +465,18 @@ fn a_404_of_the_service_is_the_end_where_that_is_documented() {
         let mut walked = pages(&rig, &machines);
         assert!(!walked.ended_by_not_found());
         assert!(walked.next().is_none() && walked.ended_by_not_found());
-        // Behind rows it is the end as well, and any other list knows no such end.
+        // So it is where rows were asked for by their place, and any other list knows no such end.
+        let mut by_place = listing(BY_OFFSETS);
+        by_place.not_found_is_end = true;
+        assert_eq!(
+            whole(&script([page(0..4), not_found()]), &by_place),
+            numbers(0..4)
+        );
+        // But not where the service has given a link to them.
         let rig = script([linked(0..2, "?a=1"), not_found()]);
-        assert_eq!(whole(&rig, &machines), [0, 1]);
+        let error = failure_after(0..2, &rig, &machines);
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert!(error.is_retryable() && error.hint().unwrap().contains("begin anew"));
         let rig = script([not_found()]);
         let error = failure_after(0..0, &rig, &listing(BY_LINKS));
         assert_eq!(error.kind(), ErrorKind::NotFound);
@@ -636,13 +645,12 @@ fn the_second_answer_for_a_damaged_page_decides() {
     let rig = script([cut(), page(0..2), page(4..4)]);
     assert_eq!(whole(&rig, &listing(BY_OFFSETS)), numbers(0..4));
     assert_eq!(queries(&rig), ["$top=4", "$top=4", "$top=4&$skip=4"]);
-    // It is the end of the list.
+    // It says that there are no rows, though some were handed out.
     let mut machines = listing(BY_LINKS);
     machines.not_found_is_end = true;
     let rig = script([cut(), Reply::new(404)]);
-    let mut walked = items(&rig, &machines);
-    assert_eq!(walk(&mut walked).0, numbers(0..4));
-    assert!(walked.ended_by_not_found());
+    let error = failure_after(0..4, &rig, &machines);
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::NotFound, 2));
     // It is an error, and all exchanges of the page count.
     let rig = script([cut(), Reply::new(503), Reply::new(403)]);
     let error = failure_after(0..4, &rig, &listing(BY_LINKS));

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -10,8 +11,9 @@ use super::listing::{Listing, URL_LIMIT};
 use crate::body::{Fingerprint, Spares};
 use crate::call::{self, Call, Sent, Shared};
 use crate::cloud::Origin;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Retry};
 use crate::page::Rows;
+use crate::wait::Deadline;
 
 /// So many pages in a row may be empty and still name a next one.
 const EMPTY_PAGES: u32 = 3;
@@ -65,6 +67,8 @@ pub(crate) struct Walk {
     links_seen: HashSet<String>,
     highest_skip: Option<u64>,
     pub(super) not_found: bool,
+    /// Of the whole walk; begins with its first call.
+    end: Option<Deadline>,
 }
 
 #[derive(Debug)]
@@ -98,6 +102,7 @@ impl Walk {
             empty_pages: 0,
             links_seen: HashSet::new(),
             not_found: false,
+            end: None,
         }
     }
 
@@ -130,22 +135,40 @@ impl Walk {
         self.send()
     }
 
+    /// What the next call may take: its own deadline, or what is left of the whole walk's.
+    fn time(&mut self) -> Result<Option<Duration>, Error> {
+        let in_all = self.listing.deadline_in_all;
+        let clock = &*self.shared.clock;
+        let end = *self
+            .end
+            .get_or_insert_with(|| Deadline::after(in_all, clock));
+        end.check(clock)?;
+        let own = self.listing.deadline.or(self.shared.deadline);
+        Ok(match (own, end.left(clock)) {
+            (Some(own), Some(left)) => Some(own.min(left)),
+            (own, left) => own.or(left),
+        })
+    }
+
     /// The call for the present page.
-    fn call(&self) -> Call<'_> {
+    fn call(&self, deadline: Option<Duration>) -> Call<'_> {
         Call {
             operation: self.listing.operation,
             path: self.listing.operation.path,
             query: &self.query,
             body: self.listing.body.as_deref(),
             secrets: &[],
-            deadline: self.listing.deadline,
+            deadline,
             spares: &self.spares,
         }
     }
 
     /// Sends the call for the present page.
     fn send(&mut self) -> Result<Option<Rows>, Error> {
-        match call::send(&self.shared, &self.call()) {
+        let time = self
+            .time()
+            .map_err(|error| error.for_request(&self.name()))?;
+        match call::send(&self.shared, &self.call(time)) {
             Ok(answer) => {
                 self.tries = answer.tries;
                 let by_offset = matches!(self.next, Next::ByOffset) && !self.listing.is_trimmed();
@@ -166,6 +189,11 @@ impl Walk {
                 self.next = Next::Nothing;
                 Ok(None)
             }
+            Err(error) if self.should_be_there(&error) => {
+                Err(error.with_retry(Retry::Later).with_hint(
+                    "the list has gone on here before: go on with skip(offset()), or begin anew",
+                ))
+            }
             Err(error) => Err(error),
         }
     }
@@ -173,10 +201,7 @@ impl Walk {
     /// Fetches a page that turned out to be damaged once more, and steps over the rows of it that
     /// have been handed out.
     fn refetch(&mut self, damage: &Error) -> Result<Option<Rows>, Error> {
-        log::warn!(
-            "{}: {damage}; the page is fetched once more",
-            self.call().name()
-        );
+        log::warn!("{}: {damage}; the page is fetched once more", self.name());
         self.refetched = true;
         let before = self.tries;
         let sent = self.send().map_err(|error| {
@@ -198,10 +223,30 @@ impl Walk {
         Ok(Some(page))
     }
 
+    /// Whether a 404 says that there are no rows, or none behind those that came.
     fn is_end(&self, error: &Error) -> bool {
+        self.is_no_rows(error) && !self.is_promised()
+    }
+
+    /// Whether it says so of a page that the service has promised. To believe it would be to lose rows.
+    fn should_be_there(&self, error: &Error) -> bool {
+        self.is_no_rows(error) && self.is_promised()
+    }
+
+    /// How texts name the calls.
+    fn name(&self) -> String {
+        self.call(None).name()
+    }
+
+    fn is_no_rows(&self, error: &Error) -> bool {
         self.listing.not_found_is_end
             && error.kind() == ErrorKind::NotFound
             && error.is_from_service()
+    }
+
+    /// The present page was named by a link of the service's own, or has been there already.
+    fn is_promised(&self) -> bool {
+        self.refetched || matches!(self.next, Next::ByLink(_))
     }
 
     /// Takes the next row of the page, counting it.
@@ -339,9 +384,7 @@ impl Walk {
             Some(sent) => sent.out_of(error),
             None => error,
         };
-        error
-            .with_attempts(self.tries)
-            .for_request(&self.call().name())
+        error.with_attempts(self.tries).for_request(&self.name())
     }
 }
 

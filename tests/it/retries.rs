@@ -61,6 +61,72 @@ fn a_requests_own_deadline_goes_before_the_clients() {
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
 }
 
+#[test]
+fn a_deadline_of_the_whole_walk_counts_from_its_first_call() {
+    let (tenant, clock, builder) = setup();
+    let client = builder.build().unwrap();
+    let mut items = client.machines().deadline_in_all(seconds(10)).into_iter();
+    clock.advance(seconds(60)); // nothing has begun yet
+    for _ in 0..100 {
+        items.next().unwrap().unwrap();
+    }
+    // The second page comes in time, and its rows are handed out however late it is.
+    clock.advance(seconds(9));
+    items.next().unwrap().unwrap();
+    clock.advance(seconds(2));
+    for _ in 1..100 {
+        items.next().unwrap().unwrap();
+    }
+    tenant.clear();
+    let error = items.next().unwrap().unwrap_err();
+    assert_eq!((error.kind(), items.offset()), (ErrorKind::Timeout, 200));
+    assert!(error.is_retryable() && items.next().is_none());
+    assert_eq!(tenant.calls(""), 0);
+    assert_eq!(
+        error.to_string(),
+        "GET /api/machines: the deadline has passed"
+    );
+}
+
+#[test]
+fn a_deadline_of_the_whole_walk_bounds_each_of_its_calls() {
+    let (tenant, clock, builder) = setup();
+    let client = builder.deadline(seconds(30)).build().unwrap();
+    let page_2 = || {
+        Fault::throttled(seconds(20))
+            .path("/api/machines")
+            .on_call(2)
+    };
+    // A wait that the walk has no time for fails at once; one that it has time for is borne.
+    for (in_all, kind) in [(25, None), (15, Some(ErrorKind::Throttled))] {
+        tenant.clear();
+        tenant.fail(page_2());
+        let begun = clock.now();
+        let walk = client.machines().deadline_in_all(seconds(in_all));
+        let failure = walk.into_iter().find_map(Result::err);
+        assert_eq!(failure.map(|error| error.kind()), kind, "{in_all}");
+        let waited = if kind.is_none() { 20 } else { 0 };
+        assert_eq!((clock.now() - begun).as_secs(), waited);
+    }
+    // The client's own deadline for each call counts beside it.
+    clock.advance(seconds(60));
+    tenant.clear();
+    tenant.fail(
+        Fault::throttled(seconds(40))
+            .path("/api/machines")
+            .on_call(1),
+    );
+    let walk = client.machines().deadline_in_all(seconds(600));
+    let error = walk.into_iter().next().unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Throttled);
+    // So it is with history.
+    clock.advance(seconds(60));
+    let history = client.scan_history(["a"]).deadline_in_all(seconds(5));
+    tenant.fail(Fault::throttled(seconds(20)).path("GetScanHistory"));
+    let error = history.into_iter().next().unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Throttled);
+}
+
 /// A client that notes every wait it is told of.
 fn observed(builder: ClientBuilder) -> (Client, Arc<Mutex<Vec<Wait>>>) {
     let waits = Arc::new(Mutex::new(Vec::new()));

@@ -828,6 +828,11 @@ fn a_deadline_must_not_be_zero_and_may_be_endless() {
     assert!(text.contains("the deadline is zero"), "{text}");
     let text = refused(|client| first(client.machines_by_id(["a"]).deadline(Duration::ZERO)));
     assert!(text.contains("the deadline is zero"), "{text}");
+    let text = refused(|client| first(client.machines().deadline_in_all(Duration::ZERO)));
+    assert!(text.contains("the deadline is zero"), "{text}");
+    let text = refused(|client| first(client.scan_history(["a"]).deadline_in_all(Duration::ZERO)));
+    assert!(text.contains("the deadline is zero"), "{text}");
+    sent(|client| walk(client.machines().deadline_in_all(Duration::MAX)));
     works(|builder| builder.deadline(Duration::MAX));
     sent(|client| walk(client.machines().deadline(Duration::MAX)));
     sent(|client| walk(client.scan_history(["a"]).deadline(Duration::MAX)));
