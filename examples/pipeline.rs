@@ -148,7 +148,8 @@ pub(crate) fn read_ahead(
 ///
 /// `store` gets a page's machines, and where to go on behind them. Pages that come before their
 /// turn wait in memory. The first error stops all threads; every page before the one that failed
-/// has been stored then.
+/// has been stored then. A list that became shorter meanwhile, so that a page in the middle is short, is an
+/// error too: what lies behind it has no place any more.
 pub(crate) fn parallel(
     client: &Client,
     start: u64,
@@ -190,6 +191,12 @@ pub(crate) fn parallel(
                 }
                 due = due.saturating_add(page.len() as u64);
                 store(page, due)?;
+            }
+        }
+        for page in early.split_off(&due).into_values() {
+            if !page?.is_empty() {
+                let text = "a page in the middle is short: the list became shorter meanwhile";
+                return Err(text.into());
             }
         }
         Ok(())

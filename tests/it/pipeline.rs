@@ -8,7 +8,7 @@ mod example;
 use std::io;
 use std::marker::PhantomData;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -16,8 +16,12 @@ use std::time::Duration;
 use defender_endpoint::machines::{ListMachines, Machine};
 use defender_endpoint::scan_history::ListScanHistory;
 use defender_endpoint::testing::{Exchange, FakeClock, Fault, Tenant};
-use defender_endpoint::{Client, Error, ErrorKind, Items, Page, Pages, RateLimits};
+use defender_endpoint::{
+    Client, Error, ErrorKind, Items, Page, Pages, RateLimits, RetryPolicy, StaticToken,
+};
 use example::{Store, parallel, read_ahead};
+
+use crate::support::raw::{Answer, RawServer, cloud};
 
 const MACHINES: &str = "/api/machines";
 
@@ -275,6 +279,43 @@ fn a_consumer_that_stops_early_stops_all_threads() {
     assert_eq!(outcome.unwrap_err().to_string(), "enough");
     let calls = tenant.calls(MACHINES);
     assert!(calls < 200, "{calls}");
+}
+
+#[test]
+fn a_short_page_before_others_is_an_error_and_loses_no_rows_in_silence() {
+    let behind = AtomicBool::new(false);
+    let server = RawServer::new(move |seen| {
+        let rows = match seen.number("$skip").unwrap_or(0) {
+            0 => r#"{"id":"a"},{"id":"b"}"#,
+            // Not before the page behind it has been asked for.
+            2 if !behind.load(Ordering::Relaxed) => return Answer::new(503, &[], ""),
+            2 => r#"{"id":"c"}"#,
+            skip => {
+                behind.store(true, Ordering::Relaxed);
+                if skip == 4 { r#"{"id":"d"}"# } else { "" }
+            }
+        };
+        Answer::json(format!(r#"{{"value":[{rows}]}}"#))
+    });
+    let client = Client::builder(StaticToken::new("a-token").unwrap())
+        .cloud(cloud(server.url()))
+        .clock(FakeClock::new())
+        .no_proxy()
+        .retry_policy(RetryPolicy::default().retries(10_000))
+        .rate_limits(RateLimits::new(1_000_000, 1_000_000))
+        .max_wait(Duration::MAX);
+    let client = client.build().unwrap();
+    let mut stored = Vec::new();
+    let outcome = parallel(&client, 0, 2, 2, |machines, _| {
+        stored.extend(machines.into_iter().map(|machine| machine.id));
+        Ok(())
+    });
+    let error = outcome.unwrap_err().to_string();
+    assert!(
+        error.starts_with("a page in the middle is short"),
+        "{error}"
+    );
+    assert_eq!(stored, ["a", "b", "c"]);
 }
 
 // ---- What is stored ----
