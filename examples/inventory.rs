@@ -13,10 +13,11 @@ use std::io::{self, BufWriter, Write};
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 
+use defender_endpoint::filter::Filter;
 use defender_endpoint::machines::{ListMachines, Machine};
 use defender_endpoint::time::OffsetDateTime;
 use defender_endpoint::time::format_description::well_known::Rfc3339;
-use defender_endpoint::{Client, Filter, Items};
+use defender_endpoint::{Client, Items};
 use indicatif::ProgressBar;
 use lexopt::prelude::*;
 use table::cell;

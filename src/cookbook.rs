@@ -1257,7 +1257,7 @@
 //! | `POST …/oauth2/token` with `resource=`, or `…/oauth2/v2.0/token` with `scope=` | nothing: the credential does it, the second way |
 //! | the API's host in a variable | `DEFENDER_CLOUD`, or the host alone, without `/api`, in `DEFENDER_API_URL` |
 //! | the loop over `@odata.nextLink` | `for machine in client.machines()` |
-//! | `$filter=…` in the URL, with quotes and encoding | [`filter`](crate::machines::ListMachines::filter), typed, or as it was with [`Filter::raw`](crate::Filter::raw) |
+//! | `$filter=…` in the URL, with quotes and encoding | [`filter`](crate::machines::ListMachines::filter), typed, or as it was with [`Filter::raw`](crate::filter::Filter::raw) |
 //! | `$select=…` | [own rows](#only-some-fields) |
 //! | `$top`, `$skip` | [`top`](crate::machines::ListMachines::top), [`skip`](crate::machines::ListMachines::skip) |
 //! | a pause after a 429, and after each page to be safe | nothing |

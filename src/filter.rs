@@ -46,7 +46,7 @@ pub use fields::{DateField, EnumField, GuidField, NumberField, TagsField, TextFi
 /// # Example
 ///
 /// ```
-/// use defender_endpoint::Filter;
+/// use defender_endpoint::filter::Filter;
 /// use defender_endpoint::machines::field;
 ///
 /// let tagged = field::MACHINE_TAGS.any_eq("lab");
@@ -94,7 +94,7 @@ impl Filter {
     /// # Example
     ///
     /// ```
-    /// use defender_endpoint::Filter;
+    /// use defender_endpoint::filter::Filter;
     /// use defender_endpoint::machines::{RiskScore, field};
     ///
     /// let filter = Filter::raw("aadDeviceId eq null") & field::RISK_SCORE.eq(RiskScore::High);
@@ -222,7 +222,7 @@ impl fmt::Display for Filter {
 /// A saved search can be handed to `filter` like a filter:
 ///
 /// ```
-/// use defender_endpoint::Filter;
+/// use defender_endpoint::filter::Filter;
 /// use defender_endpoint::filter::IntoFilter;
 /// use defender_endpoint::machines::{HealthStatus, RiskScore, field};
 ///

@@ -108,7 +108,7 @@
 //!
 //! The service filters machines; [`machines::field`] has a constant for each property that it can
 //! filter by, with only the operators that fit its type, and combines them with `&`, `|` and `!`.
-//! Values are quoted and escaped. [`Filter::raw`] takes any OData expression.
+//! Values are quoted and escaped. [`Filter::raw`](filter::Filter::raw) takes any OData expression.
 //!
 //! ```
 //! use defender_endpoint::machines::{HealthStatus, RiskScore, field};
@@ -507,7 +507,6 @@ pub use auth::{
 pub use client::{Client, ClientBuilder};
 pub use cloud::Cloud;
 pub use error::{Error, ErrorKind};
-pub use filter::Filter;
 pub use paging::{Items, Page, Pages};
 pub use rate_limit::{Api, ApiQuota, Quota, RateLimiter, RateLimits};
 pub use retry::RetryPolicy;

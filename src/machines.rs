@@ -131,7 +131,7 @@ impl<T> ListMachines<T> {
     /// # Example
     ///
     /// ```
-    /// use defender_endpoint::{Client, Filter, StaticToken, machines::{RiskScore, field}};
+    /// use defender_endpoint::{Client, StaticToken, filter::Filter, machines::{RiskScore, field}};
     ///
     /// let client = Client::builder(StaticToken::new("a-token")?).build()?;
     /// let typed = client.machines().filter(field::RISK_SCORE.eq(RiskScore::High));

@@ -16,7 +16,8 @@ mod raw;
 use std::env;
 use std::process::Command;
 
-use defender_endpoint::{Client, Filter, RetryPolicy, StaticToken};
+use defender_endpoint::filter::Filter;
+use defender_endpoint::{Client, RetryPolicy, StaticToken};
 
 use raw::{Answer, RawServer, cloud, deserted};
 

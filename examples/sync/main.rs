@@ -28,9 +28,10 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::{self, ExitCode};
 
+use defender_endpoint::Client;
+use defender_endpoint::filter::Filter;
 use defender_endpoint::testing::Tenant;
 use defender_endpoint::time::OffsetDateTime;
-use defender_endpoint::{Client, Filter};
 use indicatif::ProgressBar;
 use lexopt::prelude::*;
 use store::{List, Store};

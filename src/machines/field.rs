@@ -2,7 +2,7 @@
 //!
 //! Each constant has the operators of its type: [`TextField`], [`DateField`], [`EnumField`],
 //! [`NumberField`], [`GuidField`] or [`TagsField`]. What they make is a
-//! [`Filter`](crate::Filter), to be combined with `&`, `|` and `!` and given to the `filter` of a
+//! [`Filter`](crate::filter::Filter), to be combined with `&`, `|` and `!` and given to the `filter` of a
 //! machines request. By OData's rules a machine without the property fits `ne` and none of the
 //! other comparisons.
 //!
@@ -13,12 +13,12 @@
 //!
 //! The name of a machine group, `rbacGroupName`, can't be filtered by; its number can
 //! ([`RBAC_GROUP_ID`]). For anything else that OData can say, and for properties that Microsoft
-//! adds later, there is [`Filter::raw`](crate::Filter::raw).
+//! adds later, there is [`Filter::raw`](crate::filter::Filter::raw).
 //!
 //! # Example
 //!
 //! ```
-//! use defender_endpoint::Filter;
+//! use defender_endpoint::filter::Filter;
 //! use defender_endpoint::machines::{HealthStatus, RiskScore, field};
 //! use defender_endpoint::time::{Duration, OffsetDateTime};
 //!

@@ -243,7 +243,7 @@ fn a_text_names_the_request_without_its_query() {
         .create();
     let rows = client(&server.url())
         .machines()
-        .filter(defender_endpoint::Filter::raw(
+        .filter(defender_endpoint::filter::Filter::raw(
             "computerDnsName eq 'private-name'",
         ))
         .skip(7);

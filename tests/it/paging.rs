@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::ops::Range;
 
+use defender_endpoint::filter::Filter;
 use defender_endpoint::machines::{HealthStatus, ListMachines, Machine, field};
 use defender_endpoint::scan_history::{ListScanHistory, ScanHistoryEntry};
-use defender_endpoint::{Error, ErrorKind, Filter, Items, Page, Pages, RetryPolicy};
+use defender_endpoint::{Error, ErrorKind, Items, Page, Pages, RetryPolicy};
 use proptest::prelude::*;
 use serde::Deserialize;
 

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use defender_endpoint::filter::Filter;
 use defender_endpoint::machines::{HealthStatus, Machine, RiskScore, field};
-use defender_endpoint::{Client, ClientSecret, Cloud, ErrorKind, Filter};
+use defender_endpoint::{Client, ClientSecret, Cloud, ErrorKind};
 use mockito::Server;
 use serde_json::Value;
 

@@ -3,10 +3,11 @@
 use std::cell::Cell;
 use std::time::Duration;
 
+use defender_endpoint::filter::Filter;
 use defender_endpoint::machines::{RiskScore, field};
 use defender_endpoint::testing::FakeClock;
 use defender_endpoint::{
-    AccessToken, Client, ClientSecret, Cloud, Credential, Error, ErrorKind, Filter, RateLimiter,
+    AccessToken, Client, ClientSecret, Cloud, Credential, Error, ErrorKind, RateLimiter,
     RateLimits, RetryPolicy, TokenRequest,
 };
 use mockito::{Matcher, Server};
