@@ -31,6 +31,8 @@ use crate::wait::{Deadline, Observer, Patience, WaitReason};
 pub(crate) use cache::TokenCache;
 #[cfg(feature = "testing")]
 pub(crate) use claims::jwt;
+#[cfg(feature = "testing")]
+pub(crate) use client_assertion::{JWT_BEARER, check_assertion};
 pub(crate) use entra::{check_client_id, check_tenant};
 pub(crate) use github_actions::URL as ID_TOKEN_URL;
 

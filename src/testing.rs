@@ -46,6 +46,79 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! An iterator fetches a page when its first row is asked for, and none ahead. So what a test does
+//! between two `next`s, to the fleet or to the service, happens exactly between two pages:
+//!
+//! ```
+//! use defender_endpoint::machines::Machine;
+//! use defender_endpoint::testing::{Fault, Tenant};
+//!
+//! let fleet = |ids: std::ops::Range<u32>| ids.map(|id| Machine::new(id.to_string()));
+//! let tenant = Tenant::builder().machines(fleet(0..6)).page_size(2).start()?;
+//!
+//! let client = tenant.client()?;
+//! let mut machines = client.machines().into_iter();
+//! assert_eq!(machines.by_ref().take(2).count(), 2); // 0 and 1
+//! tenant.set_machines(fleet(1..6))?; // 0 goes, and the others move up
+//! tenant.fail(Fault::status(403).on_call(2)); // not the next page, but the one behind it
+//! let page = machines.by_ref().take(2).collect::<Result<Vec<_>, _>>()?;
+//! assert_eq!([&*page[0].id, &*page[1].id], ["3", "4"]); // 2 is not seen
+//! assert!(machines.next().is_some_and(|machine| machine.is_err()));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Several customers
+//!
+//! All tenants have the same ids and the same secret, if nothing else is said. With ids of their own
+//! ([`TenantBuilder::tenant_id`], [`TenantBuilder::client_id`]) they refuse each other's credentials, so
+//! that a test can see whether your tool mixes up its customers. Tokens are refused in any case.
+//!
+//! # Without a secret
+//!
+//! The token endpoint takes any JWT as a client assertion, whoever signed it, so that the path of a CI
+//! job or of a pod can be rehearsed with [`ClientAssertion`](crate::ClientAssertion) or
+//! [`WorkloadIdentity`](crate::WorkloadIdentity), with the tenant's ids:
+//!
+//! ```
+//! use defender_endpoint::testing::Tenant;
+//! use defender_endpoint::{Client, ClientAssertion, Secret};
+//!
+//! let tenant = Tenant::demo()?;
+//! let job = ClientAssertion::new(tenant.tenant_id(), tenant.client_id(), |_| {
+//!     Ok(Secret::from("eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJyZXBvOmEvYiJ9.c2lnbmF0dXJl"))
+//! })?;
+//! let client = Client::builder(job).cloud(tenant.cloud()).no_proxy().build()?;
+//! assert_eq!(client.scan_agents()?.len(), 5);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Other operations
+//!
+//! A call that your tool makes by hand, with [`Client::access_token`](crate::Client::access_token), can
+//! be tested too: [`Fault::body`] serves a path that the tenant doesn't know, which answers 404
+//! otherwise. It doesn't look at the token.
+//!
+//! ```
+//! use defender_endpoint::testing::{Fault, Tenant};
+//!
+//! let tenant = Tenant::demo()?;
+//! let alerts = r#"{"value":[{"id":"da637472900382838869_1364969609"}]}"#;
+//! tenant.fail(Fault::body(200, "application/json", alerts).path("/api/alerts").always());
+//!
+//! // In your tool, with the address in its configuration:
+//! let token = tenant.client()?.access_token()?;
+//! let config = ureq::Agent::config_builder().proxy(None).max_redirects(0);
+//! let mut answer = config
+//!     .build()
+//!     .new_agent()
+//!     .get(format!("{}/api/alerts?$top=1", tenant.url()))
+//!     .header("Authorization", format!("Bearer {}", token.expose()))
+//!     .call()?;
+//! assert_eq!(answer.body_mut().read_to_string()?, alerts);
+//! assert_eq!(tenant.exchanges().last().and_then(|call| call.query("$top")).as_deref(), Some("1"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # A tool that writes
 //!
 //! With the feature `write` the tenant adds, changes and deletes scan definitions, for an application

@@ -40,6 +40,57 @@ pub struct Wait {
     pub reason: WaitReason,
     /// How long it will still have to, as far as can be known: callers before it may change that.
     pub left: Duration,
+    elapsed: Duration,
+}
+
+impl Wait {
+    pub(crate) fn new(api: Api, reason: WaitReason, left: Duration) -> Self {
+        Self {
+            api,
+            reason,
+            left,
+            elapsed: Duration::ZERO,
+        }
+    }
+
+    /// How long this wait has lasted: zero when it is told for the first time, then a second more each
+    /// time, or a little over.
+    ///
+    /// Each wait of each try of each call begins at zero: one for the limits or for a pause that the
+    /// service asked for, another between two tries, and each of a credential's. One whose reason
+    /// changes on the way goes on. So a callback needs nothing of its own to log a wait once, or to
+    /// count. Calls that wait out the same pause at the same time have a wait each.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    /// use std::sync::atomic::{AtomicU32, Ordering};
+    /// use std::time::Duration;
+    /// use defender_endpoint::WaitReason;
+    /// use defender_endpoint::testing::{FakeClock, Fault, Tenant};
+    ///
+    /// static PAUSES: AtomicU32 = AtomicU32::new(0);
+    ///
+    /// let tenant = Tenant::demo()?;
+    /// tenant.fail(Fault::throttled(Duration::from_secs(8)).times(2));
+    /// let builder = tenant.client_builder()?.clock(FakeClock::new());
+    /// let client = builder.on_wait(|wait| {
+    ///     if wait.elapsed().is_zero() {
+    ///         println!("{wait}"); // twice, and not every second
+    ///         if wait.reason == WaitReason::Throttled {
+    ///             PAUSES.fetch_add(1, Ordering::Relaxed);
+    ///         }
+    ///     }
+    ///     ControlFlow::Continue(())
+    /// });
+    /// client.build()?.scan_agents()?;
+    /// assert_eq!(PAUSES.load(Ordering::Relaxed), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn elapsed(&self) -> Duration {
+        self.elapsed
+    }
 }
 
 /// Why a call waits.
@@ -119,6 +170,8 @@ pub(crate) struct Patience<'a> {
     observer: Option<&'a Observer>,
     /// When the present wait must be over.
     until: Option<Duration>,
+    /// When it was first told.
+    began: Duration,
     next_word: Duration,
 }
 
@@ -160,6 +213,7 @@ impl<'a> Patience<'a> {
             deadline,
             observer,
             until: None,
+            began: Duration::ZERO,
             next_word: Duration::ZERO,
         }
     }
@@ -193,8 +247,11 @@ impl<'a> Patience<'a> {
     /// and fails then. Tells the observer, who may break it off.
     pub(crate) fn bear(&mut self, wait: &Wait) -> Result<(), Error> {
         let now = self.clock.now();
-        if self.until.is_none() && wait.left > TELL_EVERY {
-            log::info!("waiting: {wait}");
+        if self.until.is_none() {
+            self.began = now;
+            if wait.left > TELL_EVERY {
+                log::info!("waiting: {wait}");
+            }
         }
         let room = self.room();
         let until = *self.until.get_or_insert_with(|| now.saturating_add(room));
@@ -202,7 +259,11 @@ impl<'a> Patience<'a> {
             return Err(self.too_long(wait));
         }
         self.next_word = now.saturating_add(TELL_EVERY);
-        match self.observer.map(|observer| (observer.0)(wait)) {
+        let wait = Wait {
+            elapsed: now.saturating_sub(self.began),
+            ..*wait
+        };
+        match self.observer.map(|observer| (observer.0)(&wait)) {
             Some(ControlFlow::Break(())) => Err(Error::new(
                 ErrorKind::Cancelled,
                 format!("a wait was broken off ({wait})"),
@@ -225,7 +286,7 @@ impl<'a> Patience<'a> {
                 self.rest();
                 return Ok(());
             }
-            self.bear(&Wait { api, reason, left })?;
+            self.bear(&Wait::new(api, reason, left))?;
             self.clock.sleep(left.min(TELL_EVERY));
         }
     }

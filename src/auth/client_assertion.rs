@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::secret::Secret;
 
 /// What kind of assertion it is (RFC 7523, section 2.2).
-const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+pub(crate) const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 /// More than any issuer makes.
 const LONGEST: usize = 32 * 1024;
 
@@ -201,7 +201,7 @@ fn form<'a>(
 
 /// Whether this looks like a signed JWT. What is something else, a file's path for instance, is no
 /// business of Entra's.
-pub(super) fn check_assertion(assertion: &Secret) -> Result<(), Error> {
+pub(crate) fn check_assertion(assertion: &Secret) -> Result<(), Error> {
     let text = assertion.expose();
     let is_part = |part: &str| {
         let mut bytes = part.bytes();

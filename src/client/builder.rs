@@ -252,7 +252,9 @@ impl ClientBuilder {
     ///
     /// let client = Client::builder(StaticToken::new("a-token")?)
     ///     .on_wait(|wait| {
-    ///         eprintln!("{wait}");
+    ///         if wait.elapsed().is_zero() {
+    ///             eprintln!("{wait}"); // once: when it begins
+    ///         }
     ///         if STOP.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     ///     })
     ///     .build()?;

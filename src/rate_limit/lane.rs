@@ -105,12 +105,7 @@ impl Lane {
                     drop(state);
                     // There is room, and yet for a second nobody before this caller has moved.
                     if wait.is_none() && timeout.timed_out() {
-                        let (reason, left) = (WaitReason::Queue, TELL_EVERY);
-                        patience.bear(&Wait {
-                            api: self.api,
-                            reason,
-                            left,
-                        })?;
+                        patience.bear(&Wait::new(self.api, WaitReason::Queue, TELL_EVERY))?;
                     }
                 }
             }
@@ -127,11 +122,9 @@ impl Lane {
     fn wait_for(&self, room: Room) -> Option<Wait> {
         match room {
             Room::Now => None,
-            Room::After { wait, reason } | Room::WhenOneEnds { wait, reason } => Some(Wait {
-                api: self.api,
-                reason,
-                left: wait,
-            }),
+            Room::After { wait, reason } | Room::WhenOneEnds { wait, reason } => {
+                Some(Wait::new(self.api, reason, wait))
+            }
         }
     }
 

@@ -14,6 +14,7 @@ use super::server::Server;
 use super::service::{Service, State};
 use super::tenant::Tenant;
 use super::token::App;
+use crate::auth::{check_client_id, check_tenant};
 use crate::clock::{Clock, SystemClock};
 use crate::secret::Secret;
 
@@ -49,6 +50,8 @@ pub struct TenantBuilder {
     scan_history: Result<Vec<Row>, String>,
     page_size: usize,
     max_top: usize,
+    tenant_id: String,
+    client_id: String,
     secret: Secret,
     token_lifetime: Duration,
     roles: Vec<String>,
@@ -65,6 +68,8 @@ impl TenantBuilder {
             scan_history: Ok(Vec::new()),
             page_size: 10_000,
             max_top: usize::MAX,
+            tenant_id: TENANT_ID.to_owned(),
+            client_id: CLIENT_ID.to_owned(),
             secret: Secret::from(SECRET),
             token_lifetime: Duration::from_secs(3_599),
             roles: vec!["Machine.Read.All".to_owned()],
@@ -188,6 +193,53 @@ impl TenantBuilder {
         self
     }
 
+    /// Sets the tenant's id: a GUID, or a domain. By default a fixed one, the same for all tenants.
+    ///
+    /// A tenant refuses token requests that name another tenant or another application, as Entra does,
+    /// and tokens that it has not made itself. So two tenants with ids of their own show whether a
+    /// program mixes up its customers.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use defender_endpoint::testing::Tenant;
+    /// use defender_endpoint::{Client, ErrorKind};
+    ///
+    /// let contoso = Tenant::demo()?;
+    /// let fabrikam = Tenant::builder().tenant_id("0f4b7c9e-52d1-4a86-b3f0-9e1d6c8a2b75").start()?;
+    ///
+    /// let mixed_up = Client::builder(fabrikam.credential()?)
+    ///     .cloud(contoso.cloud())
+    ///     .no_proxy()
+    ///     .build()?;
+    /// let error = mixed_up.scan_agents().unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Credential);
+    /// assert!(error.to_string().contains("AADSTS90002")); // no such tenant
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn tenant_id(mut self, id: impl Into<String>) -> Self {
+        self.tenant_id = id.into();
+        self
+    }
+
+    /// Sets the client id of the application that may fetch tokens: letters, digits and `-`. By default a
+    /// fixed one, the same for all tenants; an application that serves many customers has the same in
+    /// each. Another one is refused with AADSTS700016.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use defender_endpoint::testing::Tenant;
+    ///
+    /// let id = "7d3a9f10-6b2e-4c58-a1d4-3e8f5b0c9d26";
+    /// assert_eq!(Tenant::builder().client_id(id).start()?.client_id(), id);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn client_id(mut self, id: impl Into<String>) -> Self {
+        self.client_id = id.into();
+        self
+    }
+
     /// Sets the client secret that the token endpoint wants. By default a fixed one; see
     /// [`Tenant::client_secret`].
     ///
@@ -282,8 +334,8 @@ impl TenantBuilder {
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if a row doesn't serialise to an object, or if
-    /// a page size or the highest `$top` is 0; else those of opening a port on loopback and of
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if a row doesn't serialise to an object, if a page
+    /// size or the highest `$top` is 0, or if an id is none that a credential takes; else those of opening a port on loopback and of
     /// starting a thread.
     ///
     /// # Example
@@ -300,6 +352,8 @@ impl TenantBuilder {
         if self.page_size == 0 || self.max_top == 0 {
             return checked(Err("page_size and max_top are at least 1".to_owned()));
         }
+        let ids = check_tenant(&self.tenant_id).and_then(|()| check_client_id(&self.client_id));
+        checked(ids.map_err(|error| error.to_string()))?;
         let mut history = checked(self.scan_history)?;
         history::sort(&mut history);
         let state = State {
@@ -312,8 +366,8 @@ impl TenantBuilder {
         let service = Arc::new(Service {
             url: format!("http://{}", listener.local_addr()?),
             app: App {
-                tenant_id: TENANT_ID.to_owned(),
-                client_id: CLIENT_ID.to_owned(),
+                tenant_id: self.tenant_id,
+                client_id: self.client_id,
                 secret: self.secret,
                 token_lifetime: self.token_lifetime,
                 roles: self.roles,
@@ -343,6 +397,8 @@ impl std::fmt::Debug for TenantBuilder {
             .field("scan_history", &count(&self.scan_history))
             .field("page_size", &self.page_size)
             .field("max_top", &self.max_top)
+            .field("tenant_id", &self.tenant_id)
+            .field("client_id", &self.client_id)
             .field("secret", &self.secret)
             .field("token_lifetime", &self.token_lifetime)
             .field("roles", &self.roles)

@@ -124,7 +124,8 @@ impl Exchange {
         &self.body
     }
 
-    /// The status that was answered; `None` if a [`Fault`](super::Fault) dropped the connection.
+    /// The status that was answered; `None` if a [`Fault`](super::Fault) dropped the connection or
+    /// left the call without an answer.
     ///
     /// # Example
     ///
@@ -138,7 +139,7 @@ impl Exchange {
         self.status
     }
 
-    /// When it was answered, by the tenant's clock
+    /// When it was answered (or came, if it never is), by the tenant's clock
     /// ([`TenantBuilder::clock`](super::TenantBuilder::clock)).
     ///
     /// # Example

@@ -168,8 +168,39 @@ impl Fault {
         Self::new(Effect::Deliver(Delivery::Cut))
     }
 
+    /// The request is taken and never answered: the connection stays open until the client gives up or
+    /// the tenant is dropped, which ends its thread here. For tests of timeouts, and of what a tool does
+    /// when it is to stop while a call is under way. As with [`disconnect`](Self::disconnect), the work
+    /// is done.
+    ///
+    /// A client's timeouts run in real time, with a [`FakeClock`](super::FakeClock) too: give it a short
+    /// [`read_timeout`](crate::ClientBuilder::read_timeout), and the test some seconds of grace.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use defender_endpoint::testing::{Fault, Tenant};
+    /// use defender_endpoint::{ErrorKind, RetryPolicy};
+    ///
+    /// let tenant = Tenant::demo()?;
+    /// tenant.fail(Fault::silence().path("machines"));
+    ///
+    /// let builder = tenant.client_builder()?.retry_policy(RetryPolicy::none());
+    /// let client = builder.read_timeout(Duration::from_millis(50)).build()?;
+    /// let error = client.machine("1e5bc9d7").unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Timeout);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn silence() -> Self {
+        Self::new(Effect::Deliver(Delivery::Silence))
+    }
+
     /// An answer of that status (as for [`status`](Self::status)) with exactly this body: a
-    /// gateway's HTML, damaged JSON, a page of rows made by hand.
+    /// gateway's HTML, damaged JSON, a page of rows made by hand. With a [`path`](Self::path) that the
+    /// tenant doesn't know it serves that path, whatever the token: see
+    /// [«Other operations»](crate::testing#other-operations).
     ///
     /// # Example
     ///
@@ -184,8 +215,8 @@ impl Fault {
         Self::status(status).answer(|answer| answer.body = body)
     }
 
-    /// Leaves the body of the answer empty. Does nothing to [`disconnect`](Self::disconnect) and
-    /// [`cut_body`](Self::cut_body), as all setters of the answer.
+    /// Leaves the body of the answer empty. Does nothing to [`disconnect`](Self::disconnect),
+    /// [`silence`](Self::silence) and [`cut_body`](Self::cut_body), as all setters of the answer.
     ///
     /// # Example
     ///

@@ -18,6 +18,15 @@ pub(super) enum Delivery {
     Cut,
     /// The connection closes without an answer.
     Nothing,
+    /// The connection stays open without an answer, until the other side or the server closes it.
+    Silence,
+}
+
+impl Delivery {
+    /// Whether the peer sees so much as a status.
+    pub(super) fn has_head(self) -> bool {
+        matches!(self, Self::Whole | Self::Cut)
+    }
 }
 
 #[derive(Debug)]
@@ -64,7 +73,7 @@ pub(super) fn write_reply(
     reply: &Reply,
     request: Option<&Request>,
 ) -> io::Result<bool> {
-    if reply.delivery == Delivery::Nothing {
+    if !reply.delivery.has_head() {
         return Ok(false);
     }
     let Reply {

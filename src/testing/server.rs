@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::reply::{self, Reply};
+use super::reply::{self, Delivery, Reply};
 use super::request::{self, Request, Unread};
 
 /// What is served.
@@ -123,6 +123,10 @@ fn serve(connection: &TcpStream, handler: &dyn Handler) {
         match request::read_request(&mut input, &mut output) {
             Ok(request) => {
                 let reply = handler.answer(&request);
+                if reply.delivery == Delivery::Silence {
+                    hold(connection);
+                    break;
+                }
                 match reply::write_reply(&mut output, &reply, Some(&request)) {
                     Ok(true) => {}
                     Ok(false) | Err(_) => break,
@@ -150,6 +154,11 @@ fn drain(connection: &TcpStream) {
     }
 }
 
+/// Waits until the peer gives up, or the server stops and shuts the connection down.
+fn hold(mut connection: &TcpStream) {
+    let _ = io::copy(&mut connection, &mut io::sink());
+}
+
 #[cfg(test)]
 pub(super) mod raw;
 
@@ -172,7 +181,11 @@ mod tests {
             } else {
                 3
             };
-            Reply::new(200, "text/plain", vec![b'x'; length])
+            let mut reply = Reply::new(200, "text/plain", vec![b'x'; length]);
+            if request.path == "/silent" {
+                reply.delivery = Delivery::Silence;
+            }
+            reply
         }
 
         fn refuse(&self, status: u16, why: &str) -> Reply {
@@ -188,6 +201,7 @@ mod tests {
     }
 
     const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    const SILENT: &[u8] = b"GET /silent HTTP/1.1\r\nHost: x\r\n\r\n";
 
     #[test]
     fn one_connection_carries_many_requests_also_ahead_of_their_answers() {
@@ -226,6 +240,9 @@ mod tests {
             .write_all(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
             .unwrap();
 
+        let silent = raw::connect(&url);
+        silent.get_ref().write_all(&[SILENT, GET].concat()).unwrap();
+
         let (done, dropped) = mpsc::channel();
         let dropping = thread::spawn(move || {
             drop(server);
@@ -251,6 +268,9 @@ mod tests {
                     let close = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
                     assert!(raw::exchange(&mut connection, close).is_some());
                     assert!(raw::exchange(&mut connection, b"").is_none());
+                    // This one gives up without an answer.
+                    let silent = raw::connect(&url);
+                    silent.get_ref().write_all(SILENT).unwrap();
                 });
             }
         });

@@ -15,7 +15,7 @@ use super::exchange::Exchange;
 use super::fault::{self, Effect, Fault};
 use super::history::{BY_SESSION, HISTORY, HISTORY_BY_DEFINITION, HISTORY_BY_SESSION};
 use super::odata::{self, Accepts, BadQuery, Options};
-use super::reply::{Delivery, Reply};
+use super::reply::Reply;
 use super::request::Request;
 use super::schema::Row;
 use super::server::Handler;
@@ -63,7 +63,7 @@ impl Handler for Service {
             },
             None => self.work(request),
         };
-        let status = (reply.delivery != Delivery::Nothing).then_some(reply.status);
+        let status = reply.delivery.has_head().then_some(reply.status);
         let exchange = Exchange::new(request, status, self.clock.now());
         self.state().exchanges.push(exchange);
         reply

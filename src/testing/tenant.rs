@@ -20,9 +20,10 @@ use super::service::Service;
 /// is dropped, and never sleeps: a test decides with [`fail`](Self::fail) what goes wrong. It
 /// answers
 ///
-/// - `POST /{tenant_id}/oauth2/v2.0/token`, the client credentials flow, with a new token each time,
-///   which says of itself what real ones do, but is signed by nobody (tokens expire by
-///   [`TenantBuilder::clock`], and by [`expire_tokens`](Self::expire_tokens)),
+/// - `POST /{tenant_id}/oauth2/v2.0/token`, the client credentials flow, with the client secret or with
+///   any JWT as `client_assertion`, whoever signed it; the answer is a new token each time, which says of
+///   itself what real ones do, but is signed by nobody (tokens expire by [`TenantBuilder::clock`], and by
+///   [`expire_tokens`](Self::expire_tokens)),
 /// - `GET /api/machines` («List machines API») with `$top`, `$skip`, `$filter` over the documented
 ///   properties, `$orderby` and `$select`; without `$top` in pages with `@odata.nextLink`, with
 ///   `$top` without a link,
@@ -36,7 +37,7 @@ use super::service::Service;
 /// - `POST /api/DeviceAuthenticatedScanDefinitions/GetScanHistoryBySessionId` («Get scan history by
 ///   session»), the same rows with their targets, all at once where `$top` and `$skip` are left out,
 ///
-/// also under `/api/v1.0/`, and is strict: what the documentation doesn't allow is refused with
+/// also under `/api/v1.0/`, and 404 for every other path that no [`Fault`] serves. It is strict: what the documentation doesn't allow is refused with
 /// the service's error JSON and a message that says what was wrong. In two places it takes more than
 /// is documented, which the real service may refuse: `$top` and `$skip` by session, and, where
 /// definitions are written, a scanner without a `machineName`. Filters know `eq`, `ne`, `lt`,
@@ -175,7 +176,7 @@ impl Tenant {
         self.url()
     }
 
-    /// The tenant id that the token endpoint answers for, a GUID.
+    /// The tenant id that the token endpoint answers for; see [`TenantBuilder::tenant_id`].
     ///
     /// # Example
     ///
@@ -188,7 +189,7 @@ impl Tenant {
         &self.service.app.tenant_id
     }
 
-    /// The client id that may fetch tokens, a GUID.
+    /// The client id that may fetch tokens; see [`TenantBuilder::client_id`].
     ///
     /// # Example
     ///
@@ -323,7 +324,10 @@ impl Tenant {
         self.service.state().tokens.clear();
     }
 
-    /// Changes the fleet while the tenant runs, as devices come and go between two pages.
+    /// Changes the fleet while the tenant runs, as devices come and go between two pages: with an
+    /// iterator of one thread exactly there, if it is called between two of its `next`s
+    /// ([«A bad day»](crate::testing#a-bad-day)). A thread that reads ahead may have fetched the next
+    /// page already.
     ///
     /// # Errors
     ///

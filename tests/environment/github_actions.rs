@@ -2,6 +2,7 @@
 
 use std::env;
 
+use defender_endpoint::testing::{Fault, Tenant};
 use defender_endpoint::{Client, ClientAssertion, Credential, Error};
 
 use crate::raw::{Answer, RawServer, cloud};
@@ -128,6 +129,34 @@ fn a_job_without_the_permission_hears_of_it() {
             "{said}"
         );
     }
+}
+
+/// The whole path with the crate's own fake: the issuer is a fault, since the tenant doesn't have one.
+#[test]
+fn a_job_can_be_rehearsed_with_the_fake_tenant() {
+    let id_token = format!(r#"{{"count":1,"value":"{JWT}"}}"#);
+    let tenant = Tenant::builder().start().unwrap();
+    let issuer = Fault::body(200, "application/json", id_token).path("/idtoken");
+    tenant.fail(issuer.always());
+    let own = format!("{}/idtoken?api-version=2.0", tenant.url());
+    let variables = [
+        ("AZURE_TENANT_ID", tenant.tenant_id()),
+        ("AZURE_CLIENT_ID", tenant.client_id()),
+        ("AZURE_AUTHORITY_HOST", tenant.authority()),
+        ("DEFENDER_API_URL", tenant.url()),
+        (URL, &own),
+        REQUEST,
+        ("GITHUB_ACTIONS", "true"),
+    ];
+    let said = run("call", &variables);
+    assert!(said.contains("<went well>"), "{said}");
+    let calls = tenant.exchanges();
+    let calls: Vec<_> = calls
+        .iter()
+        .map(|call| (call.method(), call.status()))
+        .collect();
+    let good = Some(200);
+    assert_eq!(calls, [("GET", good), ("POST", good), ("GET", good)]);
 }
 
 /// Who names a secret means that.

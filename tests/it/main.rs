@@ -177,6 +177,7 @@ mod day;
 mod decoding;
 mod drift;
 mod errors;
+mod fake_tenant;
 mod faults;
 mod inventory;
 mod limits;

@@ -159,6 +159,8 @@ fn a_wait_is_told_when_it_begins_and_every_second_while_it_lasts() {
         left(WaitReason::MinuteWindow { calls: 1 }),
         (1..=60).rev().collect::<Vec<_>>()
     );
+    let minute = waits.iter().take(60).map(|wait| wait.elapsed().as_secs());
+    assert_eq!(minute.collect::<Vec<_>>(), (0..60).collect::<Vec<_>>());
     let hour = left(WaitReason::HourWindow { calls: 2 });
     assert_eq!((hour.first(), hour.last()), (Some(&3_540), Some(&1)));
     assert!(waits.iter().all(|wait| wait.api == Api::ScanAgents));
@@ -181,6 +183,32 @@ fn back_off_and_throttling_are_told_as_such() {
         waits[1].to_string(),
         "scan definitions: the service asked for a pause, 3 s left"
     );
+}
+
+#[test]
+fn each_wait_of_each_try_begins_at_zero() {
+    let (tenant, _, builder) = setup();
+    let policy = RetryPolicy::default().base_delay(seconds(8));
+    let (client, waits) = observed(builder.retry_policy(policy));
+    tenant.fail(Fault::throttled(seconds(3)).times(2));
+    tenant.fail(Fault::status(503));
+    client.scan_agents().unwrap();
+    let waits = waits.lock().unwrap();
+    let begin: Vec<_> = waits
+        .iter()
+        .filter(|wait| wait.elapsed().is_zero())
+        .map(|wait| wait.reason)
+        .collect();
+    let throttled = WaitReason::Throttled;
+    assert_eq!(begin, [throttled, throttled, WaitReason::BackOff]);
+    assert!(waits.len() > begin.len() + 2 * 2, "{waits:?}");
+    for pair in waits.windows(2) {
+        let (before, after) = (pair[0], pair[1]);
+        if !after.elapsed().is_zero() {
+            assert_eq!(after.elapsed(), before.elapsed() + seconds(1));
+            assert_eq!(after.left + seconds(1), before.left);
+        }
+    }
 }
 
 #[test]

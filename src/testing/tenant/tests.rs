@@ -31,7 +31,7 @@ fn a_token_request_needs_every_parameter_right() {
     let tenant = Tenant::demo().unwrap();
     for (name, value, status, error, aadsts) in [
         ("client_secret", "wrong", 401, "invalid_client", 7_000_215),
-        ("client_secret", "", 400, "invalid_request", 900_144),
+        ("client_secret", "", 401, "invalid_client", 7_000_216),
         ("client_id", "wrong", 400, "unauthorized_client", 700_016),
         (
             "grant_type",
@@ -75,6 +75,38 @@ fn a_token_request_needs_every_parameter_right() {
     assert_eq!(tenant.token_requests(), 8);
     let target = format!("/{}/oauth2/v2.0/token", tenant.tenant_id());
     assert_eq!(get(&tenant, "", &target).unwrap().status, 400);
+}
+
+#[test]
+fn an_assertion_needs_its_type_and_the_shape_of_a_jwt() {
+    const BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+    const OTHER: &str = "urn:ietf:params:oauth:client-assertion-type:saml2-bearer";
+    let tenant = Tenant::demo().unwrap();
+    for (kind, assertion, status, aadsts) in [
+        (BEARER, "a.b.c", 200, None),
+        (BEARER, "eyJhbGciOiJub25lIn0.e30.c2ln-_", 200, None),
+        (BEARER, "a-secret", 400, Some(50_027)),
+        (BEARER, "a.b", 400, Some(50_027)),
+        (BEARER, "a..c", 400, Some(50_027)),
+        (BEARER, "a.b.c d", 400, Some(50_027)),
+        (BEARER, "", 401, Some(7_000_216)),
+        (OTHER, "a.b.c", 400, Some(90_011)),
+        ("", "a.b.c", 400, Some(900_144)),
+    ] {
+        let mut form = form(&tenant);
+        form.retain(|(key, _)| *key != "client_secret");
+        form.push(("client_assertion_type", kind.to_owned()));
+        form.push(("client_assertion", assertion.to_owned()));
+        let answer = ask_token(&tenant, &form).unwrap();
+        let code = answer.json()["error_codes"][0].as_u64();
+        assert_eq!((answer.status, code), (status, aadsts), "{assertion:?}");
+        assert!(!answer.json().to_string().contains("a.b"), "{assertion:?}");
+        // An assertion that is wrong isn't made good by the secret.
+        if status == 400 {
+            form.push(("client_secret", tenant.client_secret().to_owned()));
+            assert_eq!(ask_token(&tenant, &form).unwrap().status, 400);
+        }
+    }
 }
 
 #[test]
@@ -211,6 +243,10 @@ fn settings_that_make_no_sense_do_not_start() {
         Tenant::builder().scan_agents(["x"]),
         Tenant::builder().scan_definitions([[1]]),
         Tenant::builder().scan_history([None::<u8>]),
+        Tenant::builder().tenant_id(""),
+        Tenant::builder().tenant_id("contoso"),
+        Tenant::builder().client_id(""),
+        Tenant::builder().client_id("an app"),
     ] {
         assert_eq!(builder.start().unwrap_err().kind(), ErrorKind::InvalidInput);
     }

@@ -322,7 +322,7 @@ fn the_waits_are_told_and_can_be_ended() {
     let kept = Arc::clone(&heard);
     let client = builder(&imds.url(), &api, &clock).on_wait(move |wait| {
         let mut heard = kept.lock().unwrap();
-        heard.push((wait.reason, wait.left.as_secs()));
+        heard.push((wait.reason, wait.elapsed().as_secs(), wait.left.as_secs()));
         match heard.len() {
             4 => ControlFlow::Break(()),
             _ => ControlFlow::Continue(()),
@@ -331,7 +331,8 @@ fn the_waits_are_told_and_can_be_ended() {
     let error = client.build().unwrap().scan_agents().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Cancelled);
     assert!(format!("{error:?}").contains("503"), "{error:?}");
-    let expected = [2, 1, 6, 5].map(|left| (WaitReason::Token, left));
+    let expected = [(0, 2), (1, 1), (0, 6), (1, 5)];
+    let expected = expected.map(|(elapsed, left)| (WaitReason::Token, elapsed, left));
     assert_eq!(*heard.lock().unwrap(), expected);
     assert_eq!(imds.calls(), 2);
 }
