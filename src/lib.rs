@@ -56,14 +56,14 @@
 //! # Credentials
 //!
 //! [`Client::from_env`] takes the first credential that the environment names, in [this
-//! order](ClientBuilder::from_env): workload identity, client certificate, client secret, managed
-//! identity. Nothing is probed: no metadata service is asked and no `az` is started unless
+//! order](ClientBuilder::from_env): workload identity, client certificate, client secret, GitHub Actions,
+//! managed identity. Nothing is probed: no metadata service is asked and no `az` is started unless
 //! `AZURE_TOKEN_CREDENTIALS` names it. [`Client::builder`] takes any of these:
 //!
 //! | | for |
 //! | --- | --- |
 //! | [`WorkloadIdentity`] | clusters and CI jobs: a federated token in a file |
-//! | [`ClientAssertion`] | the same from a function of yours |
+//! | [`ClientAssertion`] | the same from a function of yours, or from a job of GitHub Actions |
 //! | `ClientCertificate` (feature `certificate`) | an app registration with a key |
 //! | [`ClientSecret`] | an app registration with a password |
 //! | [`ManagedIdentity`] | virtual machines, App Service, Functions, Azure Arc |
