@@ -120,71 +120,132 @@ pub fn all() -> &'static [OperationPermissions] {
     ALL
 }
 
-/// A row for each operation makes a constant for it and its place in `ALL`.
-macro_rules! table {
-    ($($(#[$when:meta])* $name:ident: $page:literal, $method:ident $path:literal,
-        $application:expr, $delegated:expr, $roles:expr;)*) => {
-        $(
-            #[doc = concat!("«", $page, "»")]
-            $(#[$when])*
-            pub(crate) const $name: OperationPermissions = OperationPermissions {
-                page: $page,
-                method: Method::$method,
-                path: $path,
-                application: $application,
-                delegated: $delegated,
-                roles: $roles,
-            };
-        )*
-        const ALL: &[OperationPermissions] = &[$($(#[$when])* $name),*];
-    };
+/// In the order of the manual's table.
+const ALL: &[OperationPermissions] = &[
+    MACHINES,
+    MACHINE,
+    SCAN_AGENTS,
+    SCAN_AGENT,
+    SCAN_DEFINITIONS,
+    SCAN_DEFINITION,
+    SCAN_HISTORY,
+    SCAN_HISTORY_BY_SESSION,
+    #[cfg(feature = "write")]
+    ADD_SCAN_DEFINITION,
+    #[cfg(feature = "write")]
+    UPDATE_SCAN_DEFINITION,
+    #[cfg(feature = "write")]
+    DELETE_SCAN_DEFINITIONS,
+];
+
+pub(crate) const MACHINES: OperationPermissions =
+    of_machines("List machines API", Method::Get, "/api/machines");
+
+pub(crate) const MACHINE: OperationPermissions =
+    of_machines("Get machine by ID API", Method::Get, "/api/machines/{id}");
+
+pub(crate) const SCAN_AGENTS: OperationPermissions = of_scans(
+    "Get all scan agents",
+    Method::Get,
+    "/api/DeviceAuthenticatedScanAgents",
+);
+
+pub(crate) const SCAN_AGENT: OperationPermissions = of_scans(
+    "Get scan agent by ID",
+    Method::Get,
+    "/api/DeviceAuthenticatedScanAgents/{id}",
+);
+
+pub(crate) const SCAN_DEFINITIONS: OperationPermissions = of_scans(
+    "Get scan definitions",
+    Method::Get,
+    "/api/DeviceAuthenticatedScanDefinitions",
+);
+
+// No page tells of it: that of the list is the nearest.
+pub(crate) const SCAN_DEFINITION: OperationPermissions = of_scans(
+    "Get scan definitions",
+    Method::Get,
+    "/api/DeviceAuthenticatedScanDefinitions/{id}",
+);
+
+pub(crate) const SCAN_HISTORY: OperationPermissions = of_scans(
+    "Get scan history by definition",
+    Method::Post,
+    "/api/DeviceAuthenticatedScanDefinitions/GetScanHistoryByScanDefinitionId",
+);
+
+pub(crate) const SCAN_HISTORY_BY_SESSION: OperationPermissions = of_scans(
+    "Get scan history by session",
+    Method::Post,
+    "/api/DeviceAuthenticatedScanDefinitions/GetScanHistoryBySessionId",
+);
+
+#[cfg(feature = "write")]
+pub(crate) const ADD_SCAN_DEFINITION: OperationPermissions = of_writing(
+    "Add, update, or delete a scan definition",
+    Method::Post,
+    "/api/DeviceAuthenticatedScanDefinitions",
+);
+
+#[cfg(feature = "write")]
+pub(crate) const UPDATE_SCAN_DEFINITION: OperationPermissions = of_writing(
+    "Add, update, or delete a scan definition",
+    Method::Patch,
+    "/api/DeviceAuthenticatedScanDefinitions/{id}",
+);
+
+#[cfg(feature = "write")]
+pub(crate) const DELETE_SCAN_DEFINITIONS: OperationPermissions = of_writing(
+    "Add, update, or delete a scan definition",
+    Method::Post,
+    "/api/DeviceAuthenticatedScanDefinitions/BatchDelete",
+);
+
+/// What the pages on machines say.
+const fn of_machines(
+    page: &'static str,
+    method: Method,
+    path: &'static str,
+) -> OperationPermissions {
+    OperationPermissions {
+        page,
+        method,
+        path,
+        application: &["Machine.Read.All", "Machine.ReadWrite.All"],
+        delegated: &["Machine.Read", "Machine.ReadWrite"],
+        roles: &["View Data"],
+    }
 }
 
-/// Of all pages of the scan family.
-const SCANS: &[&str] = &["Machine.Read.All"];
-const SCAN_ROLES: &[&str] = &["ViewData", "TvmViewData"];
-const OF_MACHINES: &[&str] = &["Machine.Read.All", "Machine.ReadWrite.All"];
-const OF_MACHINES_DELEGATED: &[&str] = &["Machine.Read", "Machine.ReadWrite"];
-/// The page says `Machine.Read.Write`, which other pages of the API call `Machine.ReadWrite`.
-#[cfg(feature = "write")]
-const WRITE_DELEGATED: &[&str] = &["Machine.ReadWrite", "Machine.Read.Write"];
-#[cfg(feature = "write")]
-const WRITE: &[&str] = &["Machine.ReadWrite.All"];
-#[cfg(feature = "write")]
-const WRITE_ROLES: &[&str] = &["ManageSecurity"];
+/// What the pages on reading scans say.
+const fn of_scans(page: &'static str, method: Method, path: &'static str) -> OperationPermissions {
+    OperationPermissions {
+        page,
+        method,
+        path,
+        application: &["Machine.Read.All"],
+        delegated: &["Machine.Read.All"],
+        roles: &["ViewData", "TvmViewData"],
+    }
+}
 
-table! {
-    MACHINES: "List machines API", Get "/api/machines",
-        OF_MACHINES, OF_MACHINES_DELEGATED, &["View Data"];
-    MACHINE: "Get machine by ID API", Get "/api/machines/{id}",
-        OF_MACHINES, OF_MACHINES_DELEGATED, &["View Data"];
-    SCAN_AGENTS: "Get all scan agents", Get "/api/DeviceAuthenticatedScanAgents",
-        SCANS, SCANS, SCAN_ROLES;
-    SCAN_AGENT: "Get scan agent by ID", Get "/api/DeviceAuthenticatedScanAgents/{id}",
-        SCANS, SCANS, SCAN_ROLES;
-    SCAN_DEFINITIONS: "Get scan definitions", Get "/api/DeviceAuthenticatedScanDefinitions",
-        SCANS, SCANS, SCAN_ROLES;
-    // No page tells of it: that of the list is the nearest.
-    SCAN_DEFINITION: "Get scan definitions", Get "/api/DeviceAuthenticatedScanDefinitions/{id}",
-        SCANS, SCANS, SCAN_ROLES;
-    SCAN_HISTORY: "Get scan history by definition",
-        Post "/api/DeviceAuthenticatedScanDefinitions/GetScanHistoryByScanDefinitionId",
-        SCANS, SCANS, SCAN_ROLES;
-    SCAN_HISTORY_BY_SESSION: "Get scan history by session",
-        Post "/api/DeviceAuthenticatedScanDefinitions/GetScanHistoryBySessionId",
-        SCANS, SCANS, SCAN_ROLES;
-    #[cfg(feature = "write")]
-    ADD_SCAN_DEFINITION: "Add, update, or delete a scan definition",
-        Post "/api/DeviceAuthenticatedScanDefinitions",
-        WRITE, WRITE_DELEGATED, WRITE_ROLES;
-    #[cfg(feature = "write")]
-    UPDATE_SCAN_DEFINITION: "Add, update, or delete a scan definition",
-        Patch "/api/DeviceAuthenticatedScanDefinitions/{id}",
-        WRITE, WRITE_DELEGATED, WRITE_ROLES;
-    #[cfg(feature = "write")]
-    DELETE_SCAN_DEFINITIONS: "Add, update, or delete a scan definition",
-        Post "/api/DeviceAuthenticatedScanDefinitions/BatchDelete",
-        WRITE, WRITE_DELEGATED, WRITE_ROLES;
+/// What the page on writing says. It has `Machine.Read.Write`, which other pages of the API call
+/// `Machine.ReadWrite`.
+#[cfg(feature = "write")]
+const fn of_writing(
+    page: &'static str,
+    method: Method,
+    path: &'static str,
+) -> OperationPermissions {
+    OperationPermissions {
+        page,
+        method,
+        path,
+        application: &["Machine.ReadWrite.All"],
+        delegated: &["Machine.ReadWrite", "Machine.Read.Write"],
+        roles: &["ManageSecurity"],
+    }
 }
 
 #[cfg(test)]

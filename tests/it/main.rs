@@ -179,6 +179,7 @@ mod drift;
 mod errors;
 mod fake_tenant;
 mod faults;
+mod house;
 mod inventory;
 mod limits;
 mod logs;
