@@ -65,7 +65,8 @@
 //!
 //! ## GitHub Actions
 //!
-//! For a branch:
+//! For a branch; the subject of an environment is `repo:OWNER/NAME:environment:NAME`, that of pull requests
+//! `repo:OWNER/NAME:pull_request`:
 //!
 //! ```sh
 //! az ad app federated-credential create --id "$AZURE_CLIENT_ID" --parameters "{\"name\": \"github\",
@@ -78,6 +79,26 @@
 //! variables that GitHub sets there, `ACTIONS_ID_TOKEN_REQUEST_URL` and
 //! `ACTIONS_ID_TOKEN_REQUEST_TOKEN`, with `AZURE_TENANT_ID` and `AZURE_CLIENT_ID`; by hand it is
 //! [`ClientAssertion::github_actions`](crate::ClientAssertion::github_actions).
+//!
+//! ```yaml
+//! permissions:
+//!   id-token: write
+//!   contents: read      # to name one permission takes all others away, this one of the checkout too
+//! env:
+//!   AZURE_TENANT_ID: ${{ vars.AZURE_TENANT_ID }}   # not secret; blank, which counts as missing, in a fork
+//!   AZURE_CLIENT_ID: ${{ vars.AZURE_CLIENT_ID }}
+//!   AZURE_TOKEN_CREDENTIALS: WorkloadIdentityCredential   # a secret that was left behind doesn't go before it
+//! jobs:
+//!   list:
+//!     runs-on: ubuntu-latest
+//!     steps:
+//!       - uses: actions/checkout@v4
+//!       - run: cargo run --release
+//! ```
+//!
+//! A pull request from a fork gets no such token. A program that is to do without one there asks for
+//! [`ErrorKind::NoCredential`](crate::ErrorKind::NoCredential), which leaves `AZURE_TOKEN_CREDENTIALS` out of its
+//! workflow, or sets it for the step alone.
 //!
 //! # Client assertion
 //!

@@ -395,6 +395,8 @@
 //! Mozilla's root certificates are built in. Where a proxy inspects TLS, its own root is needed too:
 //!
 //! * `root_certificates` adds it, from PEM; with `built_in_roots(false)` nothing else is trusted.
+//! * `DEFENDER_ROOT_CERTIFICATES` names a file for it, without a line of code, where a client is built with
+//!   `from_env`. Variables of other programs for this, such as `SSL_CERT_FILE` and `REQUESTS_CA_BUNDLE`, are not read.
 //! * `platform_verifier` (feature `platform-verifier`) or `native_tls` (feature `native-tls`) trusts what
 //!   the system's administrator trusts.
 //!

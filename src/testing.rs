@@ -73,6 +73,33 @@
 //! ([`TenantBuilder::tenant_id`], [`TenantBuilder::client_id`]) they refuse each other's credentials, so
 //! that a test can see whether your tool mixes up its customers. Tokens are refused in any case.
 //!
+//! # A whole program
+//!
+//! A program that makes its client with [`from_env`](crate::Client::from_env), such as a build script, is tried as a
+//! process of its own, with these variables and no others:
+//!
+//! ```
+//! use defender_endpoint::testing::Tenant;
+//!
+//! let tenant = Tenant::demo()?;
+//! let variables = [
+//!     ("DEFENDER_API_URL", tenant.url()),
+//!     ("AZURE_AUTHORITY_HOST", tenant.authority()),
+//!     ("AZURE_TENANT_ID", tenant.tenant_id()),
+//!     ("AZURE_CLIENT_ID", tenant.client_id()),
+//!     ("AZURE_CLIENT_SECRET", tenant.client_secret()),
+//! ];
+//! let program = "PROGRAM"; // env!("CARGO_BIN_EXE_name") in a test of a package
+//! let mut command = std::process::Command::new(program);
+//! command.env_clear().envs(variables);
+//! // assert!(command.status()?.success());
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! A job of GitHub Actions has, instead of the secret, `ACTIONS_ID_TOKEN_REQUEST_TOKEN` and an
+//! `ACTIONS_ID_TOKEN_REQUEST_URL` that the tenant serves as well:
+//! `Fault::body(200, "application/json", r#"{"value":"eyJh.eyJz.c2ln"}"#).path("/idtoken").always()`.
+//!
 //! # Without a secret
 //!
 //! The token endpoint takes any JWT as a client assertion, whoever signed it, so that the path of a CI
