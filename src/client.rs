@@ -575,6 +575,26 @@ impl Client {
         self.0.tokens.bearer(&request, deadline)
     }
 
+    /// Says that the service refused this token of [`access_token`](Self::access_token) with a 401, which
+    /// calls of this crate do by themselves: the next call asks for another one. A token that was renewed
+    /// meanwhile stays. Nothing is sent.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # let client = defender_endpoint::Client::from_env()?;
+    /// # fn status_of_the_call(_: &str) -> u16 { 200 }
+    /// let mut token = client.access_token()?;
+    /// if status_of_the_call(token.expose()) == 401 {
+    ///     client.discard_token(&token);
+    ///     token = client.access_token()?; // and once more with this one, no third time
+    /// }
+    /// # Ok::<(), defender_endpoint::Error>(())
+    /// ```
+    pub fn discard_token(&self, refused: &Secret) {
+        self.0.tokens.refuse(refused);
+    }
+
     /// What the token that calls are made with says of itself: what was granted, for which audience,
     /// and until when. For people and diagnostics only, see [`TokenClaims`].
     ///

@@ -211,6 +211,22 @@ fn the_token_of_calls_is_there_for_calls_that_are_made_by_hand() {
 }
 
 #[test]
+fn a_token_that_was_refused_by_hand_is_not_handed_out_again() {
+    let tenant = Tenant::demo().unwrap();
+    let client = tenant.client().unwrap();
+    let first = client.access_token().unwrap();
+    tenant.expire_tokens();
+    assert_eq!(client.access_token().unwrap().expose(), first.expose());
+    client.discard_token(&first);
+    let second = client.access_token().unwrap();
+    assert_ne!(second.expose(), first.expose());
+    // A thread that is late with the old one doesn't cost the new one.
+    client.discard_token(&first);
+    assert_eq!(client.access_token().unwrap().expose(), second.expose());
+    assert_eq!(tenant.token_requests(), 2);
+}
+
+#[test]
 fn a_token_that_runs_out_is_renewed_before_its_claims_are_read() {
     let clock = FakeClock::new();
     let tenant = Tenant::builder().clock(clock.clone()).start().unwrap();
