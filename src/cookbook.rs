@@ -484,8 +484,8 @@
 //!   not its value, which is what a bug report needs.
 //! * Count them as seen, where [a copy](#a-copy-of-the-fleet) is kept.
 //! * What ends the walk all the same: a row that is no object, text that is no JSON or no UTF-8, and a row of
-//!   more than 16 MiB. To step over that in a walk of [`Items`](crate::Items), go on with `skip(offset() + 1)`,
-//!   which takes a call for each.
+//!   more than 16 MiB. To step over such a row, keep the walk ([`Items`](crate::Items)) and go on with
+//!   `skip(offset() + 1)`, which takes a call for each.
 //! * As [`Value`](serde_json::Value) not every row fits: half a surrogate pair (`"\ud800"`) and a number such as
 //!   `1e400` are no `Value`, and end the walk.
 //!
@@ -570,8 +570,8 @@
 //!   machines before. `skip` behind the end of a list that became shorter is an empty list and no error.
 //! * `for page in pages.by_ref()` keeps the walk, so that its end can be asked; `for page in pages` eats it.
 //! * The guard of one half catches an empty list, or one that lost more than half, and no more: a filter, a user
-//!   who sees fewer groups or another tenant's credential pass it, and the look-up by id asks with the same
-//!   rights. Keep tenant and filter beside the copy, and refuse a run whose
+//!   who sees fewer groups or another tenant's credential may pass it, and the look-up by id asks with the
+//!   same rights. Keep tenant and filter beside the copy, and refuse a run whose
 //!   [`token_claims()`](crate::Client::token_claims) name another tenant.
 //! * Where a fleet really became that small, let a person confirm it.
 //! * Three misses are three runs: make it a time, such as a week, where runs are close to each other.
