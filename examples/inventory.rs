@@ -143,7 +143,7 @@ fn json_lines(
     })
 }
 
-fn csv(
+pub(crate) fn csv(
     request: ListMachines,
     progress: &Progress,
     out: &mut impl Write,
@@ -172,11 +172,11 @@ fn as_io(error: csv::Error) -> io::Error {
 /// What belongs into [`COLUMNS`]. What is absent is an empty cell.
 pub(crate) fn cells(machine: &Machine) -> [String; 12] {
     fn given(value: Option<&impl Display>) -> String {
-        guarded(value.map(ToString::to_string).unwrap_or_default())
+        guarded(&value.map(ToString::to_string).unwrap_or_default())
     }
     let last_seen = machine.last_seen.and_then(|at| at.format(&Rfc3339).ok());
     [
-        guarded(machine.id.clone()),
+        guarded(&machine.id),
         given(machine.computer_dns_name.as_ref()),
         given(machine.os_platform.as_ref()),
         given(machine.version.as_ref()),
@@ -187,16 +187,18 @@ pub(crate) fn cells(machine: &Machine) -> [String; 12] {
         given(machine.rbac_group_name.as_ref()),
         given(machine.last_ip_address.as_ref()),
         last_seen.unwrap_or_default(),
-        guarded(machine.machine_tags.join(";")),
+        guarded(&machine.machine_tags.join(";")),
     ]
 }
 
-/// Whoever names a device writes into the cell: a spreadsheet must not run it as a formula.
-fn guarded(cell: String) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) {
-        return format!("'{cell}");
-    }
-    cell
+/// Whoever names a device writes into the cell: a spreadsheet must not run it as a formula, nor what
+/// stands behind a semicolon, where it splits there.
+fn guarded(cell: &str) -> String {
+    let parts = cell.split(';').map(|part| {
+        let is_formula = part.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
+        format!("{}{part}", if is_formula { "'" } else { "" })
+    });
+    parts.collect::<Vec<_>>().join(";")
 }
 
 fn print_table(
@@ -234,7 +236,8 @@ fn print_table(
     Ok(())
 }
 
-/// Walks the list. What came before an error is written, and the error says where to go on.
+/// Walks the list. What came before an error is written, and the error says where to go on. An end by a
+/// 404, which is documented for a tenant without recent machines, is an error too.
 fn each<W>(
     request: ListMachines,
     progress: &Progress,
@@ -259,13 +262,22 @@ fn each<W>(
         }
     }
     progress.bar.finish_and_clear();
+    if machines.ended_by_not_found() {
+        flush(out)?;
+        // A fault looks the same, and a file without machines like a fleet that is gone.
+        let text = format!(
+            "404 behind row {}, as if the list ended there",
+            machines.offset()
+        );
+        return Err(text.into());
+    }
     Ok(())
 }
 
 /// What a person wants to see of a long list: rows, pages, and what the limits leave.
-struct Progress {
-    client: Client,
-    bar: ProgressBar,
+pub(crate) struct Progress {
+    pub(crate) client: Client,
+    pub(crate) bar: ProgressBar,
 }
 
 impl Progress {

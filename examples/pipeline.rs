@@ -149,7 +149,8 @@ pub(crate) fn read_ahead(
 /// `store` gets a page's machines, and where to go on behind them. Pages that come before their
 /// turn wait in memory. The first error stops all threads; every page before the one that failed
 /// has been stored then. A list that became shorter meanwhile, so that a page in the middle is short, is an
-/// error too: what lies behind it has no place any more.
+/// error too: what lies behind it has no place any more. So is a 404 behind the first rows: it is documented
+/// for an empty list, and not for the end of one.
 pub(crate) fn parallel(
     client: &Client,
     start: u64,
@@ -163,12 +164,16 @@ pub(crate) fn parallel(
         while !ended.load(Ordering::Relaxed) {
             let skip = next.fetch_add(rows, Ordering::Relaxed);
             let page = client.machines().page_size(size).skip(skip).top(rows);
-            let page: Result<Vec<_>, _> = page.into_iter().collect();
+            let mut rows_of = page.into_iter();
+            let page: Result<Vec<_>, _> = rows_of.by_ref().collect();
             // Behind a short page is nothing, and all before it have been taken by somebody.
             if !page.as_ref().is_ok_and(|page| page.len() as u64 == rows) {
                 ended.store(true, Ordering::Relaxed);
             }
-            if send.send((skip, page)).is_err() {
+            if send
+                .send((skip, page, rows_of.ended_by_not_found()))
+                .is_err()
+            {
                 return;
             }
         }
@@ -181,19 +186,22 @@ pub(crate) fn parallel(
         }
         drop(send); // the loop below lasts for as long as there is a sender
         let (mut early, mut due) = (BTreeMap::new(), start);
-        for (skip, page) in receive {
-            early.insert(skip, page);
+        for (skip, page, not_found) in receive {
+            early.insert(skip, (page, not_found));
             // A short page is the last that is due: nothing begins where it ends.
-            while let Some(page) = early.remove(&due) {
+            while let Some((page, not_found)) = early.remove(&due) {
                 let page: Vec<_> = page?;
-                if page.is_empty() {
-                    break;
-                }
                 due = due.saturating_add(page.len() as u64);
-                store(page, due)?;
+                if !page.is_empty() {
+                    store(page, due)?;
+                }
+                if not_found && due > 0 {
+                    let text = format!("404 behind row {due}, as if the list ended there");
+                    return Err(text.into());
+                }
             }
         }
-        for page in early.split_off(&due).into_values() {
+        for (page, _) in early.split_off(&due).into_values() {
             if !page?.is_empty() {
                 let text = "a page in the middle is short: the list became shorter meanwhile";
                 return Err(text.into());

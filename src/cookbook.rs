@@ -1,5 +1,5 @@
 //! The manual's page of recipes: what tools do with the crate, in a form to be copied. It holds no
-//! code.
+//! code. It is long so that there is one page to search in.
 //!
 //! What stands in [the manual](crate) is not said again here. Most recipes are functions that take a
 //! [`Client`](crate::Client), which [`Client::from_env`](crate::Client::from_env) makes; each is compiled,
@@ -59,10 +59,14 @@
 //! fn write_csv(client: &Client, out: impl Write) -> Result<(), Box<dyn Error>> {
 //!     let mut table = csv::Writer::from_writer(out);
 //!     table.write_record(["id", "name", "platform", "health", "lastSeen", "tags"])?;
-//!     for machine in client.machines() {
+//!     let mut machines = client.machines().into_iter();
+//!     for machine in machines.by_ref() {
 //!         table.write_record(cells(machine?))?;
 //!     }
 //!     table.flush()?;
+//!     if machines.ended_by_not_found() {
+//!         return Err("404, as if there were no machines".into());
+//!     }
 //!     Ok(())
 //! }
 //!
@@ -78,43 +82,50 @@
 //!     ]
 //! }
 //!
-//! /// Whoever names a device writes into the cell: a spreadsheet must not run it as a formula.
+//! /// Whoever names a device writes into the cell: a spreadsheet must not run it as a formula, nor what
+//! /// stands behind a semicolon, where it splits there.
 //! fn guarded(cell: String) -> String {
-//!     match cell.chars().next() {
-//!         Some('=' | '+' | '-' | '@' | '\t' | '\r' | '\n') => format!("'{cell}"),
-//!         _ => cell,
-//!     }
+//!     let parts = cell.split(';').map(|part| match part.chars().next() {
+//!         Some('=' | '+' | '-' | '@' | '\t' | '\r' | '\n') => format!("'{part}"),
+//!         _ => part.to_owned(),
+//!     });
+//!     parts.collect::<Vec<_>>().join(";")
 //! }
-//! # use defender_endpoint::{machines::HealthStatus, testing::Tenant, time::OffsetDateTime};
+//! # use defender_endpoint::testing::{Fault, Tenant};
+//! # use defender_endpoint::{machines::HealthStatus, time::OffsetDateTime};
 //! #
 //! # fn main() -> Result<(), Box<dyn Error>> {
 //! #     let mut phone = Machine::new("1e5b");
 //! #     phone.computer_dns_name = Some("=HYPERLINK(\"http://203.0.113.9\")".to_owned());
 //! #     phone.health_status = Some(HealthStatus::Active);
 //! #     phone.last_seen = Some(OffsetDateTime::UNIX_EPOCH);
-//! #     phone.machine_tags = vec!["vip".to_owned(), "a, b".to_owned()];
+//! #     phone.machine_tags = ["vip", "a, b", "=1+1", "c;@2"].map(str::to_owned).to_vec();
 //! #     let tenant = Tenant::builder().machines([phone, Machine::new("2f6c")]).start()?;
 //! #     let mut out = Vec::new();
 //! #     write_csv(&tenant.client()?, &mut out)?;
 //! #     assert_eq!(
 //! #         String::from_utf8(out)?,
 //! #         "id,name,platform,health,lastSeen,tags\n\
-//! #          1e5b,\"'=HYPERLINK(\"\"http://203.0.113.9\"\")\",,Active,1970-01-01T00:00:00Z,\"vip;a, b\"\n\
+//! #          1e5b,\"'=HYPERLINK(\"\"http://203.0.113.9\"\")\",,Active,1970-01-01T00:00:00Z,\"vip;a, b;'=1+1;c;'@2\"\n\
 //! #          2f6c,,,,,\n",
 //! #     );
+//! #     tenant.fail(Fault::status(404).empty_body().path("/api/machines"));
+//! #     assert!(write_csv(&tenant.client()?, Vec::new()).is_err());
 //! #     Ok(())
 //! # }
 //! ```
 //!
-//! * Names and tags are text that others choose, so a cell that a spreadsheet would run as a formula gets an
-//!   apostrophe in front. For a file that only programs read, leave `guarded` out, or better write
+//! * Names and tags are text that others choose, so a cell, or a tag, that a spreadsheet would run as a formula
+//!   gets an apostrophe in front. For a file that only programs read, leave `guarded` out, or better write
 //!   [JSON lines](#json-lines).
 //! * Dates are RFC 3339, in UTC, as `Rfc3339` writes them: `Display` of a date is for people, and no
 //!   program reads it.
 //! * A tag may hold a `;` itself, and then nothing tells one tag from two.
 //! * Excel takes the file for UTF-8 only if it begins with `\u{feff}`: `out.write_all("\u{feff}".as_bytes())?`
 //!   before the first row. Where it splits at semicolons, `csv::WriterBuilder` has `delimiter(b';')`.
-//! * An error leaves half a table: write to another name, and rename the file when it is whole.
+//! * An error leaves half a table: write to another name, and rename the file when it is whole, as
+//!   [the program](#the-program) does. A 404 to the first call, which is documented for no machines and comes by a
+//!   fault too, is an error here: a table of no rows must not take the place of yesterday's.
 //! * A reader that has gone, such as `head`, is a `csv::ErrorKind::Io` within the error.
 //!
 //! The example `inventory` does this with `--csv`.
@@ -133,12 +144,16 @@
 //! use defender_endpoint::{Client, machines::Machine};
 //!
 //! fn write_lines(client: &Client, mut out: impl Write) -> Result<(), Box<dyn Error>> {
-//!     for machine in client.machines() {
+//!     let mut machines = client.machines().into_iter();
+//!     for machine in machines.by_ref() {
 //!         // As an error of `io`, a reader that has gone, such as `head`, is known by its kind.
 //!         serde_json::to_writer(&mut out, &machine?).map_err(io::Error::from)?;
 //!         writeln!(out)?;
 //!     }
 //!     out.flush()?;
+//!     if machines.ended_by_not_found() {
+//!         return Err("404, as if there were no machines".into());
+//!     }
 //!     Ok(())
 //! }
 //!
@@ -146,7 +161,7 @@
 //!     let lines = input.lines();
 //!     lines.map(|line| Ok(serde_json::from_str(&line?)?)).collect()
 //! }
-//! # use defender_endpoint::testing::Tenant;
+//! # use defender_endpoint::testing::{Fault, Tenant};
 //! # use serde_json::value::RawValue;
 //! #
 //! # fn main() -> Result<(), Box<dyn Error>> {
@@ -160,11 +175,14 @@
 //! #     for (raw, machine) in client.machines().deserialize::<Box<RawValue>>().into_iter().zip(&fleet) {
 //! #         assert_eq!(&serde_json::from_str::<Machine>(raw?.get())?, machine);
 //! #     }
+//! #     tenant.fail(Fault::status(404).empty_body().path("/api/machines"));
+//! #     assert!(write_lines(&client, Vec::new()).is_err());
 //! #     Ok(())
 //! # }
 //! ```
 //!
 //! * Give it a `BufWriter`, since a line is written in many small pieces.
+//! * A 404 to the first call is an error, as in [CSV](#csv).
 //! * A line has all keys, in the crate's order, and null for what is absent. The row as the service sent it,
 //!   byte for byte, is `client.machines().deserialize::<Box<serde_json::value::RawValue>>()`, with the feature
 //!   `raw_value` of `serde_json`.
@@ -405,29 +423,33 @@
 //! # Past a row that can't be read
 //!
 //! For a job that must go on. A row that doesn't fit [`Machine`](crate::machines::Machine) ends a walk, and
-//! a page with such a row is not handed out. As [`Value`](serde_json::Value) each row fits, and is decoded by
-//! itself:
+//! a page with such a row is not handed out. As `RawValue`, with the feature `raw_value` of `serde_json`, a row
+//! is the text that came, and is decoded by itself:
 //!
 #![cfg_attr(feature = "testing", doc = "```")]
 #![cfg_attr(not(feature = "testing"), doc = "```ignore")]
 //! use defender_endpoint::{Client, Error, machines::Machine};
-//! use serde_json::Value;
+//! use serde_json::value::RawValue;
+//!
+//! #[derive(serde::Deserialize)]
+//! struct Id { id: String }
 //!
 //! /// The machines, and the ids of the rows that are none as this version of the crate knows them.
 //! fn whatever_can_be_read(client: &Client) -> Result<(Vec<Machine>, Vec<String>), Error> {
 //!     let (mut machines, mut bad) = (Vec::new(), Vec::new());
-//!     for page in client.machines().deserialize::<Value>().pages() {
-//!         for row in page? {
-//!             let id = row.get("id").and_then(Value::as_str).unwrap_or("without an id").to_owned();
-//!             match serde_json::from_value::<Machine>(row) {
-//!                 Ok(machine) => machines.push(machine),
-//!                 Err(_) => bad.push(id), // its text quotes the value: better not in a log
+//!     for row in client.machines().deserialize::<Box<RawValue>>() {
+//!         let row = row?;
+//!         match serde_json::from_str::<Machine>(row.get()) {
+//!             Ok(machine) => machines.push(machine),
+//!             Err(_) => { // its text quotes the value: better not in a log
+//!                 let id = serde_json::from_str(row.get()).map(|row: Id| row.id);
+//!                 bad.push(id.unwrap_or_else(|_| "without an id".to_owned()));
 //!             }
 //!         }
 //!     }
 //!     Ok((machines, bad))
 //! }
-//! # use defender_endpoint::testing::Tenant;
+//! # use defender_endpoint::testing::{Fault, Tenant};
 //! # use serde_json::json;
 //! #
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -439,6 +461,21 @@
 //! #     assert!(client.machines().pages().any(|page| page.is_err()));
 //! #     let error = client.machine("2f6c").err().map(|error| error.to_string()).unwrap_or_default();
 //! #     assert!(error.contains("osPlatform"), "{error}");
+//! #     let page = |rows: &str| Fault::body(200, "application/json", format!("{{\"value\":[{rows}]}}"));
+//! #     // What no `Value` holds is no row of a walk of `Value`, and one row here.
+//! #     let odd = r#"{"id":"a","osPlatform":"\ud800"},{"id":"b","new":1e400},{},{"id":"c"}"#;
+//! #     tenant.fail(page(odd).path("/api/machines").times(2));
+//! #     let mut values = client.machines().deserialize::<serde_json::Value>().into_iter();
+//! #     assert!(values.next().is_some_and(|row| row.is_err()));
+//! #     let (machines, bad) = whatever_can_be_read(&client)?;
+//! #     assert_eq!((machines.len(), bad), (1, ["a", "b", "without an id"].map(str::to_owned).to_vec()));
+//! #     // What ends the walk all the same.
+//! #     let large = format!("{{\"id\":\"{}\"}}", "a".repeat(17 << 20));
+//! #     for rows in ["null", "7", r#"{"id":"a",}"#, "{\"id\":\"\n\"}", &*large] {
+//! #         tenant.fail(page(rows).path("/api/machines"));
+//! #         let found = whatever_can_be_read(&client);
+//! #         assert!(found.is_err_and(|error| error.kind() != defender_endpoint::ErrorKind::NotFound));
+//! #     }
 //! #     Ok(())
 //! # }
 //! ```
@@ -446,8 +483,11 @@
 //! * Tell somebody of the bad ones: `client.machine(id)` fails with an error that names the key, and
 //!   not its value, which is what a bug report needs.
 //! * Count them as seen, where [a copy](#a-copy-of-the-fleet) is kept.
-//! * It takes more time and memory, and numbers keep only the digits that a `Value` does. To step over rows in
-//!   a walk of [`Items`](crate::Items), go on with `skip(offset() + 1)`, which takes a call for each.
+//! * What ends the walk all the same: a row that is no object, text that is no JSON or no UTF-8, and a row of
+//!   more than 16 MiB. To step over such a row, keep the walk ([`Items`](crate::Items)) and go on with
+//!   `skip(offset() + 1)`, which takes a call for each.
+//! * As [`Value`](serde_json::Value) not every row fits: half a surrogate pair (`"\ud800"`) and a number such as
+//!   `1e400` are no `Value`, and end the walk.
 //!
 //! # A copy of the fleet
 //!
@@ -529,13 +569,15 @@
 //! * Only a whole walk counts the missing: one that [goes on](#batches) where another was broken off has not seen the
 //!   machines before. `skip` behind the end of a list that became shorter is an empty list and no error.
 //! * `for page in pages.by_ref()` keeps the walk, so that its end can be asked; `for page in pages` eats it.
-//! * An empty list is a clean end too, and the guard of one half catches it. So it does a filter, a token of a user
-//!   who may see fewer groups, or another tenant's credential: keep apart what was asked differently, and let a
-//!   person confirm where a fleet really became that small.
+//! * The guard of one half catches an empty list, or one that lost more than half, and no more: a filter, a user
+//!   who sees fewer groups or another tenant's credential may pass it, and the look-up by id asks with the
+//!   same rights. Keep tenant and filter beside the copy, and refuse a run whose
+//!   [`token_claims()`](crate::Client::token_claims) name another tenant.
+//! * Where a fleet really became that small, let a person confirm it.
 //! * Three misses are three runs: make it a time, such as a week, where runs are close to each other.
 //! * `Machine` can be compared: what is equal needs no update.
 //!
-//! The example `sync` is the whole of it on SQLite: killed at any moment, and right afterwards.
+//! The example `sync` does this on SQLite, killed at any moment; it deletes after its misses without asking by id.
 //!
 //! # Reading ahead
 //!
@@ -621,12 +663,13 @@
 //!         while !ended.load(Relaxed) {
 //!             let skip = next.fetch_add(rows, Relaxed);
 //!             let page = client.machines().page_size(size).skip(skip).top(rows);
-//!             let page: Result<Vec<_>, _> = page.into_iter().collect();
+//!             let mut rows_of = page.into_iter();
+//!             let page: Result<Vec<_>, _> = rows_of.by_ref().collect();
 //!             // Behind a short page is nothing, and all before it have been taken by somebody.
 //!             if !page.as_ref().is_ok_and(|page| page.len() as u64 == rows) {
 //!                 ended.store(true, Relaxed);
 //!             }
-//!             if send.send((skip, page)).is_err() {
+//!             if send.send((skip, page, rows_of.ended_by_not_found())).is_err() {
 //!                 return; // the store has failed
 //!             }
 //!         }
@@ -639,14 +682,19 @@
 //!         }
 //!         drop(send); // the loop below lasts for as long as there is a sender
 //!         let (mut early, mut due) = (BTreeMap::new(), 0);
-//!         for (skip, page) in receive {
-//!             early.insert(skip, page?);
-//!             while let Some(page) = early.remove(&due).filter(|page| !page.is_empty()) {
+//!         for (skip, page, not_found) in receive {
+//!             early.insert(skip, (page?, not_found));
+//!             while let Some((page, not_found)) = early.remove(&due) {
 //!                 due += page.len() as u64;
-//!                 store(page)?;
+//!                 if !page.is_empty() {
+//!                     store(page)?;
+//!                 }
+//!                 if not_found && due > 0 { // documented for an empty list, and not for the end of one
+//!                     return Err(format!("404 behind {due} machines, as if the list ended there").into());
+//!                 }
 //!             }
 //!         }
-//!         if !early.values().all(Vec::is_empty) {
+//!         if !early.values().all(|(page, _)| page.is_empty()) {
 //!             return Err("a page in the middle is short: the list became shorter meanwhile".into());
 //!         }
 //!         Ok(due)
@@ -671,14 +719,20 @@
 //! #     assert_eq!(full.err().map(|error| error.to_string()).as_deref(), Some("the disk is full"));
 //! #     tenant.fail(Fault::status(404).empty_body().path("/api/machines").on_call(1));
 //! #     assert!(parallel(&client, 100, 1, |_| Ok(())).is_ok_and(|count| count == 0));
+//! #     for (call, rows) in [(3, 200), (5, 347)] { // in the middle, and behind the last page
+//! #         tenant.fail(Fault::status(404).empty_body().path("/api/machines").on_call(call));
+//! #         let mut stored = 0;
+//! #         let found = parallel(&client, 100, 1, |page| Ok(stored += page.len()));
+//! #         let error = found.err().map(|error| error.to_string()).unwrap_or_default();
+//! #         assert_eq!(error, format!("404 behind {rows} machines, as if the list ended there"));
+//! #         assert_eq!(stored, rows);
+//! #     }
 //! #     Ok(())
 //! # }
 //! ```
 //!
 //! * Pages that come before their turn wait in memory.
-//! * A page that is empty because the service answered 404 looks like the list's end. If pages behind it had
-//!   rows, the error above says so; if it was the first, there is nothing: for [a copy](#a-copy-of-the-fleet)
-//!   walk page by page.
+//! * A 404 to the first call is an empty list, as documented; for [a copy](#a-copy-of-the-fleet) walk page by page.
 //!
 //! # Progress
 //!
@@ -718,7 +772,7 @@
 //! * Most of the time goes by between two pages, where no row comes: say "waiting for page 3" before the first
 //!   `next`, or read ahead and tick in `recv_timeout`, as [below](#shutting-down).
 //! * [`on_wait`](crate::ClientBuilder::on_wait) tells of waits for the limits, once a second while they last: overwrite
-//!   a line with it, or print one only where [`left`](crate::Wait::left) is larger than last time.
+//!   a line with it, or print one only where [`elapsed`](crate::Wait::elapsed) is zero.
 //! * The example `inventory` has a bar.
 //!
 //! # Shutting down
@@ -757,6 +811,7 @@
 //!     });
 //!     while !STOP.load(Relaxed) {
 //!         match receive.recv_timeout(Duration::from_millis(100)) {
+//!             Ok(Err(_)) if STOP.load(Relaxed) => break, // a wait that was broken off
 //!             Ok(page) => store(page?)?,
 //!             Err(RecvTimeoutError::Timeout) => {}
 //!             Err(RecvTimeoutError::Disconnected) => {
@@ -776,6 +831,34 @@
 //! #     assert!(stored == 347 && pages.is_some_and(|pages| !pages.ended_by_not_found()));
 //! #     tenant.fail(Fault::status(403).path("/api/machines").on_call(2));
 //! #     assert!(walk(&client, |_| Ok(())).is_err());
+//! #
+//! #     // A stop that comes while a wait is being told of ends in nothing, and in no error.
+//! #     let stopped = tenant.client_builder()?.on_wait(|_| {
+//! #         STOP.store(true, Relaxed);
+//! #         ControlFlow::Break(())
+//! #     });
+//! #     tenant.fail(Fault::throttled(Duration::from_secs(60)).path("/api/machines"));
+//! #     assert!(walk(&stopped.build()?, |_| Ok(()))?.is_none());
+//! #
+//! #     // A service that is silent is not waited for.
+//! #     STOP.store(false, Relaxed);
+//! #     tenant.clear_faults();
+//! #     tenant.clear();
+//! #     tenant.fail(Fault::silence().path("/api/machines"));
+//! #     let begun = std::time::Instant::now();
+//! #     let pages = thread::scope(|scope| {
+//! #         scope.spawn(|| {
+//! #             while tenant.calls("/api/machines") == 0 {
+//! #                 thread::yield_now();
+//! #             }
+//! #             STOP.store(true, Relaxed);
+//! #         });
+//! #         walk(&client, |_| Ok(()))
+//! #     })?;
+//! #     assert!(pages.is_none() && begun.elapsed() < Duration::from_secs(30)); // of the 60 of a call
+//! #
+//! #     STOP.store(false, Relaxed);
+//! #     tenant.clear_faults();
 //! #     stored = 0;
 //! #     let pages = walk(&client, |page| {
 //! #         stored += page.items.len();
@@ -883,22 +966,30 @@
 //!     drop(send); // the list below is whole when all threads have sent theirs
 //!     Ok(receive.into_iter().collect())
 //! }
-//! # use defender_endpoint::testing::{Fault, Tenant};
+//! # use defender_endpoint::{ErrorKind, testing::{Fault, Tenant}};
 //! #
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! #     let (one, other) = (Tenant::demo()?, Tenant::demo()?);
+//! #     let id = "0f4b7c9e-52d1-4a86-b3f0-9e1d6c8a2b75";
+//! #     let (one, other) = (Tenant::demo()?, Tenant::demo_builder().tenant_id(id).start()?);
+//! #     let mixed_up = Client::builder(one.credential()?).cloud(other.cloud()).no_proxy().build()?;
+//! #     let clients = [("mixed up", mixed_up), ("one", one.client()?), ("other", other.client()?)];
+//! #     let clients = clients.map(|(name, client)| (name.to_owned(), client)).to_vec();
+//! #     assert_eq!(clients.last().map(|(_, client)| client.token_claims()).transpose()?
+//! #         .and_then(|claims| claims.tenant_id().map(str::to_owned)).as_deref(), Some(id));
 //! #     other.fail(Fault::status(403).path("/api/machines").always());
-//! #     let clients = vec![("one".to_owned(), one.client()?), ("other".to_owned(), other.client()?)];
 //! #     let mut counts = count(clients)?;
 //! #     counts.sort_by(|a, b| a.0.cmp(&b.0));
-//! #     assert!(matches!(counts.first(), Some((_, Ok(347)))));
-//! #     assert!(matches!(counts.get(1), Some((_, Err(_)))));
+//! #     let kinds = counts.iter().map(|(_, count)| count.as_ref().map_err(Error::kind).copied());
+//! #     let kinds: Vec<Result<usize, ErrorKind>> = kinds.collect();
+//! #     assert_eq!(kinds, [Err(ErrorKind::Credential), Ok(347), Err(ErrorKind::Forbidden)]);
 //! #     Ok(())
 //! # }
 //! ```
 //!
 //! * The credential decides whose machines they are: keep it, its client and its rows together under one key, and
-//!   never give the credential of one to the [`Cloud`](crate::Cloud) of another.
+//!   never give the credential of one to the [`Cloud`](crate::Cloud) of another. Fake tenants that have a
+//!   `tenant_id` each refuse such a mix-up, so that a test sees it; a running service sees it in
+//!   [`token_claims()`](crate::Client::token_claims).
 //! * One app registration can serve many tenants, if it is multi-tenant and each tenant's administrator has
 //!   consented: `ClientSecret::new(tenant_id, app_id, secret)` once for each tenant id.
 //! * Errors, waits and log lines name no tenant: add the name where you print them, or take it from the thread.
@@ -1199,7 +1290,8 @@
 //!   does both.
 //! * A fault can serve what the tenant doesn't know: `Fault::body(200, ..).path("/api/alerts")`, as
 //!   [above](#another-operation).
-//! * The transport's timeouts run in real time, whatever the clock says.
+//! * The transport's timeouts run in real time, whatever the clock says: what the tool does in front of a service
+//!   that is silent is seen with `Fault::silence()` and a `read_timeout` of some milliseconds.
 //! * `tenant.exchanges()` has each call with its query and body: what was asked is a part of what to test.
 //!
 //! # In a build script
@@ -1207,39 +1299,77 @@
 //! For a list that is compiled into a program. The example `build-script` is a package of its own, to be copied whole;
 //! these are the lines that matter:
 //!
-//! ```no_run
-//! use std::{env, fs, path::Path, time::Duration};
+#![cfg_attr(feature = "testing", doc = "```")]
+#![cfg_attr(not(feature = "testing"), doc = "```ignore")]
+//! use std::{env, fs, io, path::Path, time::Duration};
 //!
-//! use defender_endpoint::{ClientBuilder, Error, machines::Machine};
+//! use defender_endpoint::{Client, ClientBuilder, Error, machines::Machine};
 //!
-//! fn fetch() -> Result<Vec<Machine>, Error> {
-//!     let client = ClientBuilder::from_env()?.max_wait(Duration::from_secs(15)).build()?;
+//! fn script() -> Result<(), Box<dyn std::error::Error>> { // your `main`
+//!     for name in ["ASSETS_REFRESH", "AZURE_TENANT_ID", "AZURE_CLIENT_ID"] { // the first is your own; no secret
+//!         println!("cargo::rerun-if-env-changed={name}");
+//!     }
+//!     let id = |name| env::var(name).unwrap_or_default();
+//!     // Another tenant's list must never stand in for this one's.
+//!     let kept = format!("{}-{}.json", id("AZURE_TENANT_ID"), id("AZURE_CLIENT_ID"));
+//!     let builder = ClientBuilder::from_env().map(|builder| builder.max_wait(Duration::from_secs(15)));
+//!     let fetched = builder.and_then(ClientBuilder::build).and_then(|client| fetch(&client));
+//!     let machines = this_or_last(fetched, &Path::new(&env::var("OUT_DIR")?).join(kept))?;
+//!     println!("cargo::rustc-env=MACHINES={}", machines.len());
+//!     Ok(())
+//! }
+//!
+//! fn fetch(client: &Client) -> Result<Vec<Machine>, Error> {
 //!     let whole = client.machines().deadline_in_all(Duration::from_secs(60)); // nobody waits for ever for a build
 //!     whole.into_iter().collect()
 //! }
 //!
-//! fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     println!("cargo::rerun-if-env-changed=ASSETS_REFRESH"); // a variable of your own, no secret
-//!     let kept = env::var("OUT_DIR")?;
-//!     let kept = Path::new(&kept).join("machines.json");
-//!     match fetch() {
-//!         Ok(machines) if !machines.is_empty() => fs::write(&kept, serde_json::to_vec(&machines)?)?,
+//! fn this_or_last(fetched: Result<Vec<Machine>, Error>, kept: &Path) -> io::Result<Vec<Machine>> {
+//!     match fetched {
+//!         Ok(machines) if !machines.is_empty() => {
+//!             let mut new = kept.as_os_str().to_owned();
+//!             new.push(".new");
+//!             fs::write(&new, serde_json::to_vec(&machines)?)?;
+//!             fs::rename(new, kept)?; // only a whole list has the name of one
+//!         }
 //!         Ok(_) => println!("cargo::warning=no machines: the last list is used"),
 //!         Err(error) => println!("cargo::warning={error:#}"), // one line; of several cargo shows the first
 //!     }
-//!     let machines: Vec<Machine> = match fs::read(&kept) {
-//!         Ok(json) => serde_json::from_slice(&json)?,
-//!         Err(_) => Vec::new(), // there was none yet
-//!     };
-//!     println!("cargo::rustc-env=MACHINES={}", machines.len());
-//!     Ok(())
+//!     let kept = fs::read(kept).ok().and_then(|json| serde_json::from_slice(&json).ok());
+//!     Ok(kept.unwrap_or_default()) // there was none yet, or none that can be read
 //! }
+//! # use defender_endpoint::testing::{Fault, Tenant};
+//! #
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! #     let _ = script; // it would call out, if the environment names a credential
+//! #     let folder = env::temp_dir().join(format!("defender-cookbook-build-{}", std::process::id()));
+//! #     fs::create_dir_all(&folder)?;
+//! #     let kept = folder.join("contoso.com-app.json");
+//! #     let tenant = Tenant::demo()?;
+//! #     let client = tenant.client()?;
+//! #     assert_eq!(this_or_last(fetch(&client), &kept)?.len(), 347);
+//! #     for status in [403, 404] {
+//! #         tenant.fail(Fault::status(status).empty_body().path("/api/machines"));
+//! #         assert_eq!(this_or_last(fetch(&client), &kept)?.len(), 347);
+//! #     }
+//! #     // Where the name is taken by a folder, nothing is written, and no half a file is left.
+//! #     fs::create_dir(folder.join("contoso.com-app.json.new"))?;
+//! #     assert!(this_or_last(fetch(&client), &kept).is_err());
+//! #     assert_eq!(serde_json::from_slice::<Vec<Machine>>(&fs::read(&kept)?)?.len(), 347);
+//! #     // Half a file, of an older form of the script.
+//! #     fs::write(&kept, "[{\"id\":")?;
+//! #     tenant.fail(Fault::status(403).path("/api/machines"));
+//! #     assert!(this_or_last(fetch(&client), &kept)?.is_empty());
+//! #     fs::remove_dir_all(folder)?;
+//! #     Ok(())
+//! # }
 //! ```
 //!
 //! * Never name `AZURE_CLIENT_SECRET`, or a proxy with a password, in `rerun-if-env-changed`: cargo writes the values
 //!   of what is named there into the target folder, in plain text, and a CI cache takes them along.
 //! * The service is not asked at each build, but when the variable changes: `ASSETS_REFRESH=$(date +%F)`.
 //! * An empty list, or none at all, must not replace the last good one, and where there is no network the build goes on.
+//! * Another cloud or host is another list too: the example has all variables that tell one from another.
 //! * [`NoCredential`](crate::ErrorKind::NoCredential) is the kind of a machine that has no account at all, such as a
 //!   contributor's: nothing to warn of.
 //! * Text goes into source code by `{:?}`, which escapes what would end the literal.
@@ -1364,8 +1494,9 @@
 //!
 //! ## The program
 //!
-//! A whole file, or none and an exit status; with `write_csv` of [CSV](#csv), or `write_lines` of
-//! [JSON lines](#json-lines), in place of `write`:
+//! A whole file, or the last one and an exit status; with `write_csv` of [CSV](#csv), or `write_lines` of
+//! [JSON lines](#json-lines), in place of `write`. Both refuse a list that ended by a 404, which would be a file
+//! without machines. What is left of a run that failed has a name of its own, `machines.csv.part`.
 //!
 #![cfg_attr(feature = "testing", doc = "```")]
 #![cfg_attr(not(feature = "testing"), doc = "```ignore")]
@@ -1375,15 +1506,21 @@
 //! use defender_endpoint::Client;
 //! # use std::io::Write;
 //! # fn write(client: &Client, mut out: impl Write) -> Result<(), Box<dyn Error>> {
-//! #     for machine in client.machines() {
+//! #     let mut machines = client.machines().into_iter();
+//! #     for machine in machines.by_ref() {
 //! #         writeln!(out, "{}", machine?.id)?;
 //! #     }
-//! #     Ok(out.flush()?)
+//! #     out.flush()?;
+//! #     if machines.ended_by_not_found() { Err("404")? }
+//! #     Ok(())
 //! # }
 //!
 //! fn export(client: &Client, file: &Path) -> Result<(), Box<dyn Error>> {
-//!     let part = file.with_extension("part");
-//!     write(client, BufWriter::new(File::create(&part)?))?;
+//!     let mut part = file.as_os_str().to_owned();
+//!     part.push(".part"); // behind the whole name: `machines.csv` and `machines.json` have one each
+//!     let out = File::create(&part)?;
+//!     write(client, BufWriter::new(&out))?;
+//!     out.sync_all()?; // before the name, so that a crash leaves no empty file of that name
 //!     fs::rename(part, file)?; // only a whole file has the name of one
 //!     Ok(())
 //! }
@@ -1412,10 +1549,14 @@
 //! #     let tenant = Tenant::demo()?;
 //! #     export(&tenant.client()?, &file)?;
 //! #     let whole = fs::read_to_string(&file)?;
-//! #     tenant.fail(Fault::status(403).path("/api/machines").on_call(3));
-//! #     assert!(export(&tenant.client()?, &file).is_err());
-//! #     assert_eq!(fs::read_to_string(&file)?, whole);
 //! #     assert_eq!(whole.lines().count(), 347);
+//! #     let part = folder.join("machines.csv.part");
+//! #     for (status, call, left) in [(403, 3, 200), (404, 3, 200), (404, 1, 0)] {
+//! #         tenant.fail(Fault::status(status).empty_body().path("/api/machines").on_call(call));
+//! #         assert!(export(&tenant.client()?, &file).is_err());
+//! #         assert_eq!(fs::read_to_string(&file)?, whole);
+//! #         assert_eq!(fs::read_to_string(&part)?.lines().count(), left);
+//! #     }
 //! #     fs::remove_dir_all(folder)?;
 //! #     Ok(())
 //! # }

@@ -94,7 +94,7 @@
 //! | `no such application permission` | it stops, since the API has none of that name: it is spelled otherwise, or a delegated one |
 //! | `WindowsDefenderATP is …`, `the app is …` | two ids; nothing was granted yet |
 //! | `Not Found` or `does not exist` | the directory is slow to know the new app: it tries again four times, for about a minute |
-//! | `Authorization_RequestDenied`, `Insufficient privileges` | you may not grant this: end it with Ctrl+C, take the app back (below), and have an administrator run the lines |
+//! | `Authorization_RequestDenied`, `Insufficient privileges` | you may not grant this: end it with Ctrl+C, take the app back (below) with the id behind `the app is`, and have an administrator run the lines |
 //! | `… is granted` | done: that is the consent |
 //! | the `export` lines | what a program needs; the third shows **a secret**, so paste it where it is used, and clear the screen |
 //!
@@ -121,10 +121,12 @@
 //! `az ad app credential delete --id "$AZURE_CLIENT_ID" --key-id …` deletes one. A client reads its secret
 //! once: a new one means a new client, or a restart.
 //!
-//! **To take all of it back**, the app with its account, its permissions and its secrets:
+//! **To take all of it back**, the app with its account, its permissions and its secrets, with the id
+//! that was printed. Lines that broke off have exported nothing, and `AZURE_CLIENT_ID` may be that of
+//! another app:
 //!
 //! ```text
-//! az ad app delete --id "$AZURE_CLIENT_ID"
+//! az ad app delete --id THE-ID-BEHIND-«the app is»
 //! ```
 //!
 //! # The same in the portal
@@ -223,6 +225,7 @@
 //!
 //! app=$(az ad app create --display-name "$name" --is-fallback-public-client true \
 //!     --query appId --output tsv)
+//! echo "the app is $app"
 //! az ad sp create --id "$app" --output none
 //! az ad app permission add --id "$app" --api "$api" --api-permissions "${scopes[@]}" --only-show-errors
 //! for pause in 5 10 20 30 0; do

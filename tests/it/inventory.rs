@@ -1,13 +1,15 @@
 //! The table that the example writes for spreadsheets.
 
 // The example as it is, with a `main` that nobody calls here, and what all examples have in common.
-#[expect(dead_code, clippy::duplicate_mod, reason = "only its cells are tested")]
+#[expect(dead_code, clippy::duplicate_mod, reason = "only its CSV is tested")]
 #[path = "../../examples/inventory.rs"]
 mod example;
 
 use defender_endpoint::machines::{HealthStatus, Machine};
+use defender_endpoint::testing::{Fault, Tenant};
 use defender_endpoint::time::{Duration, OffsetDateTime};
-use example::{COLUMNS, cells};
+use example::{COLUMNS, Progress, cells, csv};
+use indicatif::ProgressBar;
 
 /// The cell below a heading.
 fn cell(machine: &Machine, column: &str) -> String {
@@ -47,9 +49,38 @@ fn no_cell_is_a_formula() {
         machine.health_status = Some(HealthStatus::Other(text.clone()));
         machine.rbac_group_name = Some(text.clone());
         machine.last_ip_address = Some(text.clone());
-        machine.machine_tags = vec![text.clone(), text.clone()];
+        machine.machine_tags = vec![text.clone(), text.clone(), format!("pci;{text}")];
         let row = cells(&machine);
-        assert!(row.iter().all(|cell| !cell.starts_with(begin)), "{row:?}");
+        // A sheet may split at semicolons, too: between tags, and within one.
+        let mut parts = row.iter().flat_map(|cell| cell.split(';'));
+        assert!(parts.all(|part| !part.starts_with(begin)), "{row:?}");
         assert_eq!(cell(&machine, "computerDnsName"), format!("'{text}"));
+        assert_eq!(
+            cell(&machine, "machineTags"),
+            format!("'{text};'{text};pci;'{text}")
+        );
+    }
+}
+
+#[test]
+fn an_end_by_404_is_an_error_and_no_smaller_fleet() {
+    // Before the first page, and where the next one is asked for by its place.
+    for (call, rows) in [(1, 0), (2, 200)] {
+        let tenant = Tenant::demo().unwrap();
+        let fault = Fault::status(404).empty_body().path("/api/machines");
+        tenant.fail(fault.on_call(call));
+        let client = tenant.client().unwrap();
+        let request = client.machines().page_size(200);
+        let bar = ProgressBar::hidden();
+        let mut out = Vec::new();
+        let error = csv(request, &Progress { client, bar }, &mut out).unwrap_err();
+        let text = format!("404 behind row {rows}, as if the list ended there");
+        assert_eq!(error.to_string(), text);
+        let lines = String::from_utf8(out).unwrap();
+        assert_eq!(
+            lines.lines().count(),
+            1 + rows,
+            "the headings, and what came"
+        );
     }
 }

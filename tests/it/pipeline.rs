@@ -318,6 +318,37 @@ fn a_short_page_before_others_is_an_error_and_loses_no_rows_in_silence() {
     assert_eq!(stored, ["a", "b", "c"]);
 }
 
+/// It is documented for an empty list; behind rows it would be a short fleet in silence.
+#[test]
+fn a_404_ends_a_parallel_walk_as_an_error_unless_nothing_came_before() {
+    // In the middle, behind the list's end, behind the first part of a page, and where a walk goes on.
+    for (start, size, call, stored_to) in [
+        (0, 100, 3, Some(200)),
+        (0, 100, 5, Some(347)),
+        (0, 300, 2, Some(120)),
+        (347, 100, 1, Some(347)),
+        (0, 100, 1, None),
+    ] {
+        let tenant = Tenant::demo_builder().max_top(120).start().unwrap();
+        let client = unlimited(&tenant);
+        let not_found = Fault::status(404).empty_body();
+        tenant.fail(not_found.path(MACHINES).on_call(call));
+        let mut stored = Stored {
+            next_skip: start,
+            ..Stored::default()
+        };
+        let outcome = parallel(&client, start, size, 1, |machines, next_skip| {
+            stored.page(machines, next_skip);
+            Ok(())
+        });
+        let said = outcome.err().map(|error| error.to_string());
+        let expected =
+            stored_to.map(|row| format!("404 behind row {row}, as if the list ended there"));
+        assert_eq!(said, expected, "{start} {size} {call}");
+        assert_eq!(stored.next_skip, stored_to.unwrap_or(0));
+    }
+}
+
 // ---- What is stored ----
 
 #[test]

@@ -576,6 +576,9 @@ esac
                 assert_eq!(output.status.success(), slow == "2");
                 let said = String::from_utf8(output.stdout).unwrap();
                 assert_eq!(said.contains("export "), slow == "2", "{said}");
+                // What broke off has exported nothing: the app is taken back by this.
+                let printed = fs::read_to_string(shell.folder.path("printed")).unwrap();
+                assert!(printed.contains("the app is the-app\n"), "{printed}");
                 let calls = shell.lines();
                 let count = |start: &str| calls.iter().filter(|it| it.starts_with(start)).count();
                 assert_eq!((count(granted), count("sleep ")), (tries, sleeps));
@@ -586,6 +589,16 @@ esac
                 shell.folder.file("slow", "0");
             }
         }
+    }
+
+    /// The variable may name another app, where the lines that make one broke off.
+    #[test]
+    fn an_app_is_taken_back_by_the_id_that_was_printed() {
+        let lines = page(SETUP)
+            .into_iter()
+            .filter(|line| line.contains("az ad app delete"));
+        let lines: Vec<_> = lines.collect();
+        assert_eq!(lines, ["az ad app delete --id THE-ID-BEHIND-«the app is»"]);
     }
 
     #[test]
