@@ -34,7 +34,7 @@ pub(crate) use claims::jwt;
 #[cfg(feature = "testing")]
 pub(crate) use client_assertion::{JWT_BEARER, check_assertion};
 pub(crate) use entra::{check_client_id, check_tenant};
-pub(crate) use github_actions::URL as ID_TOKEN_URL;
+pub(crate) use github_actions::{TOKEN as ID_TOKEN_KEY, URL as ID_TOKEN_URL};
 
 pub use azure_cli::AzureCli;
 pub use claims::TokenClaims;
@@ -88,8 +88,8 @@ pub trait Credential: Debug + Send + Sync {
     /// Of kind [`Credential`](crate::ErrorKind::Credential): see the trait.
     fn token(&self, request: &TokenRequest<'_>) -> Result<AccessToken, Error>;
 
-    /// What kind of credential this is, for people: `client secret`, for instance. Defaults to
-    /// `credential`.
+    /// What kind of credential this is, for people: `client secret`, for instance, or `GitHub Actions`
+    /// for an assertion that a job there asks for. Defaults to `credential`.
     fn name(&self) -> &'static str {
         "credential"
     }

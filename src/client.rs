@@ -64,8 +64,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config), naming what is missing or wrong. Nothing
-    /// is sent.
+    /// [`NoCredential`](crate::ErrorKind::NoCredential) and [`Config`](crate::ErrorKind::Config) as of
+    /// [`ClientBuilder::from_env`], and those of [`ClientBuilder::build`]. Nothing is sent.
     pub fn from_env() -> Result<Self, Error> {
         ClientBuilder::from_env()?.build()
     }

@@ -282,6 +282,20 @@ mod tests {
     }
 
     #[test]
+    fn where_no_audience_is_documented_there_is_another_to_try() {
+        for (cloud, host) in [
+            (Cloud::GCC, "com"),
+            (Cloud::GCC_HIGH, "us"),
+            (Cloud::DOD, "us"),
+        ] {
+            let other =
+                format!("https://securitycenter.onmicrosoft.{host}/windowsatpservice/.default");
+            assert_eq!(other_scope(cloud.scope()), Some(&*other));
+        }
+        assert_eq!(other_scope(Cloud::EU.scope()), None);
+    }
+
+    #[test]
     fn each_constant_is_reached_by_its_name_and_its_url() {
         for name in [
             "commercial",

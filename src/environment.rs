@@ -11,13 +11,14 @@ use zeroize::Zeroizing;
 #[cfg(feature = "certificate")]
 use crate::auth::ClientCertificate;
 use crate::auth::{
-    AzureCli, ClientAssertion, ClientSecret, Credential, ID_TOKEN_URL, ManagedIdentity,
-    WorkloadIdentity, check_client_id, check_tenant,
+    AzureCli, ClientAssertion, ClientSecret, Credential, ID_TOKEN_KEY, ID_TOKEN_URL,
+    ManagedIdentity, WorkloadIdentity, check_client_id, check_tenant,
 };
 use crate::cloud::Cloud;
 use crate::error::{Error, ErrorKind};
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 use crate::file;
+use crate::secret::Secret;
 
 const TENANT: &str = "AZURE_TENANT_ID";
 pub(crate) const CLIENT: &str = "AZURE_CLIENT_ID";
@@ -27,11 +28,15 @@ const TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
 const AUTHORITY: &str = "AZURE_AUTHORITY_HOST";
 const CHOICE: &str = "AZURE_TOKEN_CREDENTIALS";
 const NONE: &str = "the environment names no credential";
+const BEGIN: &str = "The page `setup` of the manual begins with nothing. An app registration's overview has \
+                     tenant and client id";
+const NO_PERMISSION: &str = "GitHub sets ACTIONS_ID_TOKEN_REQUEST_URL for a job with `permissions: id-token: \
+                             write`, but not for a pull request from a fork";
 const CLOUD: &str = "DEFENDER_CLOUD";
 const API_URL: &str = "DEFENDER_API_URL";
 const SCOPE: &str = "DEFENDER_SCOPE";
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
-const ROOTS: &str = "DEFENDER_ROOT_CERTIFICATES";
+pub(crate) const ROOTS: &str = "DEFENDER_ROOT_CERTIFICATES";
 
 /// Who sets one of these means a tenant: what else is missing is a mistake then.
 const MEANT: [&str; 11] = [
@@ -62,9 +67,9 @@ pub(crate) fn with_process<T>(act: impl FnOnce(&Environment<'_>) -> T) -> T {
     }))
 }
 
-/// One way to a credential.
+/// A credential that may be named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+enum Candidate {
     WorkloadIdentity,
     Certificate,
     Secret,
@@ -84,50 +89,62 @@ impl Environment<'_> {
     /// The first credential that the variables name completely.
     pub(crate) fn credential(&self) -> Result<Arc<dyn Credential>, Error> {
         let choice = self.read(CHOICE)?;
-        let ways = ways(choice.as_deref())?;
+        let candidates = candidates(choice.as_deref())?;
         let mut reasons = Vec::new();
-        let by_name = choice.is_some() && ways.len() == 1;
-        let at_github = self.read("GITHUB_ACTIONS")?.is_some();
-        for way in ways {
-            match self.look(*way, by_name)? {
+        let by_name = choice.is_some() && candidates.len() == 1;
+        for candidate in candidates {
+            match self.look(*candidate, by_name)? {
                 Found::Credential(credential) => return Ok(credential),
-                // Elsewhere nobody needs to hear of it.
-                Found::Nothing(_) if *way == Way::GitHubActions && !at_github => {}
-                Found::Nothing(reason) => reasons.push(format!("{}: {reason}", way.name())),
+                Found::Nothing(reason) => reasons.push((*candidate, reason)),
             }
         }
-        let is_narrowed = ways.len() < ALL.len();
-        if is_narrowed {
-            reasons.push(format!("{CHOICE} leaves out all others"));
-        }
+        let issuer = [
+            self.read(ID_TOKEN_URL)?.is_some(),
+            self.secret(ID_TOKEN_KEY)?.is_some(),
+        ];
+        let at_github = self.read("GITHUB_ACTIONS")?.is_some() || issuer.contains(&true);
+        // Elsewhere nobody needs to hear of it.
+        reasons.retain(|(candidate, _)| at_github || *candidate != Candidate::GitHubActions);
+        let lacks_permission = at_github && issuer.contains(&false);
+        let told =
+            |(candidate, reason): &(Candidate, String)| format!("{}: {reason}", candidate.name());
+
         let mut kind = ErrorKind::NoCredential;
         for name in MEANT {
             if self.raw(name)?.is_some() {
                 kind = ErrorKind::Config;
             }
         }
-        if is_narrowed {
-            let text = format!("{NONE}. {}", reasons.join("; "));
-            let hint = format!("set what is missing, or take {CHOICE} out of the environment");
+        if candidates.len() < ALL.len() {
+            let reasons: Vec<_> = reasons.iter().map(told).collect();
+            let reasons = reasons.join("; ");
+            let text = format!("{NONE}. {reasons}; {CHOICE} leaves out all others");
+            let mut hint = format!("set what is missing, or take {CHOICE} out of the environment");
+            if lacks_permission && candidates.contains(&Candidate::GitHubActions) {
+                hint = format!("{NO_PERMISSION}; {hint}");
+            }
             return Err(Error::new(kind, text).with_hint(hint));
         }
         // What most begin with comes first, and stands in the text; the others have a line each.
-        let name = Way::Secret.name();
-        let secret = reasons.iter().position(|reason| reason.starts_with(name));
-        let first = secret.map_or_else(String::new, |at| reasons.remove(at));
-        let advice = if at_github {
-            "GitHub sets ACTIONS_ID_TOKEN_REQUEST_URL for a job with `permissions: id-token: write`, but \
-             not for a pull request from a fork"
+        let is_first = |(candidate, _): &&(Candidate, String)| *candidate == Candidate::Secret;
+        let (first, others): (Vec<_>, Vec<_>) = reasons.iter().partition(is_first);
+        let first: String = first.into_iter().map(told).collect();
+        let mut others: Vec<_> = others.into_iter().map(told).collect();
+        others.push(format!(
+            "on a virtual machine or an Azure Arc server: set {CHOICE}=ManagedIdentityCredential"
+        ));
+        others.push(format!(
+            "to be yourself, after `az login`: set {CHOICE}=AzureCliCredential, where Entra admits it"
+        ));
+        let advice = if lacks_permission {
+            NO_PERMISSION
         } else {
-            "The page `setup` of the manual begins with nothing. An app registration's overview has tenant \
-             and client id"
+            BEGIN
         };
-        let others = reasons.join("\n    ");
-        Err(Error::new(kind, format!("{NONE}. {first}")).with_hint(format!(
-            "one credential is enough. {advice}. The others:\n    {others}\n    on a virtual machine or an \
-             Azure Arc server: set {CHOICE}=ManagedIdentityCredential\n    to be yourself, after `az \
-             login`: set {CHOICE}=AzureCliCredential, where Entra admits it"
-        )))
+        // In one line, as logs have it, it is still told where each ends.
+        let others = others.join(";\n    ");
+        let hint = format!("one credential is enough. {advice}. The others:\n    {others}");
+        Err(Error::new(kind, format!("{NONE}. {first}")).with_hint(hint))
     }
 
     /// The cloud, with the hosts and the scope that have variables of their own.
@@ -156,38 +173,46 @@ impl Environment<'_> {
 
     /// The root certificates to trust beside the built-in ones, in PEM.
     #[cfg(any(feature = "rustls", feature = "native-tls"))]
-    pub(crate) fn root_certificates(&self) -> Result<Option<Vec<u8>>, Error> {
+    pub(crate) fn root_certificates(&self) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
         let Some(path) = self.read(ROOTS)? else {
             return Ok(None);
         };
         let pem = file::read_pem(Path::new(&path), "root certificates' file");
-        let pem = pem.map_err(|error| error.for_request(ROOTS))?;
-        Ok(Some(pem.to_vec()))
+        pem.map(Some).map_err(|error| error.for_request(ROOTS))
     }
 
-    fn look(&self, way: Way, by_name: bool) -> Result<Found, Error> {
-        match way {
-            Way::WorkloadIdentity => self.of_application(TOKEN_FILE, |tenant, client, file| {
-                WorkloadIdentity::new(tenant, client, file.trim()).map(found)
-            }),
+    fn look(&self, candidate: Candidate, by_name: bool) -> Result<Found, Error> {
+        match candidate {
+            Candidate::WorkloadIdentity => {
+                self.of_application(TOKEN_FILE, |tenant, client, file| {
+                    WorkloadIdentity::new(tenant, client, file.trim()).map(found)
+                })
+            }
             #[cfg(feature = "certificate")]
-            Way::Certificate => self.of_application(CERTIFICATE, |tenant, client, file| {
+            Candidate::Certificate => self.of_application(CERTIFICATE, |tenant, client, file| {
                 ClientCertificate::from_file(tenant, client, file.trim()).map(found)
             }),
             #[cfg(not(feature = "certificate"))]
-            Way::Certificate => self.of_application(CERTIFICATE, |_, _, _| {
+            Candidate::Certificate => self.of_application(CERTIFICATE, |_, _, _| {
                 let text = "this program was built without the crate's feature `certificate`";
                 // To be another than the one that is named would be a surprise.
                 Err(Error::config(text).with_hint("build it with that, or unset this variable"))
             }),
-            Way::Secret => self.of_application(SECRET, |tenant, client, secret| {
+            Candidate::Secret => self.of_application(SECRET, |tenant, client, secret| {
                 ClientSecret::new(tenant, client, secret).map(found)
             }),
-            Way::GitHubActions => self.of_application(ID_TOKEN_URL, |tenant, client, _| {
-                ClientAssertion::of_github_actions(tenant, client, self).map(found)
-            }),
-            Way::ManagedIdentity => self.managed_identity(by_name),
-            Way::AzureCli => {
+            Candidate::GitHubActions => {
+                let has_key = self.secret(ID_TOKEN_KEY)?.is_some();
+                self.of_application(ID_TOKEN_URL, |tenant, client, _| {
+                    if !has_key {
+                        // GitHub sets both, and this program may mean another credential.
+                        return Ok(Found::Nothing(format!("{ID_TOKEN_KEY} is missing")));
+                    }
+                    ClientAssertion::of_github_actions(tenant, client, self).map(found)
+                })
+            }
+            Candidate::ManagedIdentity => self.managed_identity(by_name),
+            Candidate::AzureCli => {
                 let cli = AzureCli::new();
                 Ok(found(match self.tenant()? {
                     Some(tenant) => cli.tenant(tenant),
@@ -268,6 +293,12 @@ impl Environment<'_> {
         Ok(value.map(|value| value.trim().to_owned()))
     }
 
+    /// The same of a secret, without a copy that isn't wiped.
+    pub(crate) fn secret(&self, name: &str) -> Result<Option<Secret>, Error> {
+        let value = self.raw(name)?.map(Zeroizing::new);
+        Ok(value.map(|value| Secret::from(value.trim())))
+    }
+
     /// As it is: the blanks around a secret are refused where they do harm, and not dropped.
     fn raw(&self, name: &str) -> Result<Option<String>, Error> {
         let value = (self.0)(name)?;
@@ -279,7 +310,7 @@ fn found(credential: impl Credential + 'static) -> Found {
     Found::Credential(Arc::new(credential))
 }
 
-impl Way {
+impl Candidate {
     fn name(self) -> &'static str {
         match self {
             Self::WorkloadIdentity => "workload identity",
@@ -294,25 +325,25 @@ impl Way {
 }
 
 /// The order.
-const ALL: [Way; 5] = [
-    Way::WorkloadIdentity,
-    Way::Certificate,
-    Way::Secret,
-    Way::GitHubActions,
-    Way::ManagedIdentity,
+const ALL: [Candidate; 5] = [
+    Candidate::WorkloadIdentity,
+    Candidate::Certificate,
+    Candidate::Secret,
+    Candidate::GitHubActions,
+    Candidate::ManagedIdentity,
 ];
 
 /// What `AZURE_TOKEN_CREDENTIALS` leaves of the order: the Azure SDKs' names, in any case.
-fn ways(choice: Option<&str>) -> Result<&'static [Way], Error> {
+fn candidates(choice: Option<&str>) -> Result<&'static [Candidate], Error> {
     let Some(name) = choice else {
         return Ok(&ALL);
     };
     Ok(match name.to_ascii_lowercase().as_str() {
         "prod" => &ALL,
-        "environmentcredential" => &[Way::Certificate, Way::Secret],
-        "workloadidentitycredential" => &[Way::WorkloadIdentity, Way::GitHubActions],
-        "managedidentitycredential" => &[Way::ManagedIdentity],
-        "azureclicredential" | "dev" => &[Way::AzureCli],
+        "environmentcredential" => &[Candidate::Certificate, Candidate::Secret],
+        "workloadidentitycredential" => &[Candidate::WorkloadIdentity, Candidate::GitHubActions],
+        "managedidentitycredential" => &[Candidate::ManagedIdentity],
+        "azureclicredential" | "dev" => &[Candidate::AzureCli],
         _ => {
             return Err(Error::config(format!(
                 "{CHOICE} names no credential of this crate: expected EnvironmentCredential, \

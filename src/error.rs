@@ -53,7 +53,7 @@ pub struct Error(Box<Inner>);
 ///
 /// fn exit_status(error: &Error) -> i32 {
 ///     match error.kind() {
-///         ErrorKind::Config | ErrorKind::InvalidInput => 2,
+///         ErrorKind::Config | ErrorKind::NoCredential | ErrorKind::InvalidInput => 2,
 ///         ErrorKind::Unauthorized | ErrorKind::Forbidden => 3,
 ///         _ if error.is_retryable() => 75,
 ///         _ => 1,
@@ -66,9 +66,10 @@ pub struct Error(Box<Inner>);
 pub enum ErrorKind {
     /// The client can't be built like this: a setting, an environment variable or a certificate.
     Config,
-    /// The environment names no credential: none of the variables is set that
-    /// [`from_env`](crate::ClientBuilder::from_env) reads. For a program that also works without an account;
-    /// one that is named incompletely is `Config`.
+    /// The environment names no credential: of the variables that
+    /// [`from_env`](crate::ClientBuilder::from_env) reads, none is set that a person sets (`AZURE_…`, `DEFENDER_…`
+    /// but the root certificates), nor `IDENTITY_ENDPOINT`; those of GitHub don't count. For a program that
+    /// also works without an account; one that is named incompletely is `Config`.
     NoCredential,
     /// An argument was refused before anything was sent.
     InvalidInput,
@@ -133,7 +134,7 @@ struct Inner {
     retry_after: Option<Duration>,
     attempts: u32,
     retry: Retry,
-    way: Way,
+    reach: Reach,
     /// The service spoke, not a gateway before it: the body was empty or its own error JSON.
     from_service: bool,
     hint: Option<String>,
@@ -142,7 +143,7 @@ struct Inner {
 
 /// How far a request came, where no answer tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+enum Reach {
     /// Not to the service; or nobody cares, since it changes nothing.
     Unsent,
     /// There was no connection: nobody was there to be asked.
@@ -180,7 +181,7 @@ impl Error {
             retry_after: None,
             attempts: 0,
             retry: Retry::Never,
-            way: Way::Unsent,
+            reach: Reach::Unsent,
             from_service: false,
             hint: None,
             source: None,

@@ -65,6 +65,7 @@ pub(crate) struct Http {
     proxy: Option<String>,
 }
 
+/// `failure` has the rest.
 impl Http {
     pub(crate) fn new(settings: &Settings) -> Result<Self, Error> {
         let user_agent = settings.user_agent.as_str();

@@ -15,8 +15,19 @@ use crate::excerpt::{excerpt, shows};
 use crate::http::Response;
 use crate::secret::Secret;
 
-/// What failed where the endpoint refused nothing, but gave no token either.
-pub(super) const NAME: &str = "token request";
+/// Whom an error is about, in words for people.
+pub(super) struct Endpoint {
+    /// What failed where it refused nothing, but didn't give what it was asked for either.
+    pub(super) name: &'static str,
+    /// What says where it is.
+    pub(super) place: &'static str,
+}
+
+/// What gives tokens.
+pub(super) const TOKENS: Endpoint = Endpoint {
+    name: "token request",
+    place: "the login authority",
+};
 /// Used when an answer doesn't say how long its token is good for.
 const UNKNOWN_LIFETIME: Duration = Duration::from_secs(600);
 
@@ -33,21 +44,23 @@ pub(super) fn grant(
     secret: &Secret,
     now: OffsetDateTime,
 ) -> Result<Grant, Error> {
-    good(answer, secret, now, read)
+    good(answer, secret, now, &TOKENS, read)
 }
 
-/// The same for an answer whose body is something else: `read` is given that and its content type.
+/// The same for an answer of somebody else, or whose body is something else: `read` is given that and
+/// its content type.
 pub(super) fn good<T>(
     mut answer: Response,
     secret: &Secret,
     now: OffsetDateTime,
+    of: &Endpoint,
     read: impl FnOnce(&[u8], Option<&str>) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let body = Zeroizing::new(answer.small_body());
     if answer.status != 200 {
-        return Err(refusal(&answer, &body, secret, now));
+        return Err(refusal(&answer, &body, secret, now, of));
     }
-    granted(&answer, &body, secret, read).map_err(|error| error.for_request(NAME))
+    granted(&answer, &body, secret, read).map_err(|error| error.for_request(of.name))
 }
 
 fn granted<T>(
@@ -73,14 +86,21 @@ fn granted<T>(
 }
 
 /// The error that an answer of another status is.
-fn refusal(answer: &Response, body: &[u8], secret: &Secret, now: OffsetDateTime) -> Error {
+fn refusal(
+    answer: &Response,
+    body: &[u8],
+    secret: &Secret,
+    now: OffsetDateTime,
+    of: &Endpoint,
+) -> Error {
     let error = Error::from_token_status(answer.status, body, secret)
         .or_request_id(answer.request_id.as_deref(), &[secret])
         .with_retry_after(answer.asked_wait(now));
     let host = answer.location_host.as_deref();
     match (answer.status, host.filter(|host| !shows(host, secret))) {
         (300..=399, Some(host)) => error.with_hint(format!(
-            "it points to {host}; redirects are never followed: check the login authority and the proxy"
+            "it points to {host}; redirects are never followed: check {} and the proxy",
+            of.place
         )),
         _ => error,
     }
@@ -101,6 +121,7 @@ pub(super) fn parse<T: DeserializeOwned>(
     body: &[u8],
     content_type: Option<&str>,
     what: &str,
+    of: &Endpoint,
 ) -> Result<T, Error> {
     serde_json::from_slice(body).map_err(|error| {
         let kind = content_type.map(|kind| format!(" (its content type is {kind})"));
@@ -112,10 +133,10 @@ pub(super) fn parse<T: DeserializeOwned>(
         match error.classify() {
             // What is cut may be whole the next time.
             Category::Eof => refused.with_retryable(true),
-            Category::Syntax => refused.with_hint(
-                "a sign-in page of a proxy or network answers like this: check the login authority \
-                 and the proxy",
-            ),
+            Category::Syntax => refused.with_hint(format!(
+                "a sign-in page of a proxy or network answers like this: check {} and the proxy",
+                of.place
+            )),
             // JSON without a token is no page for people.
             Category::Data | Category::Io => refused,
         }
@@ -123,7 +144,7 @@ pub(super) fn parse<T: DeserializeOwned>(
 }
 
 fn read(body: &[u8], content_type: Option<&str>) -> Result<Grant, Error> {
-    let answer: TokenAnswer = parse(body, content_type, "a token")?;
+    let answer: TokenAnswer = parse(body, content_type, "a token", &TOKENS)?;
     if answer
         .token_type
         .is_some_and(|kind| !kind.eq_ignore_ascii_case("bearer"))

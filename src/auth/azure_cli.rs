@@ -31,8 +31,8 @@ const TIME_LIMIT: Duration = Duration::from_secs(30);
 /// `az` (on Windows `az.cmd`) is looked for in the folders of `PATH` whose paths are absolute, and
 /// nowhere else: not in the current folder either. It is started with a list of arguments and without
 /// a shell (a `.cmd` file is run by Windows' own), from `/` or `%SystemRoot%`, with nothing to read, in
-/// a process group of its own, and with the environment of this process but for `AZURE_CLIENT_SECRET` and
-/// `AZURE_CLIENT_CERTIFICATE_PASSWORD`. What takes longer than the [time limit](Self::time_limit)
+/// a process group of its own, and with the environment of this process but for `AZURE_CLIENT_SECRET`,
+/// `AZURE_CLIENT_CERTIFICATE_PASSWORD` and `ACTIONS_ID_TOKEN_REQUEST_TOKEN`. What takes longer than the [time limit](Self::time_limit)
 /// is killed, on Unix with all that it has started, if the system has the utility `kill`.
 ///
 /// The scope is the client's. The login authority is not: choose it with `az cloud set`.

@@ -78,6 +78,7 @@ pub struct ClientAssertion {
     tenant: String,
     client_id: String,
     assertion: Arc<Source>,
+    name: &'static str,
 }
 
 impl ClientAssertion {
@@ -100,6 +101,7 @@ impl ClientAssertion {
             tenant,
             client_id,
             assertion: Arc::new(assertion),
+            name: "client assertion",
         })
     }
 
@@ -149,7 +151,11 @@ impl ClientAssertion {
         variables: &Environment<'_>,
     ) -> Result<Self, Error> {
         let issuer = Issuer::from_variables(variables)?;
-        Self::new(tenant, client_id, move |request| issuer.assertion(request))
+        let made = Self::new(tenant, client_id, move |request| issuer.assertion(request))?;
+        Ok(Self {
+            name: "GitHub Actions",
+            ..made
+        })
     }
 }
 
@@ -160,7 +166,7 @@ impl Credential for ClientAssertion {
     }
 
     fn name(&self) -> &'static str {
-        "client assertion"
+        self.name
     }
 }
 

@@ -169,8 +169,15 @@ impl DeviceCode {
         let form = code_form(&self.client_id, &scope);
         let answer = entra::post(request, &self.tenant, "devicecode", &form)?;
         // What is sent for a code is no secret.
-        let code = answer::good(answer, &Secret::from(""), request.now(), read);
-        let (prompt, device_code, interval) = code.map_err(entra::explain)?;
+        let code = answer::good(
+            answer,
+            &Secret::from(""),
+            request.now(),
+            &answer::TOKENS,
+            read,
+        );
+        let (prompt, device_code, interval) =
+            code.map_err(|error| entra::explain(error, request.scope()))?;
         let now = request.clock.now();
         let sign_in = SignIn {
             authority: request.authority().to_owned(),

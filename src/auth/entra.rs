@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 use crate::auth::answer::{self, Grant};
 use crate::auth::{AccessToken, TokenRequest};
 use crate::body::Spares;
+use crate::cloud::other_scope;
 use crate::error::Error;
 use crate::http::{Method, Request, Response};
 use crate::secret::Secret;
@@ -29,7 +30,7 @@ pub(super) fn grant(
     secret: &Secret,
 ) -> Result<Grant, Error> {
     let answer = post(request, tenant, "token", form)?;
-    answer::grant(answer, secret, request.now()).map_err(explain)
+    answer::grant(answer, secret, request.now()).map_err(|error| explain(error, request.scope()))
 }
 
 /// One form to an endpoint of the tenant.
@@ -56,7 +57,7 @@ pub(super) fn post(
         nearby: None,
         spares: &Spares::default(),
     });
-    answer.map_err(|error| error.for_request(answer::NAME))
+    answer.map_err(|error| error.for_request(answer::TOKENS.name))
 }
 
 /// Where an endpoint of the tenant is.
@@ -65,8 +66,8 @@ pub(super) fn url(request: &TokenRequest<'_>, tenant: &str, endpoint: &str) -> S
 }
 
 /// Adds what Entra's words mean for whoever set the application up.
-pub(super) fn explain(error: Error) -> Error {
-    match hint(error.message().unwrap_or_default()) {
+pub(super) fn explain(error: Error, scope: &str) -> Error {
+    match hint(error.message().unwrap_or_default(), scope) {
         Some(hint) => error.with_hint(hint),
         None => error,
     }
@@ -92,8 +93,7 @@ fn encode(form: &[(&str, &str)]) -> Zeroizing<String> {
 
 const NO_DEFAULT: &str = "the scope (DEFENDER_SCOPE) is not valid: it should end in /.default";
 const UNKNOWN_AUDIENCE: &str = "the tenant doesn't know this audience: check the scope (DEFENDER_SCOPE) \
-    and the cloud (DEFENDER_CLOUD); of the government clouds the scope is not documented, and \
-    https://securitycenter.onmicrosoft.us/windowsatpservice/.default is another to try (.com for GCC)";
+    and the cloud (DEFENDER_CLOUD)";
 
 /// What to do about the refusals that people meet. Only for people: Entra may change its codes.
 const HINTS: [(&str, &str); 21] = [
@@ -181,14 +181,19 @@ const HINTS: [(&str, &str); 21] = [
     ),
 ];
 
-fn hint(message: &str) -> Option<&'static str> {
+/// What to do about this message, which came where a token of this scope was asked for.
+fn hint(message: &str, scope: &str) -> Option<String> {
     let code = message
         .split([':', ' '])
         .find(|word| word.starts_with("AADSTS"))?;
-    HINTS
-        .iter()
-        .find(|(known, _)| *known == code)
-        .map(|(_, hint)| *hint)
+    let (_, hint) = HINTS.iter().find(|(known, _)| *known == code)?;
+    let other = other_scope(scope).filter(|_| *hint == UNKNOWN_AUDIENCE);
+    Some(match other {
+        Some(other) => format!(
+            "{hint}; of this cloud the scope is not documented, and {other} is another to try"
+        ),
+        None => (*hint).to_owned(),
+    })
 }
 
 /// A GUID or a domain: the tenant becomes part of a path.
@@ -234,6 +239,11 @@ pub(crate) fn check_client_id(client_id: &str) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Cloud;
+
+    fn hint(message: &str) -> Option<String> {
+        super::hint(message, Cloud::COMMERCIAL.scope())
+    }
 
     #[test]
     fn a_tenant_is_a_guid_or_a_domain() {
@@ -314,11 +324,27 @@ mod tests {
                 "{code}"
             );
         }
-        // Both clouds have the other scope that the manual names.
-        let advice = hint("AADSTS500011: x").unwrap();
-        let other = crate::cloud::other_scope(crate::Cloud::GCC_HIGH.scope());
-        assert!(advice.contains(other.unwrap()), "{advice}");
         assert!(hint("AADSTS1: something else").is_none());
         assert!(hint("").is_none());
+    }
+
+    #[test]
+    fn an_audience_that_is_unknown_has_another_to_try_where_it_is_not_documented() {
+        let of =
+            |code: &str, cloud: &Cloud| super::hint(&format!("{code}: x"), cloud.scope()).unwrap();
+        for code in ["AADSTS500011", "AADSTS50001"] {
+            for (cloud, host) in [(Cloud::GCC, "com"), (Cloud::GCC_HIGH, "us")] {
+                let other = format!(
+                    " https://securitycenter.onmicrosoft.{host}/windowsatpservice/.default "
+                );
+                let advice = of(code, &cloud);
+                assert!(advice.contains(&other), "{advice}");
+            }
+            let advice = of(code, &Cloud::EU);
+            assert!(advice.ends_with("the cloud (DEFENDER_CLOUD)"), "{advice}");
+        }
+        // It is no answer to anything else.
+        let advice = of("AADSTS70011", &Cloud::GCC);
+        assert!(!advice.contains("windowsatpservice"), "{advice}");
     }
 }

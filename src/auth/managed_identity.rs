@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use crate::auth::answer::{self, NAME};
+use crate::auth::answer::{self, TOKENS};
 use crate::auth::{AccessToken, Credential, TokenRequest, entra};
 use crate::body::Spares;
 use crate::environment::{self, CLIENT, Environment};
@@ -245,7 +245,7 @@ impl ManagedIdentity {
             Source::AppService { header, .. } => (answer, header.clone()),
             Source::AzureArc { folder, .. } if answer.status == 401 => {
                 let key = arc::key(answer.challenge.as_deref(), folder)
-                    .map_err(|error| error.for_request(NAME))?;
+                    .map_err(|error| error.for_request(TOKENS.name))?;
                 let proof = Zeroizing::new(format!("Basic {}", key.expose()));
                 let headers = [question.header, ("Authorization", proof.as_str())];
                 (send(request, &question.url, &headers)?, key)
@@ -254,7 +254,7 @@ impl ManagedIdentity {
             Source::AzureArc { .. } if answer.status == 200 => {
                 return Err(
                     Error::credential("the Azure Arc agent did not ask for its key")
-                        .for_request(NAME)
+                        .for_request(TOKENS.name)
                         .with_hint("what answers may not be the agent: check IDENTITY_ENDPOINT"),
                 );
             }
@@ -265,7 +265,7 @@ impl ManagedIdentity {
     }
 
     /// Adds what a failure means here, and what can be done about it.
-    fn explain(&self, error: Error) -> Error {
+    fn explain(&self, error: Error, scope: &str) -> Error {
         let hint = match (&self.source, error.status()) {
             (Source::Imds { .. }, None) if error.is_unreached() => {
                 return error
@@ -296,10 +296,10 @@ impl ManagedIdentity {
                      check the id"
                 }
             },
-            _ => return entra::explain(error),
+            _ => return entra::explain(error, scope),
         };
         // Entra's own refusal comes through, and says more.
-        entra::explain(error.with_hint(hint))
+        entra::explain(error.with_hint(hint), scope)
     }
 }
 
@@ -323,7 +323,7 @@ fn send(
         nearby: Some(NEARBY),
         spares: &Spares::default(),
     });
-    answer.map_err(|error| error.for_request(NAME))
+    answer.map_err(|error| error.for_request(TOKENS.name))
 }
 
 impl Credential for ManagedIdentity {
@@ -333,7 +333,7 @@ impl Credential for ManagedIdentity {
         loop {
             let error = match self.ask(request) {
                 Ok(token) => return Ok(token),
-                Err(error) => self.explain(error),
+                Err(error) => self.explain(error, request.scope()),
             };
             tries += 1;
             // Whoever asked for the token has no more tries to add to these.

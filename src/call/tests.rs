@@ -139,6 +139,14 @@ fn the_credential_and_the_exchange_hear_what_is_left_of_the_deadline() {
 }
 
 #[test]
+fn a_token_for_other_calls_is_got_within_the_deadline_too() {
+    let mut rig = script::<Step>([]);
+    rig.set().deadline = Some(secs(100));
+    assert_eq!(rig.client().access_token().unwrap().expose(), "token-1");
+    assert_eq!(rig.tokens.times_left(), [Some(secs(100))]);
+}
+
+#[test]
 fn a_dead_connection_costs_a_permit_and_no_time() {
     let rig = script([
         Reply::json("{}").then(Then::Dead(Failure::RESET)),

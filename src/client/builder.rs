@@ -4,6 +4,9 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+use zeroize::Zeroizing;
+
 use super::Client;
 use crate::auth::{Credential, TokenCache};
 use crate::call::Shared;
@@ -109,13 +112,13 @@ impl ClientBuilder {
     /// | `DEFENDER_CLOUD` | `commercial` (default), `us`, `eu`, `uk`, `au`, `gcc`, `gcc-high` or `dod` |
     /// | `DEFENDER_API_URL` | the API host, if not the cloud's; without `DEFENDER_CLOUD`, a host of the vendor's list selects its cloud's authority and scope too |
     /// | `DEFENDER_SCOPE` | the token scope, if not the cloud's |
-    /// | `DEFENDER_ROOT_CERTIFICATES` | a file in PEM, for `root_certificates` (with a TLS feature) |
+    /// | `DEFENDER_ROOT_CERTIFICATES` | a file in PEM, for `root_certificates`: with the built-in roots of `rustls`; refused with the system's |
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NoCredential`](crate::ErrorKind::NoCredential): none of these variables is set, nor
-    /// `IDENTITY_ENDPOINT`, root certificates aside. A program that also works without an account goes on
-    /// here.
+    /// [`ErrorKind::NoCredential`](crate::ErrorKind::NoCredential): of these variables none is set that a
+    /// person sets (`AZURE_…`, `DEFENDER_…` but the root certificates), nor `IDENTITY_ENDPOINT`; GitHub's own
+    /// don't count. A program that also works without an account goes on here.
     ///
     /// [`ErrorKind::Config`](crate::ErrorKind::Config): some are, but no credential is named completely,
     /// and text and hint say of each what is missing; a certificate is, and the feature `certificate` is off; a
@@ -136,11 +139,19 @@ impl ClientBuilder {
             let builder = Self::new(credential).cloud(environment.cloud()?);
             #[cfg(any(feature = "rustls", feature = "native-tls"))]
             let builder = match environment.root_certificates()? {
-                Some(pem) => builder.root_certificates(pem),
+                Some(pem) => builder.with_roots(pem, Some(environment::ROOTS)),
                 None => builder,
             };
             Ok(builder)
         })
+    }
+
+    /// Root certificates, and the variable that names them, if one does.
+    #[cfg(any(feature = "rustls", feature = "native-tls"))]
+    fn with_roots(mut self, pem: Zeroizing<Vec<u8>>, variable: Option<&'static str>) -> Self {
+        self.tls.roots = Some(pem);
+        self.tls.roots_variable = variable;
+        self
     }
 
     /// Which hosts to talk to, and the token's scope: all of them, those of the environment included.
@@ -307,9 +318,8 @@ impl ClientBuilder {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[cfg(any(feature = "rustls", feature = "native-tls"))]
-    pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.tls.roots = Some(pem.into());
-        self
+    pub fn root_certificates(self, pem: impl Into<Vec<u8>>) -> Self {
+        self.with_roots(Zeroizing::new(pem.into()), None)
     }
 
     /// Whether the roots are trusted that are there without being given: Mozilla's, or the system's

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Error, ErrorKind, Inner, Retry, Way};
-use crate::excerpt::without;
+use super::{Error, ErrorKind, Inner, Reach, Retry};
+use crate::excerpt::{without, without_tokens};
 use crate::secret::Secret;
 
 impl Error {
@@ -25,24 +25,24 @@ impl Error {
     }
 
     pub(crate) fn with_unreached(mut self) -> Self {
-        self.0.way = Way::Unreached;
+        self.0.reach = Reach::Unreached;
         self
     }
 
     /// Whether nobody was there to be asked.
     pub(crate) fn is_unreached(&self) -> bool {
-        self.0.way == Way::Unreached
+        self.0.reach == Reach::Unreached
     }
 
     pub(crate) fn with_turned_away(mut self) -> Self {
-        self.0.way = Way::TurnedAway;
+        self.0.reach = Reach::TurnedAway;
         self
     }
 
     /// Some of the body of a call that writes was handed over, whatever the error looks like.
     pub(crate) fn with_sent(mut self) -> Self {
-        if self.0.way != Way::TurnedAway {
-            self.0.way = Way::Sent;
+        if self.0.reach != Reach::TurnedAway {
+            self.0.reach = Reach::Sent;
         }
         self
     }
@@ -63,7 +63,7 @@ impl Error {
             // Refused. A gateway's 408 may come after all of it has been passed on.
             Some(300..=407 | 409..=499) => false,
             Some(_) => true,
-            None => self.0.way == Way::Sent,
+            None => self.0.reach == Reach::Sent,
         }
     }
 
@@ -141,6 +141,22 @@ impl Error {
         ];
         for text in foreign.into_iter().flatten().chain([text]) {
             *text = without(text, secret).into_owned();
+        }
+        self
+    }
+
+    /// Takes what looks like a token out of what an answer said, where that may be one that nobody knows.
+    pub(crate) fn without_tokens(mut self) -> Self {
+        let Inner {
+            text,
+            code,
+            message,
+            request_id,
+            ..
+        } = &mut *self.0;
+        let foreign = [code.as_mut(), message.as_mut(), request_id.as_mut()];
+        for text in foreign.into_iter().flatten().chain([text]) {
+            *text = without_tokens(text);
         }
         self
     }

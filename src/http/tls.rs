@@ -5,6 +5,7 @@
 use std::fmt;
 
 use ureq::tls::{Certificate, ClientCert, PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem};
+use zeroize::Zeroizing;
 
 #[cfg(feature = "rustls")]
 use super::roots;
@@ -14,8 +15,10 @@ use crate::secret::Secret;
 /// What the client was told about TLS.
 #[derive(Clone)]
 pub(crate) struct Tls {
-    /// PEM.
-    pub(crate) roots: Option<Vec<u8>>,
+    /// PEM. Wiped, since a key may be among them by mistake.
+    pub(crate) roots: Option<Zeroizing<Vec<u8>>>,
+    /// The variable that names their file, if one does: whoever can mend them knows that.
+    pub(crate) roots_variable: Option<&'static str>,
     /// Whether those are trusted too that are there without being given.
     pub(crate) built_in_roots: bool,
     /// PEM: the chain, and the key.
@@ -28,6 +31,7 @@ impl Default for Tls {
     fn default() -> Self {
         Self {
             roots: None,
+            roots_variable: None,
             built_in_roots: true,
             client_certificate: None,
             native: false,
@@ -38,10 +42,10 @@ impl Default for Tls {
 
 impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A key may be among the roots by mistake.
         let roots = self.roots.as_ref().map(|_| format_args!("(PEM)"));
         f.debug_struct("Tls")
             .field("roots", &roots)
+            .field("roots_variable", &self.roots_variable)
             .field("built_in_roots", &self.built_in_roots)
             .field("client_certificate", &self.client_certificate)
             .field("native", &self.native)
@@ -112,9 +116,13 @@ impl Library {
 /// The settings as ureq has them.
 pub(super) fn config(settings: &Tls) -> Result<TlsConfig, Error> {
     let library = Library::of(settings);
+    let roots = trusted(settings, library).map_err(|error| match settings.roots_variable {
+        Some(variable) => error.for_request(variable),
+        None => error,
+    })?;
     let mut config = TlsConfig::builder()
         .provider(library.provider())
-        .root_certs(trusted(settings, library)?);
+        .root_certs(roots);
     if let Some(pem) = &settings.client_certificate {
         config = config.client_cert(Some(client_certificate(pem, library)?));
     }
@@ -134,12 +142,15 @@ fn trusted(settings: &Tls, library: Library) -> Result<RootCerts, Error> {
         };
     };
     if of_the_system && settings.built_in_roots {
-        return Err(
-            Error::config("root certificates can't be added to the system's").with_hint(
-                "install them in the system's store, or trust them alone with \
-                 `built_in_roots(false)`",
-            ),
-        );
+        let error = Error::config("root certificates can't be added to the system's");
+        return Err(error.with_hint(match settings.roots_variable {
+            Some(variable) => {
+                format!("install them in the system's store, and unset {variable}")
+            }
+            None => "install them in the system's store, or trust them alone with \
+                     `built_in_roots(false)`"
+                .to_owned(),
+        }));
     }
     let roots = own_roots(pem, library)?;
     #[cfg(feature = "rustls")]
@@ -308,12 +319,12 @@ fn fits_system(pem: &str) -> Result<(), Error> {
 
 /// The blocks of this kind, each as it stands in the PEM.
 #[cfg(feature = "native-tls")]
-fn blocks(pem: &str, kind: &str) -> zeroize::Zeroizing<String> {
+fn blocks(pem: &str, kind: &str) -> Zeroizing<String> {
     let (begin, end) = (
         format!("-----BEGIN {kind}-----"),
         format!("-----END {kind}-----"),
     );
-    let mut found = zeroize::Zeroizing::new(String::with_capacity(pem.len()));
+    let mut found = Zeroizing::new(String::with_capacity(pem.len()));
     for rest in pem.split(&begin).skip(1) {
         let inside = rest.split(&end).next().unwrap_or_default();
         for part in [begin.as_str(), inside, end.as_str(), "\n"] {
@@ -343,7 +354,7 @@ mod tests {
         let root = CertificateParams::default().self_signed(&key).unwrap();
         let own = root.der().to_vec();
         let mut settings = Tls {
-            roots: Some(root.pem().into_bytes()),
+            roots: Some(Zeroizing::new(root.pem().into_bytes())),
             ..Tls::default()
         };
         let built_in = roots::built_in().map(|root| root.der().to_vec());

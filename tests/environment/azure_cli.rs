@@ -194,7 +194,7 @@ fn the_azure_cli_is_started_with_what_it_needs_and_no_more() {
     let folder = Folder::new("arguments");
     let script = format!(
         "{{ for it in \"$@\"; do printf '<%s>' \"$it\"; done; echo; \
-         pwd; cat | wc -c | tr -d ' '; echo \"$HOME,$AZURE_CONFIG_DIR,$AZURE_CLIENT_SECRET\"; \
+         pwd; cat | wc -c | tr -d ' '; echo \"$HOME,$AZURE_CONFIG_DIR,$AZURE_CLIENT_SECRET$AZURE_CLIENT_CERTIFICATE_PASSWORD$ACTIONS_ID_TOKEN_REQUEST_TOKEN\"; \
          ps -o pgid= -p $$ | tr -d ' '; echo $$; }} >> {}\n{}",
         folder.file("seen"),
         print(&json())
@@ -203,6 +203,8 @@ fn the_azure_cli_is_started_with_what_it_needs_and_no_more() {
         ("HOME", "/home/a user"),
         ("AZURE_CONFIG_DIR", "/etc/azure"),
         ("AZURE_CLIENT_SECRET", crate::SECRET),
+        ("AZURE_CLIENT_CERTIFICATE_PASSWORD", crate::SECRET),
+        ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", crate::SECRET),
         (SUBSCRIPTION, "Pay as you go"),
     ];
     goes_well(&folder, &script, &variables);

@@ -5,7 +5,7 @@ use std::env;
 use defender_endpoint::testing::{Fault, Tenant};
 use defender_endpoint::{Client, ClientAssertion, Credential, Error};
 
-use crate::raw::{Answer, RawServer, cloud};
+use crate::raw::{Answer, Forbidden, RawServer, cloud};
 use crate::{CREDENTIALS, refused, run};
 
 const JWT: &str = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl";
@@ -53,6 +53,7 @@ fn a_job_of_github_vouches_for_the_app() {
             service.forget();
             let said = with(&service, query, task);
             assert!(said.contains("<went well>"), "{said}");
+            assert_eq!(said.contains("<GitHub Actions> "), task == "github");
             let seen = service.requests();
             let audience = "api%3A%2F%2FAzureADTokenExchange";
             assert_eq!(seen[0].line(), format!("GET /idtoken{sent}{audience}"));
@@ -70,16 +71,16 @@ fn a_job_of_github_vouches_for_the_app() {
 fn what_github_answers_instead_is_told_without_the_jobs_token() {
     for (answer, said) in [
         (
-            Answer::new(403, &[], "no hunter2-of-the-job here"),
-            "id-token: write",
+            Answer::new(403, &[], r#"{"message":"no hunter2-of-the-job here"}"#),
+            "403 Forbidden: no *** here",
         ),
         (
             Answer::json(r#"{"value":7}"#),
-            "not the JSON of an ID token",
+            "GitHub's ID token: the answer is not the JSON of an ID token",
         ),
         (
             Answer::json(r#"{"value":"hunter2"}"#),
-            "the assertion is no JWT",
+            "GitHub's ID token: the assertion is no JWT",
         ),
         (
             Answer::new(500, &[], ""),
@@ -113,10 +114,15 @@ fn a_job_without_the_permission_hears_of_it() {
     );
     let url = (URL, "https://github.example/idtoken");
     let half = "ACTIONS_ID_TOKEN_REQUEST_TOKEN is missing";
-    refused(
+    let said = refused(
         &[tenant, client, url],
-        &["<Config> ", half, "id-token: write"],
+        &[
+            "<Config> the environment names no credential",
+            half,
+            "id-token: write",
+        ],
     );
+    assert!(!said.contains(&format!("{URL}: ")), "{said}");
     for (url, why) in [
         ("http://github.example/idtoken", "isn't loopback"),
         ("https://github.example/id token", "must be encoded"),
@@ -157,6 +163,107 @@ fn a_job_can_be_rehearsed_with_the_fake_tenant() {
         .collect();
     let good = Some(200);
     assert_eq!(calls, [("GET", good), ("POST", good), ("GET", good)]);
+}
+
+/// The advice is about what is missing, and no permission is where GitHub has set its variables.
+#[test]
+fn the_permission_is_advised_where_it_is_missing() {
+    let at_github = ("GITHUB_ACTIONS", "true");
+    let url = (URL, "https://github.example/idtoken");
+    let missing = "GitHub Actions: AZURE_TENANT_ID, AZURE_CLIENT_ID are missing";
+    for variables in [&[url, REQUEST, at_github][..], &[url, REQUEST]] {
+        let said = refused(variables, &["<NoCredential> ", missing, "overview has"]);
+        assert!(!said.contains("id-token: write"), "{said}");
+    }
+    let [tenant, client, secret] = CREDENTIALS;
+    let choice = |name| ("AZURE_TOKEN_CREDENTIALS", name);
+    let by_name = [tenant, client, choice("WorkloadIdentityCredential")];
+    let leave = "out of the environment";
+    for more in [&[at_github][..], &[url]] {
+        let variables = [&by_name[..], more].concat();
+        refused(&variables, &["GitHub Actions: ", "id-token: write", leave]);
+    }
+    for variables in [
+        &by_name[..],
+        &[client, secret, at_github, choice("EnvironmentCredential")],
+    ] {
+        let said = refused(variables, &[leave]);
+        assert!(!said.contains("id-token: write"), "{said}");
+    }
+}
+
+/// The ways are told apart in one line too.
+#[test]
+fn the_reasons_can_be_read_in_one_line() {
+    let said = refused(&[("GITHUB_ACTIONS", "true")], &[]);
+    let (_, line) = said.split_once("<whole> ").unwrap();
+    let line = line.lines().next().unwrap();
+    let (_, others) = line.split_once(". The others: ").unwrap();
+    let starts = others
+        .split("; ")
+        .map(|way| way.split([':', ',', '(']).next().unwrap());
+    assert_eq!(
+        starts.map(str::trim_end).collect::<Vec<_>>(),
+        [
+            "workload identity",
+            "client certificate",
+            "GitHub Actions",
+            "managed identity",
+            "on a virtual machine or an Azure Arc server",
+            "to be yourself"
+        ]
+    );
+}
+
+/// GitHub's own variables go before those of the machine that the job runs on, and are a choice by name.
+#[test]
+fn a_job_goes_before_a_managed_identity() {
+    let service = service(|| Answer::json(format!(r#"{{"count":1,"value":"{JWT}"}}"#)));
+    let (url, own) = (service.url(), format!("{}/idtoken", service.url()));
+    let endpoint = format!("{url}/msi/token");
+    let [tenant, client, _] = CREDENTIALS;
+    let variables = [
+        tenant,
+        client,
+        ("AZURE_AUTHORITY_HOST", &url),
+        ("DEFENDER_API_URL", &url),
+        ("IDENTITY_ENDPOINT", &endpoint),
+        ("IDENTITY_HEADER", "a-header"),
+        (URL, &own),
+    ];
+    let by_name = ("AZURE_TOKEN_CREDENTIALS", "WorkloadIdentityCredential");
+    for more in [&[REQUEST][..], &[REQUEST, by_name]] {
+        service.forget();
+        let said = run("call", &[&variables[..], more].concat());
+        assert!(said.contains("<went well>"), "{said}");
+        assert!(service.requests()[0].target().starts_with("/idtoken"));
+    }
+    // Without the half that GitHub sets too, it is no reason to stop.
+    service.forget();
+    run("call", &variables);
+    assert!(service.requests()[0].target().starts_with("/msi/token"));
+}
+
+/// However the scheme is written: a proxy of the environment would see the job's token.
+#[test]
+fn plain_http_to_loopback_goes_past_the_proxy() {
+    let service = service(|| Answer::json(format!(r#"{{"count":1,"value":"{JWT}"}}"#)));
+    let proxy = Forbidden::new();
+    let (url, through) = (service.url(), format!("http://{}", proxy.host()));
+    let own = format!("{}/idtoken", url.replace("http://", "HTTP://"));
+    let [tenant, client, _] = CREDENTIALS;
+    let variables = [
+        tenant,
+        client,
+        ("AZURE_AUTHORITY_HOST", url.as_str()),
+        ("DEFENDER_API_URL", &url),
+        ("ALL_PROXY", &through),
+        (URL, &own),
+        REQUEST,
+    ];
+    let said = run("call", &variables);
+    assert!(said.contains("<went well>"), "{said}");
+    proxy.assert_untouched();
 }
 
 /// Who names a secret means that.

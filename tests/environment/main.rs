@@ -24,6 +24,8 @@ mod raw;
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 #[path = "../it/support/tls_server.rs"]
 mod tls_server;
+#[path = "../it/support/well_formed.rs"]
+mod well_formed;
 
 use std::env;
 use std::ffi::OsStr;
@@ -89,7 +91,13 @@ fn child() {
 fn report(outcome: Result<(), Error>) {
     match outcome {
         Ok(()) => println!("<went well>"),
-        Err(error) => println!("<{:?}> {error}\n{error:?}\n{error:#?}", error.kind()),
+        Err(error) => {
+            println!(
+                "<{:?}> {error}\n{error:?}\n{error:#?}\n<whole> {error:#}",
+                error.kind()
+            );
+            well_formed::assert_well_formed(&error);
+        }
     }
 }
 

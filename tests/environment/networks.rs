@@ -4,10 +4,8 @@ use std::env;
 
 use defender_endpoint::{Client, ClientBuilder, Error, RetryPolicy, StaticToken};
 
-#[cfg(feature = "rustls")]
 use crate::folder::Folder;
 use crate::raw::{Answer, Forbidden, RawServer, cloud};
-#[cfg(feature = "rustls")]
 use crate::tls_server::Authority;
 use crate::{URL, run};
 
@@ -37,6 +35,14 @@ pub(crate) fn task(name: &str) -> Option<Result<(), Error>> {
         }),
         #[cfg(feature = "native-tls")]
         "trust, native TLS" => call(ClientBuilder::native_tls),
+        #[cfg(feature = "native-tls")]
+        "build, native TLS" => ClientBuilder::from_env()
+            .and_then(|builder| builder.native_tls().build())
+            .map(drop),
+        #[cfg(feature = "native-tls")]
+        "build, native TLS, own roots" => ClientBuilder::from_env()
+            .and_then(|builder| own_roots(builder).native_tls().build())
+            .map(drop),
         #[cfg(feature = "native-tls")]
         "trust, native TLS, own roots alone" => call(|builder| {
             let builder = own_roots(builder).built_in_roots(false);
@@ -172,13 +178,44 @@ fn root_certificates_come_from_a_file_that_a_variable_names() {
     folder.file("other.pem", Authority::new("Other").pem());
     assert!(call("other.pem").contains("<Tls> "));
     folder.file("none.pem", "no certificate");
-    assert!(call("none.pem").contains("<Config> "));
+    let said = call("none.pem");
+    assert!(
+        said.contains("<Config> DEFENDER_ROOT_CERTIFICATES: the root certificates hold no PEM"),
+        "{said}"
+    );
     let said = call("missing.pem");
     assert!(
         said.contains("<Config> DEFENDER_ROOT_CERTIFICATES: the root certificates' file "),
         "{said}"
     );
     assert!(said.contains("missing.pem can't be read"), "{said}");
+}
+
+/// There the variable can't do what it is for, and whoever set it can't change the program.
+#[cfg(feature = "native-tls")]
+#[test]
+fn root_certificates_of_the_environment_are_no_addition_to_the_systems() {
+    let folder = Folder::new();
+    let own = Authority::new("Own");
+    let file = folder.file("roots.pem", own.pem());
+    let variables = [
+        ("DEFENDER_ROOT_CERTIFICATES", file.to_str().unwrap()),
+        (ROOTS, own.pem()),
+    ];
+    let said = crate::run_with("build, native TLS", &variables);
+    let unset = "in the system's store, and unset DEFENDER_ROOT_CERTIFICATES";
+    assert!(
+        said.contains("<Config> DEFENDER_ROOT_CERTIFICATES: root certificates can't be added")
+            && said.contains(unset),
+        "{said}"
+    );
+    // Those of the program come instead of them, and are its own mistake.
+    let said = crate::run_with("build, native TLS, own roots", &variables);
+    assert!(
+        said.contains("<Config> root certificates can't be added")
+            && said.contains("`built_in_roots(false)`"),
+        "{said}"
+    );
 }
 
 // --- proxies

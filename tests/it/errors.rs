@@ -8,6 +8,7 @@ use mockito::Server;
 
 use crate::support;
 use crate::support::raw::{Answer, RawServer, cloud, deserted};
+pub(crate) use crate::support::well_formed::assert_well_formed;
 
 pub(crate) const SERVICE: &str =
     r#"{"error":{"code":"SomeCode","message":"Something is wrong.","target":"a-target"}}"#;
@@ -36,47 +37,6 @@ pub(crate) fn call(url: &str) -> Error {
 pub(crate) fn error_of_rest(bytes: impl Into<Vec<u8>>) -> Error {
     let server = RawServer::sending(Answer::bytes(bytes));
     call(&server.url())
-}
-
-/// What holds for every error, whatever it is.
-pub(crate) fn assert_well_formed(error: &Error) {
-    let line = error.to_string();
-    assert!(
-        !line.is_empty() && !line.contains(char::is_control),
-        "{line:?}"
-    );
-    assert!(line.len() < 2_000, "{line}");
-    // The service's own words may be a sentence.
-    let own = error.message().is_none() && error.code().is_none();
-    assert!(!own || !line.ends_with([' ', ':', ',', '.']), "{line}");
-    let mut cause = error.source();
-    while let Some(deeper) = cause {
-        assert!(
-            !line.contains(&deeper.to_string()),
-            "{line} repeats {deeper}"
-        );
-        cause = deeper.source();
-    }
-    let report = format!("{error:?}");
-    assert!(report.starts_with(&line), "{report}");
-    for line in report.lines().skip(1) {
-        let labels = ["  caused by: ", "  request id: ", "  hint: "];
-        assert!(
-            labels.iter().any(|label| line.starts_with(label)),
-            "{report}"
-        );
-    }
-    // The same in one line.
-    let whole = report
-        .replace("\n  caused by: ", ": ")
-        .replace("\n  request id: ", "; request id: ")
-        .replace("\n  hint: ", "; hint: ");
-    assert_eq!(format!("{error:#}"), whole);
-    let fields = format!("{error:#?}");
-    assert!(
-        fields.starts_with("Error {\n") && fields.contains("\n    kind: "),
-        "{fields}"
-    );
 }
 
 /// An error of the transport, retryable or not.

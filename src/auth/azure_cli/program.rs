@@ -24,7 +24,11 @@ const LOOK: Duration = Duration::from_millis(10);
 /// For what is in the pipes when the program has ended, where another one holds them open.
 const LINGER: Duration = Duration::from_secs(1);
 /// Other credentials' secrets are nothing that the program needs.
-const NOT_ITS_OWN: [&str; 2] = ["AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PASSWORD"];
+const NOT_ITS_OWN: [&str; 3] = [
+    "AZURE_CLIENT_SECRET",
+    "AZURE_CLIENT_CERTIFICATE_PASSWORD",
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+];
 
 /// What a run of `az` came to. The texts are wiped, since the token is in one of them.
 pub(super) struct Output {

@@ -95,7 +95,7 @@ pub(super) fn read(
     body: &[u8],
     content_type: Option<&str>,
 ) -> Result<(DeviceCodePrompt, Secret, Duration), Error> {
-    let answer: CodeAnswer = answer::parse(body, content_type, "a device code")?;
+    let answer: CodeAnswer = answer::parse(body, content_type, "a device code", &answer::TOKENS)?;
     let lacks = |what: &str| Error::credential(format!("the answer has no {what}"));
     if answer.device_code.expose().trim().is_empty() {
         return Err(lacks("device code"));

@@ -6,6 +6,7 @@ pub(crate) mod raw;
 pub(crate) mod sources;
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 pub(crate) mod tls_server;
+pub(crate) mod well_formed;
 
 use std::panic::resume_unwind;
 use std::sync::mpsc::{RecvTimeoutError, channel};
