@@ -1,7 +1,8 @@
 //! Lists the machines of a tenant as a table with a summary, as JSON lines, or as CSV.
 //!
 //! Without an account: `cargo run --example inventory`. With one, set `AZURE_TENANT_ID`,
-//! `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET` first.
+//! `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET` first. The exit status is 1 where a call failed, or
+//! where the service says by 404 that there are no machines.
 
 mod shared;
 mod table;
@@ -49,8 +50,8 @@ pub(crate) const COLUMNS: [&str; 12] = [
     "machineTags",
 ];
 
-#[derive(Default)]
-enum Format {
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum Format {
     #[default]
     Table,
     JsonLines,
@@ -78,7 +79,7 @@ fn run() -> Result<(), Box<dyn Error>> {
     // Drawn on stderr, and only if that is a terminal.
     let bar = ProgressBar::new_spinner();
     let waiting = bar.clone();
-    let (client, _demo) = shared::client(|builder| {
+    let (client, demo) = shared::client(|builder| {
         builder.on_wait(move |wait| {
             waiting.set_message(wait.to_string());
             waiting.tick();
@@ -103,13 +104,27 @@ fn run() -> Result<(), Box<dyn Error>> {
         out: io::stdout().lock(),
         bar,
     });
-    match options.format {
-        Format::Table => print_table(request, &progress, &mut out)?,
-        Format::JsonLines => json_lines(request, &progress, &mut out)?,
-        Format::Csv => csv(request, &progress, &mut out)?,
-    }
+    write(options.format, request, &progress, &mut out)?;
     out.flush()?;
+    if demo.is_some() {
+        // Once more behind all rows, so that nobody takes them for the own ones.
+        eprintln!("{}", shared::DEMO_NOTE);
+    }
     Ok(())
+}
+
+/// Writes the whole list.
+pub(crate) fn write(
+    format: Format,
+    request: ListMachines,
+    progress: &Progress,
+    out: &mut impl Write,
+) -> Result<(), Box<dyn Error>> {
+    match format {
+        Format::Table => print_table(request, progress, out),
+        Format::JsonLines => json_lines(request, progress, out),
+        Format::Csv => csv(request, progress, out),
+    }
 }
 
 fn options() -> Result<Option<Options>, lexopt::Error> {
@@ -143,7 +158,7 @@ fn json_lines(
     })
 }
 
-pub(crate) fn csv(
+fn csv(
     request: ListMachines,
     progress: &Progress,
     out: &mut impl Write,
@@ -266,7 +281,8 @@ fn each<W>(
         flush(out)?;
         // A fault looks the same, and a file without machines like a fleet that is gone.
         let text = format!(
-            "404 behind row {}, as if the list ended there",
+            "404 behind row {}, as if the list ended there: a tenant in which Defender was never set up \
+             answers like this",
             machines.offset()
         );
         return Err(text.into());

@@ -54,8 +54,13 @@ fn run() -> Result<bool, Box<dyn std::error::Error>> {
             other => return Err(other.unexpected().into()),
         }
     }
-    let (client, _demo) = shared::client(|builder| builder)?;
-    Ok(report(&client, asked, &mut io::stdout().lock())?)
+    let (client, demo) = shared::client(|builder| builder)?;
+    let whose = if demo.is_some() {
+        Whose::Demo
+    } else {
+        Whose::Own
+    };
+    Ok(report(&client, asked, whose, &mut io::stdout().lock())?)
 }
 
 /// What has to work.
@@ -66,8 +71,20 @@ pub(crate) enum Asked {
     Scans,
 }
 
+/// Whose machines are listed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whose {
+    Own,
+    Demo,
+}
+
 /// Writes all that there is to say, and returns whether all calls that were asked for went through.
-pub(crate) fn report(client: &Client, asked: Asked, out: &mut impl Write) -> io::Result<bool> {
+pub(crate) fn report(
+    client: &Client,
+    asked: Asked,
+    whose: Whose,
+    out: &mut impl Write,
+) -> io::Result<bool> {
     let cloud = client.cloud();
     line(out, "credential", client.credential().name())?;
     line(out, "API", cloud.api_url())?;
@@ -92,7 +109,14 @@ pub(crate) fn report(client: &Client, asked: Asked, out: &mut impl Write) -> io:
         show_permissions(claims, out)?;
     }
     writeln!(out)?;
-    call_each(client, asked, claims.as_ref(), out)
+    let (all_well, outcome) = call_each(client, asked, claims.as_ref(), out)?;
+    // The last line is what people read, and take for their own tenant's.
+    let note = match whose {
+        Whose::Own => "",
+        Whose::Demo => " (demo tenant)",
+    };
+    writeln!(out, "\n{outcome}{note}")?;
+    Ok(all_well)
 }
 
 fn line(out: &mut impl Write, name: &str, value: impl Display) -> io::Result<()> {
@@ -180,13 +204,16 @@ fn role(operation: &OperationPermissions) -> String {
     format!("'{}'", operation.roles().join("' or '"))
 }
 
+/// How it went in a word or two, and in more of them.
+type Outcome = (&'static str, String);
+
 /// What asks for it alone, what it shows, a page, the call that it documents, and whether that is made
 /// whatever the token says.
 struct Probe {
     family: Asked,
     shows: &'static str,
     page: &'static str,
-    call: fn(&Client) -> Result<String, Error>,
+    call: fn(&Client) -> Result<Outcome, Error>,
     always: bool,
 }
 
@@ -209,12 +236,13 @@ const PROBES: [Probe; 2] = [
     },
 ];
 
+/// Whether all went well, and the last line.
 fn call_each(
     client: &Client,
     asked: Asked,
     claims: Option<&TokenClaims>,
     out: &mut impl Write,
-) -> io::Result<bool> {
+) -> io::Result<(bool, String)> {
     let mut all_well = true;
     let mut outcomes = Vec::new();
     for probe in PROBES {
@@ -231,9 +259,9 @@ fn call_each(
             continue;
         }
         match call(client) {
-            Ok(outcome) => {
-                outcomes.push(format!("{}: works", probe.shows));
-                writeln!(out, "{page}: {outcome}")?;
+            Ok((word, outcome)) => {
+                outcomes.push(format!("{}: {word}", probe.shows));
+                writeln!(out, "{page}: went through, {outcome}")?;
             }
             Err(error) => {
                 all_well = false;
@@ -245,25 +273,25 @@ fn call_each(
             }
         }
     }
-    writeln!(out, "\n{}", outcomes.join("; "))?;
-    Ok(all_well)
+    Ok((all_well, outcomes.join("; ")))
 }
 
-fn one_machine(client: &Client) -> Result<String, Error> {
+fn one_machine(client: &Client) -> Result<Outcome, Error> {
     let mut machines = client.machines().top(1).into_iter();
-    let outcome = match machines.next().transpose()? {
-        Some(_) => "went through, with a machine",
-        None if machines.ended_by_not_found() => {
-            "went through, but 404 says that there are no machines: was Defender ever set up?"
-        }
-        None => "went through, without a machine",
+    let (word, outcome) = match machines.next().transpose()? {
+        Some(_) => ("works", "with a machine"),
+        None if machines.ended_by_not_found() => (
+            "answers, but has none",
+            "but 404 says that there are no machines: was Defender ever set up?",
+        ),
+        None => ("works", "without a machine"),
     };
-    Ok(outcome.to_owned())
+    Ok((word, outcome.to_owned()))
 }
 
-fn scan_agents(client: &Client) -> Result<String, Error> {
+fn scan_agents(client: &Client) -> Result<Outcome, Error> {
     let agents = client.scan_agents()?;
-    Ok(format!("went through, with {} scan agents", agents.len()))
+    Ok(("works", format!("with {} scan agents", agents.len())))
 }
 
 /// Why the service refused a token, as far as that token tells. The first cause that there is hides
@@ -279,7 +307,8 @@ fn explain(
     if !refused && error.kind() != ErrorKind::Unauthorized {
         return None;
     }
-    if error.code().is_none() && error.request_id().is_none() && error.message().is_some() {
+    let is_anonymous = error.code().is_none() && error.request_id().is_none();
+    if is_anonymous && error.message().is_some() {
         return Some(
             "this is no answer as the service gives it: a proxy or a firewall on the way may refuse it"
                 .to_owned(),
@@ -307,18 +336,23 @@ fn explain(
         );
     }
     // What no token can show.
-    let scope = match other_scope(cloud) {
+    let mut others = match other_scope(cloud) {
         Some(scope) => format!(
             "; or the scope, which is not documented for this cloud: try DEFENDER_SCOPE={scope}"
         ),
         None => String::new(),
     };
+    if is_anonymous {
+        others.push_str("; or a proxy or a firewall, since the answer gives no reason");
+    }
     if !refused {
         let message = error.message().unwrap_or_default();
         return Some(if message.contains("Account mode is inactive") {
-            "the tenant's Defender was never set up, or its licence has ended: an administrator opens \
-             security.microsoft.com, Settings, Endpoints, once, and looks at the licences"
-                .to_owned()
+            format!(
+                "the tenant's Defender was never set up, or its licence has ended: an administrator \
+                 opens {}, Settings, Endpoints, once, and looks at the licences",
+                portal(cloud)
+            )
         } else if message.contains("No Tvm license") {
             "the tenant has no licence for vulnerability management, which scans need; machines may be \
              listed all the same"
@@ -327,7 +361,7 @@ fn explain(
             format!(
                 "the token looks right, so that the tenant is the likely cause: without a licence for \
                  this API, or before Defender is set up, the service answers 401 too. It may also be a \
-                 tenant of another cloud or region than {}{scope}",
+                 tenant of another cloud or region than {}{others}",
                 cloud.api_url()
             )
         });
@@ -336,14 +370,14 @@ fn explain(
     Some(if operation.allowed_by(claims) && claims.is_delegated() {
         format!(
             "the permission is there, so that it is the user: who needs {} in a role of Microsoft \
-             Defender, and sees the own device groups alone{scope}",
+             Defender, and sees the own device groups alone{others}",
             role(operation)
         )
     } else if operation.allowed_by(claims) {
         format!(
             "the permission is there, so that it is no consent that is missing: the service's message \
              may name a licence or a feature of the tenant; where calls of another API go through, it \
-             is this one's{scope}"
+             is this one's{others}"
         )
     } else if granted.is_empty() {
         let remedy = remedy(operation, claims, client.credential().name());
@@ -374,6 +408,15 @@ fn remedy(operation: &OperationPermissions, claims: &TokenClaims, credential: &s
             "add {needed} of the API WindowsDefenderATP to the app registration, have an \
              administrator consent, and ask again with a new token"
         ),
+    }
+}
+
+/// Where Defender is looked after. GCC's tenants use the commercial one.
+fn portal(cloud: &Cloud) -> &'static str {
+    if cloud.authority() == Cloud::GCC_HIGH.authority() {
+        "security.microsoft.us"
+    } else {
+        "security.microsoft.com"
     }
 }
 

@@ -7,6 +7,10 @@ use std::process::ExitCode;
 use defender_endpoint::testing::Tenant;
 use defender_endpoint::{Client, ClientBuilder, Cloud, DeviceCode};
 
+/// What is said where the machines are nobody's.
+pub(crate) const DEMO_NOTE: &str =
+    "The environment names no credential: this is a demo tenant, served from this process.";
+
 /// The option with which a program runs as whoever signs in.
 const DEVICE_CODE: &str = "--device-code";
 
@@ -23,9 +27,7 @@ pub(crate) fn client(
         Err(error) if error.kind() == defender_endpoint::ErrorKind::NoCredential => {}
         builder => return Ok((settings(builder?).build()?, None)),
     }
-    eprintln!(
-        "The environment names no credential: this is a demo tenant, served from this process."
-    );
+    eprintln!("{DEMO_NOTE}");
     let tenant = Tenant::demo()?;
     Ok((settings(tenant.client_builder()?).build()?, Some(tenant)))
 }

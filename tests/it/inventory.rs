@@ -1,14 +1,14 @@
-//! The table that the example writes for spreadsheets.
+//! What the example writes, for spreadsheets above all, and what it takes for no list.
 
 // The example as it is, with a `main` that nobody calls here, and what all examples have in common.
-#[expect(dead_code, clippy::duplicate_mod, reason = "only its CSV is tested")]
+#[expect(dead_code, clippy::duplicate_mod, reason = "only its lists are tested")]
 #[path = "../../examples/inventory.rs"]
 mod example;
 
 use defender_endpoint::machines::{HealthStatus, Machine};
 use defender_endpoint::testing::{Fault, Tenant};
 use defender_endpoint::time::{Duration, OffsetDateTime};
-use example::{COLUMNS, Progress, cells, csv};
+use example::{COLUMNS, Format, Progress, cells, write};
 use indicatif::ProgressBar;
 
 /// The cell below a heading.
@@ -63,24 +63,29 @@ fn no_cell_is_a_formula() {
 }
 
 #[test]
-fn an_end_by_404_is_an_error_and_no_smaller_fleet() {
-    // Before the first page, and where the next one is asked for by its place.
-    for (call, rows) in [(1, 0), (2, 200)] {
-        let tenant = Tenant::demo().unwrap();
-        let fault = Fault::status(404).empty_body().path("/api/machines");
-        tenant.fail(fault.on_call(call));
-        let client = tenant.client().unwrap();
-        let request = client.machines().page_size(200);
-        let bar = ProgressBar::hidden();
-        let mut out = Vec::new();
-        let error = csv(request, &Progress { client, bar }, &mut out).unwrap_err();
-        let text = format!("404 behind row {rows}, as if the list ended there");
-        assert_eq!(error.to_string(), text);
-        let lines = String::from_utf8(out).unwrap();
-        assert_eq!(
-            lines.lines().count(),
-            1 + rows,
-            "the headings, and what came"
-        );
+fn an_end_by_404_is_an_error_and_no_smaller_fleet_in_any_way_of_output() {
+    for (format, heading) in [(Format::Table, 1), (Format::JsonLines, 0), (Format::Csv, 1)] {
+        // Before the first page, where the next one is asked for by its place, and never.
+        for (call, rows) in [(1, 0), (2, 200), (9, 347)] {
+            let tenant = Tenant::demo().unwrap();
+            let fault = Fault::status(404).empty_body().path("/api/machines");
+            tenant.fail(fault.on_call(call));
+            let client = tenant.client().unwrap();
+            let request = client.machines().page_size(200);
+            let bar = ProgressBar::hidden();
+            let mut out = Vec::new();
+            let outcome = write(format, request, &Progress { client, bar }, &mut out);
+            let case = format!("{format:?}, call {call}");
+            if call == 9 {
+                outcome.unwrap();
+                continue;
+            }
+            let error = outcome.unwrap_err().to_string();
+            let text = format!("404 behind row {rows}, as if the list ended there");
+            assert!(error.starts_with(&text), "{case}: {error}");
+            let lines = String::from_utf8(out).unwrap();
+            // The headings, and what came.
+            assert_eq!(lines.lines().count(), heading + rows, "{case}");
+        }
     }
 }

@@ -58,7 +58,8 @@ pub(crate) fn client(server: &RawServer, claims: &Value) -> Client {
 /// The report of the example, and whether all went well.
 pub(crate) fn report(client: &Client) -> (bool, String) {
     let mut out = Vec::new();
-    let all_well = example::report(client, example::Asked::All, &mut out).unwrap();
+    let (asked, whose) = (example::Asked::All, example::Whose::Own);
+    let all_well = example::report(client, asked, whose, &mut out).unwrap();
     (all_well, String::from_utf8(out).unwrap())
 }
 
@@ -425,7 +426,7 @@ fn the_report_is_in_order_where_what_was_asked_for_works() {
     let client = tenant.client().unwrap();
     let of = |asked| {
         let mut out = Vec::new();
-        let well = example::report(&client, asked, &mut out).unwrap();
+        let well = example::report(&client, asked, example::Whose::Own, &mut out).unwrap();
         (well, String::from_utf8(out).unwrap())
     };
     let scans = "scans: doesn't work";
@@ -456,7 +457,8 @@ fn the_report_is_in_order_where_what_was_asked_for_works() {
     let tenant = Tenant::demo_builder().roles([""; 0]).start().unwrap();
     let mut out = Vec::new();
     let client = tenant.client().unwrap();
-    assert!(!example::report(&client, example::Asked::Scans, &mut out).unwrap());
+    let (asked, whose) = (example::Asked::Scans, example::Whose::Own);
+    assert!(!example::report(&client, asked, whose, &mut out).unwrap());
     assert_eq!(
         (tenant.calls(AGENTS), tenant.calls("/api/machines")),
         (1, 0)
@@ -642,4 +644,28 @@ fn the_report_of_a_tenant_that_fails_otherwise_leaves_the_cause_to_the_error() {
         all_well && text.contains("404 says that there are no machines"),
         "{text}"
     );
+    let end = text.lines().last().unwrap();
+    assert!(
+        end.starts_with("listing machines: answers, but has none; "),
+        "{end}"
+    );
+}
+
+/// Whoever forgot to export the variables must not take the demo's machines for the own ones.
+#[test]
+fn the_reports_last_line_says_that_it_is_the_demo_tenants() {
+    let tenant = Tenant::demo().unwrap();
+    let client = tenant.client().unwrap();
+    for (whose, end) in [
+        (example::Whose::Own, "listing machines: works"),
+        (
+            example::Whose::Demo,
+            "listing machines: works (demo tenant)",
+        ),
+    ] {
+        let mut out = Vec::new();
+        assert!(example::report(&client, example::Asked::Machines, whose, &mut out).unwrap());
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(text.lines().last(), Some(end));
+    }
 }
