@@ -175,6 +175,15 @@ impl Cloud {
         &self.scope
     }
 
+    /// Where administrators of its tenants look after Defender: GCC's use the commercial portal.
+    pub(crate) fn portal(&self) -> &'static str {
+        if self.authority.trim_end_matches('/') == LOGIN_US {
+            "security.microsoft.us"
+        } else {
+            "security.microsoft.com"
+        }
+    }
+
     /// The checked API origin.
     pub(crate) fn api_origin(&self) -> Result<Origin, Error> {
         Origin::of_base(&self.api_url)

@@ -28,8 +28,8 @@ const TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
 const AUTHORITY: &str = "AZURE_AUTHORITY_HOST";
 const CHOICE: &str = "AZURE_TOKEN_CREDENTIALS";
 const NONE: &str = "the environment names no credential";
-const BEGIN: &str = "The page `setup` of the manual begins with nothing. An app registration's overview has \
-                     tenant and client id";
+const BEGIN: &str = "https://docs.rs/defender-endpoint/latest/defender_endpoint/setup/ begins with nothing. An \
+                     app registration's overview has tenant and client id";
 const NO_PERMISSION: &str = "GitHub sets ACTIONS_ID_TOKEN_REQUEST_URL for a job with `permissions: id-token: \
                              write`, but not for a pull request from a fork";
 const CLOUD: &str = "DEFENDER_CLOUD";

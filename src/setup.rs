@@ -14,7 +14,8 @@
 //! # What you need first
 //!
 //! * A tenant with a licence for Microsoft Defender for Endpoint, in which Defender was set up: an
-//!   administrator has opened its portal, <https://security.microsoft.com>, once.
+//!   administrator has opened its portal, <https://security.microsoft.com> (of GCC High and DoD
+//!   <https://security.microsoft.us>), once.
 //! * An administrator with one of the roles *Cloud Application Administrator*, *Application
 //!   Administrator*, *Privileged Role Administrator* or *Global Administrator*, who runs one of the two
 //!   ways below («Grant tenant-wide admin consent to an application»).
@@ -35,15 +36,18 @@
 //!
 //! In bash, with the [Azure CLI](https://learn.microsoft.com/cli/azure/install-azure-cli); where the
 //! shell is another, as on a Mac, type `bash` first. Azure Cloud Shell does as well (choose Bash), and is
-//! logged in already. This line comes first and alone, since a browser opens, and `az` may ask for a
-//! subscription: press Enter, any one will do, as will none.
+//! the way where there is only Windows; Git Bash and WSL with the `az` of Windows weren't tried, but the
+//! blocks take away what its lines end in. This line comes first and alone, since a browser opens. It
+//! names your tenant: without, it is the subscription that `az` chooses or asks for which decides whose
+//! directory is changed, in Cloud Shell too. None is needed.
 //!
 //! ```sh
-//! az login --allow-no-subscriptions --output none
+//! az login --tenant contoso.onmicrosoft.com --allow-no-subscriptions --output none
 //! ```
 //!
 //! Then all of these at once. The first three can be changed: the app's name, which must be a new one,
-//! the permission, and `secret=no` for an app that [proves itself otherwise](#without-a-secret).
+//! the permission, and `secret=no` for an app that [proves itself otherwise](#without-a-secret). The id
+//! of the tenant that they will change is shown first, with 5 seconds to press Ctrl+C.
 //!
 //! ```sh
 //! (
@@ -53,9 +57,12 @@
 //! secret=yes
 //! api=fc780465-2017-40d4-a0c5-307022471b92
 //!
+//! az() { command az "$@" | tr -d '\r'; } # of Windows, whose lines end in CR too
+//! tenant=$(az account show --query tenantId --output tsv)
+//! echo "tenant $tenant"
+//! sleep 5
 //! taken=$(az ad app list --filter "displayName eq '$name'" --query "[0].appId" --output tsv)
 //! if [ -n "$taken" ]; then echo "there is an app $name already: $taken" >&2; exit 1; fi
-//! tenant=$(az account show --query tenantId --output tsv)
 //! graph=$(az cloud show --query endpoints.microsoftGraphResourceId --output tsv)
 //! resource=$(az ad sp show --id "$api" --query id --output tsv)
 //! role=$(az ad sp show --id "$api" --query "appRoles[?value=='$permission'].id | [0]" --output tsv)
@@ -74,21 +81,20 @@
 //! done
 //! echo "$permission is granted"
 //!
-//! password=
-//! if [ "$secret" = yes ]; then
-//!     password=$(az ad app credential reset --id "$app" --append --years 1 --only-show-errors \
-//!         --query password --output tsv)
-//! fi
 //! echo
+//! case $graph in *microsoft.us*) echo "export DEFENDER_CLOUD=gcc-high" ;; esac
 //! echo "export AZURE_TENANT_ID=$tenant"
 //! echo "export AZURE_CLIENT_ID=$app"
-//! [ -z "$password" ] || echo "export AZURE_CLIENT_SECRET='$password'"
-//! case $graph in *microsoft.us*) echo "export DEFENDER_CLOUD=gcc-high" ;; esac
+//! [ "$secret" = yes ] || exit 0
+//! password=$(az ad app credential reset --id "$app" --append --years 1 --only-show-errors \
+//!     --query password --output tsv)
+//! echo "export AZURE_CLIENT_SECRET='$password'"
 //! )
 //! ```
 //!
 //! | it prints | |
 //! | --- | --- |
+//! | `tenant …` | whose directory is about to be changed: not yours, then Ctrl+C, and `az login --tenant` |
 //! | `there is an app … already` | it stops, so that no other app is changed: take another name |
 //! | an error that names `fc780465-…` | the API isn't in this tenant: no licence, Defender was never set up, or you are logged in to another tenant (`az login --tenant`) |
 //! | `no such application permission` | it stops, since the API has none of that name: it is spelled otherwise, or a delegated one |
@@ -96,11 +102,16 @@
 //! | `Not Found` or `does not exist` | the directory is slow to know the new app: it tries again four times, for about a minute |
 //! | `Authorization_RequestDenied`, `Insufficient privileges` | you may not grant this: end it with Ctrl+C, take the app back (below) with the id behind `the app is`, and have an administrator run the lines |
 //! | `… is granted` | done: that is the consent |
-//! | the `export` lines | what a program needs; the third shows **a secret**, so paste it where it is used, and clear the screen |
+//! | the `export` lines | what a program needs; the last shows **a secret**, so paste it where it is used, and clear the screen |
+//! | `… as per assigned policy` | the tenant limits secrets, or allows none; the app and its grant stand: ask for a shorter one with `az ad app credential reset --id … --append --end-date 2027-03-31 --query password --output tsv` and the id behind `the app is`, or take a [certificate](crate::credentials#client-certificate) |
 //!
 //! The three lines are for bash and other shells of that family. In PowerShell the same is
 //! `$env:AZURE_TENANT_ID = '…'`, `$env:AZURE_CLIENT_ID = '…'` and `$env:AZURE_CLIENT_SECRET = '…'`. Then
 //! go on with [the check](#the-check).
+//!
+//! Where an administrator runs this for somebody else, the secret is handed over by a password manager,
+//! and not by mail or chat. It can be made again at any time (below), so send it last, when tenant and
+//! client id have arrived.
 //!
 //! Consent is given here by the request to Microsoft Graph in the middle. The command
 //! `az ad app permission admin-consent` does the same, but only in the commercial cloud, and it was
@@ -108,17 +119,18 @@
 //! `az ad app permission grant` is needed: that is for delegated permissions, not for this one.
 //! A program whose token is older than the grant doesn't see it yet: start it again.
 //!
-//! **The secret** is good for a year (`--years`), and can't be shown again. Another one, which leaves
-//! the old one valid until you delete that:
+//! **The secret** is good for a year (`--years`), and can't be shown again. For another one, which leaves
+//! the old one valid until you delete that, first `AZURE_CLIENT_ID=…` in the shell of whoever runs `az`,
+//! with the id behind `the app is`:
 //!
 //! ```sh
-//! az ad app credential reset --id "$AZURE_CLIENT_ID" --append --years 1 --only-show-errors \
+//! az ad app credential reset --id "${AZURE_CLIENT_ID:?}" --append --years 1 --only-show-errors \
 //!     --query password --output tsv
-//! az ad app credential list --id "$AZURE_CLIENT_ID" --query "[].[keyId, endDateTime]" --output tsv
+//! az ad app credential list --id "${AZURE_CLIENT_ID:?}" --query "[].[keyId, endDateTime]" --output tsv
 //! ```
 //!
 //! The first line of output is the new secret, the others are all that there are, with their end;
-//! `az ad app credential delete --id "$AZURE_CLIENT_ID" --key-id …` deletes one. A client reads its secret
+//! `az ad app credential delete --id "${AZURE_CLIENT_ID:?}" --key-id …` deletes one. A client reads its secret
 //! once: a new one means a new client, or a restart.
 //!
 //! **To take all of it back**, the app with its account, its permissions and its secrets, with the id
@@ -163,11 +175,12 @@
 //! # Granting to what is there
 //!
 //! Another permission to an app, for writing for instance, or the first to a managed identity, for which
-//! the portal has no button. The permission, and who gets it, which for an app is
+//! the portal has no button. The permission, and who gets it. For an app that is, after
+//! `AZURE_CLIENT_ID=…` in the shell of whoever runs `az`, with the app's id:
 //!
 //! ```sh
 //! permission=Machine.ReadWrite.All
-//! identity=$(az ad sp show --id "$AZURE_CLIENT_ID" --query id --output tsv)
+//! identity=$(az ad sp show --id "${AZURE_CLIENT_ID:?}" --query id --output tsv)
 //! ```
 //!
 //! and for a managed identity:
@@ -185,6 +198,10 @@
 //! (
 //! set -euo pipefail
 //! api=fc780465-2017-40d4-a0c5-307022471b92
+//! identity=${identity%$'\r'}
+//! az() { command az "$@" | tr -d '\r'; } # of Windows, whose lines end in CR too
+//! echo "tenant $(az account show --query tenantId --output tsv)"
+//! sleep 5
 //! graph=$(az cloud show --query endpoints.microsoftGraphResourceId --output tsv)
 //! resource=$(az ad sp show --id "$api" --query id --output tsv)
 //! role=$(az ad sp show --id "$api" --query "appRoles[?value=='$permission'].id | [0]" --output tsv)
@@ -213,9 +230,12 @@
 //! permissions="Machine.Read Machine.Read.All"
 //! api=fc780465-2017-40d4-a0c5-307022471b92
 //!
+//! az() { command az "$@" | tr -d '\r'; } # of Windows, whose lines end in CR too
+//! tenant=$(az account show --query tenantId --output tsv)
+//! echo "tenant $tenant"
+//! sleep 5
 //! taken=$(az ad app list --filter "displayName eq '$name'" --query "[0].appId" --output tsv)
 //! if [ -n "$taken" ]; then echo "there is an app $name already: $taken" >&2; exit 1; fi
-//! tenant=$(az account show --query tenantId --output tsv)
 //! scopes=()
 //! for permission in $permissions; do
 //!     scope=$(az ad sp show --id "$api" --output tsv \
@@ -251,14 +271,15 @@
 //!
 //! For whoever looks after several tenants. The app is registered once, at home, as multi-tenant: add
 //! `--sign-in-audience AzureADMultipleOrgs` to `az ad app create`, or choose *Accounts in any
-//! organizational directory* in the portal. Of an app that is there:
+//! organizational directory* in the portal. Of an app that is there, with its id in `AZURE_CLIENT_ID`:
 //!
 //! ```sh
-//! az ad app update --id "$AZURE_CLIENT_ID" --sign-in-audience AzureADMultipleOrgs
+//! az ad app update --id "${AZURE_CLIENT_ID:?}" --sign-in-audience AzureADMultipleOrgs
 //! ```
 //!
-//! Each customer's administrator then consents, in the customer's tenant: by `az ad sp create --id` with
-//! the client id, and [the lines that grant](#granting-to-what-is-there); or in a browser,
+//! Each customer's administrator then consents, in the customer's tenant (`az login --tenant`, as
+//! above, with the customer's): by `az ad sp create --id` with the client id, and [the lines that
+//! grant](#granting-to-what-is-there), which show the tenant first; or in a browser,
 //! at `https://login.microsoftonline.com/{tenant}/adminconsent?client_id={client id}`, after which the
 //! browser may end on an error for want of a redirect URI: that the app is among the customer's
 //! *Enterprise applications*, with the permission, is what counts.
@@ -282,7 +303,7 @@
 //!
 //! ```sh
 //! az cloud set --name AzureUSGovernment
-//! az login --allow-no-subscriptions --output none
+//! az login --tenant contoso.onmicrosoft.us --allow-no-subscriptions --output none
 //! ```
 //!
 //! `az cloud set --name AzureCloud` leads back. **DoD** has its own Microsoft Graph
@@ -300,6 +321,9 @@
 //! # of GCC: https://securitycenter.onmicrosoft.com/windowsatpservice/.default
 //! ```
 //!
+//! Take a shell of its own for each customer: else `DEFENDER_CLOUD` and `DEFENDER_SCOPE` of the last one
+//! stay set for the next.
+//!
 //! In code it is `ClientBuilder::from_env()?.cloud(Cloud::GCC_HIGH).build()?`
 //! ([`ClientBuilder::cloud`](crate::ClientBuilder::cloud), [`Cloud::with_scope`](crate::Cloud::with_scope)).
 //!
@@ -315,23 +339,35 @@
 //! ```
 //!
 //! (`cargo run --example whoami` in a project of your own doesn't find it.) Without variables it asks a
-//! demo tenant, to show what it looks like.
+//! demo tenant, to show what it looks like, and says so in its last line: variables that were set
+//! without `export`, or in another shell than a job's, are none. **The tenant id that it prints must be
+//! yours.**
 //!
 //! | line | |
 //! | --- | --- |
 //! | `credential`, `API`, `authority`, `scope` | what the environment names: compare the hosts with your cloud |
 //! | `no token: FAILED` | Entra refused: its code is in [the table](#what-a-refusal-means) |
-//! | `token for`, `tenant`, `app` | what the token says; `token for` is the scope without `/.default` |
+//! | `token for`, `tenant`, `app` | what the token says; `token for` is the scope without `/.default`; the tenant must be yours |
 //! | `roles`, or `scopes` of a user | the permissions that were granted; `none` means no consent |
 //! | `granted`, `missing, …` | what of that each operation needs |
 //! | `only for writing: …` | not granted, and nothing to miss for a program that only reads |
 //! | `List machines API: went through` | the service answered: your program will run |
 //! | `FAILED`, `why:` | what it answered, and what that means as far as the token tells |
 //! | `listing machines: works` | the end of it |
+//! | `listing machines: answers, but has none` | the service said 404: the last row of [the table](#what-a-refusal-means) |
+//! | `… (demo tenant)` | there is no credential in the environment, and the machines are nobody's |
 //!
 //! The exit status is 0 where all calls went through, 1 where one didn't, 2 for a wrong option.
 //! `--machines` asks for machines alone: a tenant without a licence for vulnerability management refuses
 //! the scans, which a program that lists machines need not mind. `--scans` is the opposite.
+//!
+//! The list, for a spreadsheet; as yourself with `--device-code` behind it:
+//!
+//! ```sh
+//! cargo run -q --example inventory -- --csv > machines.csv
+//! ```
+//!
+//! A program of your own begins in [the cookbook](crate::cookbook).
 //!
 //! # What a refusal means
 //!
@@ -344,6 +380,7 @@
 //! | `AADSTS7000215` | the client secret is wrong | you: take the secret's *Value*, not its id |
 //! | `AADSTS7000222` | the client secret has expired | who owns the app: [another secret](#one-paste-with-az) |
 //! | `AADSTS700016` | the tenant has no such application | you: check client id and tenant; of another tenant's app, that one's administrator consents |
+//! | `AADSTS7000229` | the app has no service principal in this tenant | an administrator of it: `az ad sp create --id …` with the client id, and consent |
 //! | `AADSTS7000112` | the app is disabled in this tenant | an administrator enables the enterprise application |
 //! | `AADSTS90002` | there is no such tenant at this login | you: check its id, and `DEFENDER_CLOUD`: `contoso.onmicrosoft.us` is one of GCC High |
 //! | `AADSTS900382` | the tenant is in another cloud | you: set `DEFENDER_CLOUD`; the app must be registered there |
@@ -351,17 +388,20 @@
 //! | `AADSTS1002012`, `AADSTS70011` | the scope is no audience with `/.default` | you: mend `DEFENDER_SCOPE`, or leave it out |
 //! | `AADSTS65001` | nobody has consented | an administrator gives consent |
 //! | `AADSTS50105` | the app admits only users who are assigned to it | an administrator assigns you to the enterprise application |
-//! | `AADSTS53003` | Conditional Access blocks this way to sign in | an administrator of the tenant allows it, or you take an app with a secret |
+//! | `AADSTS53003` | Conditional Access blocks this way to sign in | as yourself: an administrator of the tenant allows it, or you take an app with a secret; with an app: an administrator looks at the policies for workload identities |
 //! | `AADSTS7000218` | the app doesn't allow public client flows | who owns the app turns them on under *Authentication* |
 //! | `AADSTS700213`, `AADSTS700211`, `AADSTS700212`, `AADSTS70021` | no federated identity credential of the app fits the token: its subject, issuer, audience | who owns the app compares them, letter by letter |
 //! | `AADSTS700024` | the assertion has expired, or is not valid yet | you: check the clock of who signs it |
 //! | `AADSTS700027` | the app doesn't know the certificate | who owns the app: upload the certificate |
-//! | 401 `Account mode is inactive` | Defender was never set up in the tenant, or its licence has ended | an administrator opens security.microsoft.com, *Settings*, *Endpoints*, once, and looks at the licences |
+//! | any other `AADSTS` and a number | <https://login.microsoftonline.com/error?code=NUMBER> explains it | with the Trace ID an administrator finds it in Entra's sign-in logs |
+//! | `no connection to … through the proxy` | the proxy wasn't reached, or refused: it answered 407, since it wants a user name and password, or 403, since it lets nobody through to this host | you: check the proxy's address (`HTTPS_PROXY`), user and password; then who runs it |
+//! | 401 `Account mode is inactive` | Defender was never set up in the tenant, or its licence has ended | an administrator opens security.microsoft.com (security.microsoft.us in GCC High and DoD), *Settings*, *Endpoints*, once, and looks at the licences |
 //! | 401 `No Tvm license` | no licence for vulnerability management, which scans need | who buys licences; machines may be listed all the same |
 //! | 401 with other words | a tenant without a licence, or of another cloud or region than the API's host | you: compare `whoami`'s lines with the tenant; then an administrator |
 //! | 403 `Missing application roles` | the token has none of the permissions that the message names | an administrator adds the permission and gives consent; then a new token |
 //! | 403 to a user, with the permission | the user's role in Defender, or the device group | who gives roles in Defender |
 //! | 403, token for another audience | the scope is another API's | you: leave out `DEFENDER_SCOPE` |
 //! | 403 `Tenant feature is not enabled` | a licence or a feature of the tenant is missing, and no consent | who buys licences |
-//! | 401 or 403 without code and request id, as HTML | no answer of the service: a proxy or a firewall | who runs the network |
-//! | 404 to the list of machines | no error here: the tenant has no machines, or Defender was never set up | an administrator |
+//! | 401 or 403 without code and request id, as HTML | no answer of the service, nor of Entra, which says `AADSTS…`: a proxy or a firewall | who runs the network |
+//! | 401 or 403 with no body at all | as with other words; or perhaps a proxy or a firewall | you: see whether there is one; else as above |
+//! | 404 to the list of machines | no error of the crate: the tenant has no machines, or Defender was never set up; `inventory` says so and ends with 1 | an administrator |

@@ -177,7 +177,7 @@ impl DeviceCode {
             read,
         );
         let (prompt, device_code, interval) =
-            code.map_err(|error| entra::explain(error, request.scope()))?;
+            code.map_err(|error| entra::explain(entra::of_entra(error), request.scope()))?;
         let now = request.clock.now();
         let sign_in = SignIn {
             authority: request.authority().to_owned(),

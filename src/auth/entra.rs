@@ -30,7 +30,8 @@ pub(super) fn grant(
     secret: &Secret,
 ) -> Result<Grant, Error> {
     let answer = post(request, tenant, "token", form)?;
-    answer::grant(answer, secret, request.now()).map_err(|error| explain(error, request.scope()))
+    let granted = answer::grant(answer, secret, request.now());
+    granted.map_err(|error| explain(of_entra(error), request.scope()))
 }
 
 /// One form to an endpoint of the tenant.
@@ -69,8 +70,25 @@ pub(super) fn url(request: &TokenRequest<'_>, tenant: &str, endpoint: &str) -> S
 pub(super) fn explain(error: Error, scope: &str) -> Error {
     match hint(error.message().unwrap_or_default(), scope) {
         Some(hint) => error.with_hint(hint),
-        None => error,
+        None if error.hint().is_some() => error,
+        None => match where_to_look(error.message().unwrap_or_default()) {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        },
     }
+}
+
+/// Adds who may have refused where it wasn't Entra, which gives a reason or an id at least.
+pub(super) fn of_entra(error: Error) -> Error {
+    let is_refused = matches!(error.status(), Some(401 | 403));
+    let says_nothing =
+        error.code().is_none() && error.message().is_none() && error.request_id().is_none();
+    if is_refused && says_nothing {
+        return error.with_hint(
+            "this is no answer as Entra gives it: see whether a proxy or a firewall stands between",
+        );
+    }
+    error
 }
 
 /// `application/x-www-form-urlencoded`; wiped after use, since it holds the secret.
@@ -96,7 +114,7 @@ const UNKNOWN_AUDIENCE: &str = "the tenant doesn't know this audience: check the
     and the cloud (DEFENDER_CLOUD)";
 
 /// What to do about the refusals that people meet. Only for people: Entra may change its codes.
-const HINTS: [(&str, &str); 21] = [
+const HINTS: [(&str, &str); 22] = [
     (
         "AADSTS7000215",
         "the client secret is wrong: give its value, not its id",
@@ -119,6 +137,11 @@ const HINTS: [(&str, &str); 21] = [
         "AADSTS700016",
         "the tenant has no such application: check client id and tenant; an app of another tenant \
          needs this one's consent first",
+    ),
+    (
+        "AADSTS7000229",
+        "the application has no service principal in this tenant: ask an administrator of it to make \
+         one (`az ad sp create --id` with the client id), and for consent",
     ),
     (
         "AADSTS90002",
@@ -163,7 +186,8 @@ const HINTS: [(&str, &str); 21] = [
     ),
     (
         "AADSTS53003",
-        "Conditional Access blocks this way to sign in: ask an administrator of the tenant",
+        "Conditional Access blocks this way to sign in: ask an administrator of the tenant, of an app \
+         without a user about the policies for workload identities",
     ),
     (
         "AADSTS50105",
@@ -193,6 +217,20 @@ fn hint(message: &str, scope: &str) -> Option<String> {
             "{hint}; of this cloud the scope is not documented, and {other} is another to try"
         ),
         None => (*hint).to_owned(),
+    })
+}
+
+/// Where the refusals are explained of which nothing is known here.
+fn where_to_look(message: &str) -> Option<String> {
+    let (_, code) = message.split_once("AADSTS")?;
+    let end = code.find(|c: char| !c.is_ascii_digit());
+    let (number, _) = code.split_at_checked(end.unwrap_or(code.len()))?;
+    let is_code = (4..=8).contains(&number.len());
+    is_code.then(|| {
+        format!(
+            "https://login.microsoftonline.com/error?code={number} explains it; with the Trace ID an \
+             administrator finds it in Entra's sign-in logs"
+        )
     })
 }
 
@@ -318,6 +356,8 @@ mod tests {
             ("AADSTS1002012", "/.default"),
             ("AADSTS50105", "assign"),
             ("AADSTS7000112", "enable"),
+            ("AADSTS7000229", "az ad sp create"),
+            ("AADSTS53003", "workload identities"),
         ] {
             assert!(
                 hint(&format!("{code}: x")).unwrap().contains(advice),
@@ -326,6 +366,38 @@ mod tests {
         }
         assert!(hint("AADSTS1: something else").is_none());
         assert!(hint("").is_none());
+    }
+
+    #[test]
+    fn a_code_that_is_unknown_has_a_page_of_its_own() {
+        let explained = |message: &str| {
+            let body = message.as_bytes();
+            let error = Error::from_token_status(400, body, &Secret::from("s"));
+            explain(error, Cloud::COMMERCIAL.scope())
+        };
+        let said = |message: &str| {
+            let error = explained(&format!(
+                r#"{{"error":"x","error_description":"{message}"}}"#
+            ));
+            error.hint().map(str::to_owned)
+        };
+        for (message, number) in [
+            ("AADSTS650052: The app needs access.", "650052"),
+            ("Refused (AADSTS53011)", "53011"),
+            ("AADSTS900023", "900023"),
+        ] {
+            let hint = said(message).unwrap();
+            let page = format!("https://login.microsoftonline.com/error?code={number} ");
+            assert!(hint.starts_with(&page), "{hint}");
+        }
+        // What is no number doesn't get into an address.
+        for message in ["AADSTS", "AADSTSx", "AADSTS123456789", "AADSTS1", "No."] {
+            assert_eq!(said(message), None, "{message}");
+        }
+        // Whoever knows more has said it already.
+        let error = Error::credential("no").with_hint("assign it");
+        let error = explain(error, Cloud::COMMERCIAL.scope());
+        assert_eq!(error.hint(), Some("assign it"));
     }
 
     #[test]

@@ -33,22 +33,34 @@ pub(super) fn explain(
             )
         }
         ErrorKind::Unauthorized => {
-            let other = other_scope(scope).map(|other| format!("; {UNDOCUMENTED}{other}"));
-            error.with_hint(format!(
-                "the token is not accepted; a tenant without a licence for the API is answered like this \
-                 too{}",
-                other.unwrap_or_default(),
-            ))
+            let hint = of_tenant(&error, shared.cloud.portal()).unwrap_or_else(|| {
+                let other = other_scope(scope).map(|other| format!("; {UNDOCUMENTED}{other}"));
+                let silent = says_nothing(&error).then(|| format!("; or it is {SILENT}"));
+                format!(
+                    "the token is not accepted; a tenant without a licence for the API is answered like \
+                     this too{}{}",
+                    other.unwrap_or_default(),
+                    silent.unwrap_or_default(),
+                )
+            });
+            error.with_hint(hint)
         }
         ErrorKind::Forbidden => {
             // An opaque token says nothing of itself.
             let claims = TokenClaims::decode(bearer).ok();
             let granted = claims.as_ref().map(|it| format!("; the token has {}", it.granted()));
+            let mut causes = other_causes(operation, claims.as_ref(), scope);
+            if says_nothing(&error) {
+                causes.push(SILENT.to_owned());
+            }
+            let causes = match causes.as_slice() {
+                [] => String::new(),
+                causes => format!("; other causes: {}", causes.join(", ")),
+            };
             error.with_hint(format!(
-                "this needs {}{}{}",
+                "this needs {}{}{causes}",
                 operation.permissions,
                 granted.unwrap_or_default(),
-                other_causes(operation, claims.as_ref(), scope),
             ))
         }
         ErrorKind::Redirect => {
@@ -59,10 +71,33 @@ pub(super) fn explain(
     }
 }
 
+/// Whose an answer without a body may be, beside the service's.
+const SILENT: &str = "a proxy or a firewall, since the answer gives no reason";
+
+fn says_nothing(error: &Error) -> bool {
+    error.code().is_none() && error.message().is_none() && error.request_id().is_none()
+}
+
+/// What a 401 says of the tenant, where the token is good.
+fn of_tenant(error: &Error, portal: &str) -> Option<String> {
+    let message = error.message()?;
+    if message.contains("Account mode is inactive") {
+        return Some(format!(
+            "the tenant's Defender was never set up, or its licence has ended: an administrator opens \
+             {portal}, Settings, Endpoints, once, and looks at the licences"
+        ));
+    }
+    message.contains("No Tvm license").then(|| {
+        "the tenant has no licence for vulnerability management, which scans need; machines may be \
+         listed all the same"
+            .to_owned()
+    })
+}
+
 const UNDOCUMENTED: &str = "the scope of this cloud is not documented, try DEFENDER_SCOPE=";
 
 /// What a 403 may mean beside a permission that is missing, as far as the token doesn't exclude it.
-fn other_causes(operation: &Operation, claims: Option<&TokenClaims>, scope: &str) -> String {
+fn other_causes(operation: &Operation, claims: Option<&TokenClaims>, scope: &str) -> Vec<String> {
     let mut causes = Vec::new();
     if claims.is_none() {
         causes.push("consent not given yet".to_owned());
@@ -88,8 +123,5 @@ fn other_causes(operation: &Operation, claims: Option<&TokenClaims>, scope: &str
     if let Some(other) = other_scope(scope) {
         causes.push(format!("{UNDOCUMENTED}{other}"));
     }
-    match causes.as_slice() {
-        [] => String::new(),
-        causes => format!("; other causes: {}", causes.join(", ")),
-    }
+    causes
 }

@@ -791,7 +791,7 @@ fn a_403_says_what_the_token_was_granted_if_the_token_does() {
              tenant lacks",
         ),
     ] {
-        let rig = script([Reply::new(403)]);
+        let rig = script([Reply::new(403).body(r#"{"error":{"code":"Forbidden"}}"#)]);
         let token = jwt(payload);
         rig.tokens.next(Ok(AccessToken::new(token.as_str())));
         let error = failure(&rig);

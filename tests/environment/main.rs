@@ -206,6 +206,8 @@ fn no_credential_at_all_is_told_from_one_that_is_incomplete() {
             said.contains("<NoCredential> the environment names no credential"),
             "{said}"
         );
+        let page = "https://docs.rs/defender-endpoint/latest/defender_endpoint/setup/ ";
+        assert!(said.contains(page), "{said}");
     }
     for name in [
         "AZURE_TENANT_ID",

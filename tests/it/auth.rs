@@ -297,8 +297,11 @@ fn the_usual_refusals_have_a_hint_of_their_own() {
             "{report}"
         );
     }
-    // A longer code that begins alike is another one.
-    for text in ["AADSTS70002150: x", "Something AADSTS", "", "\u{fc}"] {
+    // A longer code that begins alike is another one, and no code has no page.
+    let body = r#"{"error":"invalid_x","error_description":"AADSTS70002150: x"}"#;
+    let report = format!("{:?}", refused_token(Answer::new(400, &[], body)));
+    assert!(report.contains("/error?code=70002150 "), "{report}");
+    for text in ["Something AADSTS", "", "\u{fc}"] {
         let body = format!(r#"{{"error":"invalid_x","error_description":"{text}"}}"#);
         let report = format!("{:?}", refused_token(Answer::new(400, &[], body)));
         assert!(!report.contains("hint: "), "{report}");

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use defender_endpoint::testing::FakeClock;
-use defender_endpoint::{Client, Cloud, StaticToken};
+use defender_endpoint::{Client, Cloud, RetryPolicy, StaticToken};
 use serde_json::{Value, json};
 
 use crate::permissions::{client, refusal, report, token, why};
@@ -55,6 +55,7 @@ fn what_the_table_says_of_entras_codes_is_what_the_hints_say() {
         ("AADSTS7000215", "not its id"),
         ("AADSTS7000222", "expired"),
         ("AADSTS700016", "no such application"),
+        ("AADSTS7000229", "az ad sp create --id"),
         ("AADSTS7000112", "disabled in this tenant"),
         ("AADSTS90002", "DEFENDER_CLOUD"),
         ("AADSTS900382", "DEFENDER_CLOUD"),
@@ -64,7 +65,7 @@ fn what_the_table_says_of_entras_codes_is_what_the_hints_say() {
         ("AADSTS70011", "/.default"),
         ("AADSTS65001", "consent"),
         ("AADSTS50105", "assign"),
-        ("AADSTS53003", "Conditional Access blocks"),
+        ("AADSTS53003", "policies for workload identities"),
         ("AADSTS7000218", "public client flows"),
         ("AADSTS700213", "federated identity credential"),
         ("AADSTS700211", "federated identity credential"),
@@ -75,22 +76,130 @@ fn what_the_table_says_of_entras_codes_is_what_the_hints_say() {
     ];
     let rows = refusals();
     let codes = rows.iter().flat_map(|row| cell(row).split('`'));
-    let codes: BTreeSet<&str> = codes.filter(|code| code.starts_with("AADSTS")).collect();
+    let codes = codes.filter(|code| code.starts_with("AADSTS") && *code != "AADSTS");
+    let codes: BTreeSet<&str> = codes.collect();
     let told: BTreeSet<&str> = advice.iter().map(|(code, _)| *code).collect();
     assert_eq!(codes, told);
-    for (code, advice) in advice {
+    let hint_for = |code: &str| {
         let body = json!({
             "error": "an_error",
             "error_description": format!("{code}: Something is wrong.\r\nTrace ID: x"),
         });
-        let headers = [("Content-Type", "application/json")];
-        let login = RawServer::sending(Answer::new(400, &headers, body.to_string()));
-        let client = retrying_with_secret(&login.url(), &login.url(), &FakeClock::new());
-        let error = client.build().unwrap().token_claims().unwrap_err();
-        let hint = error.hint().unwrap_or_else(|| panic!("no hint for {code}"));
-        for text in [hint, &row(&format!("`{code}`"))] {
+        let json = [("Content-Type", "application/json")];
+        hint_of_login(Answer::new(400, &json, body.to_string()))
+            .unwrap_or_else(|| panic!("no hint for {code}"))
+    };
+    for (code, advice) in advice {
+        for text in [hint_for(code), row(&format!("`{code}`"))] {
             assert!(text.contains(advice), "{code}: {text} has no {advice:?}");
         }
+    }
+    // Of any other there is a page.
+    let page = "https://login.microsoftonline.com/error?code=";
+    let hint = hint_for("AADSTS650052");
+    assert!(hint.starts_with(&format!("{page}650052 ")), "{hint}");
+    assert!(row("any other").contains(&format!("{page}NUMBER")));
+    for text in [hint, row("any other")] {
+        assert!(text.contains("with the Trace ID an"), "{text}");
+    }
+}
+
+/// The hint of the error that such an answer to the token request is.
+fn hint_of_login(answer: Answer) -> Option<String> {
+    let login = RawServer::sending(answer);
+    let client = retrying_with_secret(&login.url(), &login.url(), &FakeClock::new());
+    let error = client.build().unwrap().token_claims().unwrap_err();
+    error.hint().map(str::to_owned)
+}
+
+/// A login that somebody else refuses looks like one that Entra refuses.
+#[test]
+fn a_page_or_nothing_for_the_token_request_is_a_proxys() {
+    let html = [("Content-Type", "text/html")];
+    for status in [401, 403] {
+        for body in ["<html>Blocked.</html>", ""] {
+            let hint = hint_of_login(Answer::new(status, &html, body)).unwrap();
+            for text in [hint, row("as HTML")] {
+                assert!(text.contains("a proxy or a firewall"), "{text}");
+                assert!(text.contains("Entra"), "{text}");
+            }
+        }
+    }
+    // Entra's own pages have an id, and other statuses have other causes.
+    let id = [("Content-Type", "text/html"), ("x-ms-request-id", "1")];
+    assert_eq!(hint_of_login(Answer::new(403, &id, "<html>")), None);
+    assert_eq!(hint_of_login(Answer::new(400, &html, "<html>")), None);
+}
+
+#[test]
+fn a_proxy_that_refuses_is_in_the_table() {
+    let row = row("through the proxy");
+    for (status, advice) in [
+        (407, "wants a user name and password"),
+        (403, "lets nobody through to this host"),
+    ] {
+        let proxy = RawServer::sending(Answer::new(status, &[], "No."));
+        let client = Client::builder(StaticToken::new("a-token").unwrap())
+            .cloud(Cloud::COMMERCIAL.with_api_url("https://api.example"))
+            .clock(FakeClock::new())
+            .retry_policy(RetryPolicy::none())
+            .proxy(proxy.url())
+            .build()
+            .unwrap();
+        let error = client.machines().into_iter().next().unwrap().unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("no connection to api.example"), "{text}");
+        assert!(text.contains(" through the proxy "), "{text}");
+        let hint = error.hint().unwrap();
+        for text in [hint, &row] {
+            assert!(text.contains(advice), "{text}");
+        }
+        assert!(row.contains(&status.to_string()), "{row}");
+    }
+}
+
+/// An answer without a body may be anybody's, and all three leave that open.
+#[test]
+fn a_refusal_that_says_nothing_may_be_a_proxys() {
+    for status in [401, 403] {
+        for (body, silent) in [("", true), (r#"{"error":{"code":"X"}}"#, false)] {
+            let server = RawServer::sending(Answer::new(status, &[], body));
+            let client = client(&server, &json!({ "roles": ["Machine.Read.All"] }));
+            let error = client.machines().into_iter().next().unwrap().unwrap_err();
+            for text in [&why(&client), error.hint().unwrap()] {
+                let open = text.contains("a proxy or a firewall");
+                assert_eq!(open, silent, "{status}: {text}");
+                assert!(text.contains("licence"), "{status}: {text}");
+            }
+        }
+    }
+    assert!(row("no body").contains("a proxy or a firewall"));
+}
+
+/// Each cloud's administrators have a portal of their own.
+#[test]
+fn a_tenant_without_defender_is_sent_to_its_own_clouds_portal() {
+    let inactive = "Unauthorized request - reason of failure: Account mode is inactive";
+    for (cloud, portal) in [
+        (Cloud::COMMERCIAL, "security.microsoft.com"),
+        (Cloud::GCC, "security.microsoft.com"),
+        (Cloud::GCC_HIGH, "security.microsoft.us"),
+        (Cloud::DOD, "security.microsoft.us"),
+    ] {
+        let server = RawServer::sending(refusal(401, inactive));
+        let aud = cloud.scope().trim_end_matches("/.default");
+        let claims = json!({ "aud": aud, "roles": ["Machine.Read.All"] });
+        let client = Client::builder(StaticToken::new(token(&claims)).unwrap())
+            .cloud(cloud.with_api_url(server.url()))
+            .clock(FakeClock::new())
+            .no_proxy()
+            .build()
+            .unwrap();
+        let error = client.machines().into_iter().next().unwrap().unwrap_err();
+        for text in [&why(&client), error.hint().unwrap()] {
+            assert!(text.contains(&format!("opens {portal}, ")), "{text}");
+        }
+        assert!(row("Account mode").contains(portal));
     }
 }
 
@@ -168,9 +277,11 @@ fn what_the_table_says_of_the_services_refusals_is_what_whoami_says() {
         for text in [&why, &row(said)] {
             assert!(text.contains(advice), "{said}: {text} has no {advice:?}");
         }
-        // What the token excludes is in neither.
+        // What the token excludes is in neither, and what the message says is in both.
         let error = client.machines().into_iter().next().unwrap().unwrap_err();
         let hint = error.hint().unwrap();
+        let is_told = [inactive, licence].contains(&message);
+        assert!(!is_told || hint.contains(advice), "{said}: {hint}");
         let is_in = !excluded.is_empty() && hint.contains(excluded);
         assert!(!is_in, "{said}: {hint}");
     }
@@ -189,15 +300,20 @@ fn what_the_table_says_of_the_services_refusals_is_what_whoami_says() {
             "{text}"
         );
     }
+    // Every other row was asked for here, or has a test of its own.
+    let rows = refusals();
+    let others = rows.iter().filter(|row| !cell(row).contains("AADSTS"));
+    assert_eq!(others.count(), 11);
+}
+
+#[test]
+fn a_list_that_is_not_found_is_in_the_table() {
     let server = RawServer::sending(refusal(404, "No machines."));
-    let (_, text) = report(&self::client(&server, &all));
+    let all = json!({ "roles": ["Machine.Read.All"] });
+    let (_, text) = report(&client(&server, &all));
     for text in [&text, &row("404")] {
         assert!(text.contains("no machines"), "{text}");
     }
-    // Every other row was asked for above.
-    let rows = refusals();
-    let others = rows.iter().filter(|row| !cell(row).contains("AADSTS"));
-    assert_eq!(others.count(), 9);
 }
 
 /// In a cloud whose scope nobody has confirmed, all three say which other one there is.
@@ -254,6 +370,11 @@ mod commands {
     const STUB: &str = r#"#!/bin/sh
 here=$(dirname "$0")
 program=$(basename "$0")
+if [ -e "$here/windows" ] && [ -z "${inner-}" ]; then
+    said=$(inner=yes "$0" "$@") || exit
+    [ -z "$said" ] || printf '%s\r\n' "$said"
+    exit
+fi
 { printf '%s\n' "> $program"; for argument; do printf '%s\n' "$argument"; done; } >>"$here/log"
 [ "$program" = az ] || { cat >/dev/null 2>&1 </dev/null; [ "$program" != openssl ] || : >key.pem >cert.pem; exit 0; }
 case "$*" in
@@ -269,7 +390,9 @@ case "$*" in
     'ad sp show --id the-app '*) echo the-identity ;;
     'vm identity show '*) echo the-machine ;;
     'aks show '*) echo https://issuer.example ;;
-    'ad app credential reset '*'--query password'*) echo 's3~cret.of_a-year' ;;
+    'ad app credential reset '*'--query password'*)
+        [ ! -e "$here/policy" ] || { echo "Credential lifetime exceeds the max value allowed as per assigned policy 'x'." >&2; exit 1; }
+        echo 's3~cret.of_a-year' ;;
     'rest '*|'ad app permission grant '*)
         left=$(cat "$here/slow" 2>/dev/null || echo 0)
         [ "$left" -eq 0 ] || { echo $((left - 1)) >"$here/slow"; echo 'Not Found' >&2; exit 1; } ;;
@@ -366,7 +489,7 @@ esac
             }
             // Nothing else is there to be started.
             let path = std::env::var_os("PATH").unwrap();
-            for program in ["bash", "basename", "cat", "dirname", "rm", "sed"] {
+            for program in ["bash", "basename", "cat", "dirname", "rm", "sed", "tr"] {
                 let mut files = std::env::split_paths(&path).map(|it| it.join(program));
                 symlink(files.find(|it| it.is_file()).unwrap(), folder.path(program)).unwrap();
             }
@@ -498,7 +621,7 @@ esac
         );
         let calls = shell.lines();
         let changes = calls.iter().filter(|line| {
-            let reads = [" show ", " list "];
+            let reads = [" show ", " list ", "sleep "];
             !reads.iter().any(|word| line.contains(word))
         });
         assert_eq!(
@@ -525,7 +648,8 @@ esac
             .lines()
             .filter(|it| it.starts_with("export"))
             .collect();
-        assert_eq!(lines[2..], ["export DEFENDER_CLOUD=gcc-high"]);
+        assert_eq!(lines.len(), 3);
+        assert_eq!(lines[0], "export DEFENDER_CLOUD=gcc-high");
         let calls = shell.lines();
         assert!(
             calls.iter().all(|line| !line.contains("credential")),
@@ -537,6 +661,100 @@ esac
             rest.contains("--url https://graph.microsoft.us/v1.0/"),
             "{rest}"
         );
+    }
+
+    /// An administrator may have several, of which `az` has chosen one.
+    #[test]
+    fn the_tenant_is_named_to_the_login_and_shown_before_it_is_changed() {
+        let all = blocks(SETUP).concat();
+        let logins = all.lines().filter(|line| line.starts_with("az login"));
+        let logins: Vec<&str> = logins.collect();
+        assert_eq!(logins.len(), 2);
+        assert!(
+            logins.iter().all(|it| it.contains(" --tenant contoso.")),
+            "{logins:?}"
+        );
+        let Some(shell) = Shell::new() else { return };
+        for block in [
+            register(),
+            block("permissions=\"Machine.Read "),
+            format!(
+                "permission=Machine.Read.All identity=x\n{}",
+                block("${identity:?}")
+            ),
+        ] {
+            let printed = shell.run_well(&[block]);
+            assert!(printed.starts_with("tenant the-tenant\n"), "{printed}");
+            let calls = shell.lines();
+            let pause = calls.iter().position(|line| line == "sleep 5").unwrap();
+            let reads = |line: &String| line.contains(" show ") || line.contains(" list ");
+            assert!(calls[..pause].iter().all(reads), "{calls:?}");
+        }
+    }
+
+    /// The app stands and has its permission: without its id nobody could go on.
+    #[test]
+    fn a_secret_that_a_policy_refuses_leaves_the_ids() {
+        let Some(shell) = Shell::new() else { return };
+        shell.folder.file("policy", "");
+        let output = shell.run(&[register()]);
+        assert!(!output.status.success());
+        let said = fs::read_to_string(shell.folder.path("printed")).unwrap();
+        for line in [
+            "export AZURE_TENANT_ID=the-tenant",
+            "export AZURE_CLIENT_ID=the-app",
+        ] {
+            assert!(said.lines().any(|it| it == line), "{said}");
+        }
+        assert!(!said.contains("SECRET"), "{said}");
+        let errors = String::from_utf8(output.stderr).unwrap();
+        let row = page(SETUP).join("\n");
+        for text in [&errors, &row] {
+            assert!(text.contains("as per assigned policy"), "{text}");
+        }
+        assert!(row.contains("--append --end-date 20"), "{row}");
+    }
+
+    /// The `az` of Windows, called from a shell that is none of Windows.
+    #[test]
+    fn lines_that_end_in_cr_leave_none_in_an_id() {
+        let Some(shell) = Shell::new() else { return };
+        shell.folder.file("windows", "");
+        let app = "AZURE_CLIENT_ID=the-app\n".to_owned();
+        for blocks in [
+            vec![register()],
+            vec![block("permissions=\"Machine.Read ")],
+            vec![
+                app,
+                block("permission=Machine.ReadWrite.All"),
+                block("${identity:?}"),
+            ],
+        ] {
+            let printed = shell.run_well(&blocks);
+            assert!(!printed.contains('\r'), "{printed:?}");
+            let calls = shell.lines();
+            assert!(!calls.concat().contains('\r'), "{calls:?}");
+        }
+        // What fails still ends it.
+        shell.folder.file("policy", "");
+        assert!(!shell.run(&[register()]).status.success());
+    }
+
+    /// Whoever made the app may be in another shell now.
+    #[test]
+    fn no_command_runs_for_an_app_that_is_not_named() {
+        let Some(shell) = Shell::new() else { return };
+        let with = |block: &String| block.contains("AZURE_CLIENT_ID:?");
+        let with: Vec<String> = blocks(SETUP).into_iter().filter(with).collect();
+        assert_eq!(with.len(), 3);
+        for block in with {
+            for named in ["", "AZURE_CLIENT_ID=\n"] {
+                let output = shell.run(&[named.to_owned(), block.clone()]);
+                assert!(!output.status.success());
+                assert_eq!(shell.lines(), [""; 0]);
+            }
+        }
+        assert!(!blocks(SETUP).concat().contains("--id \"$AZURE_CLIENT_ID\""));
     }
 
     #[test]
@@ -570,7 +788,8 @@ esac
                 "az ad app permission grant ",
             ),
         ] {
-            for (slow, tries, sleeps) in [("2", 3, 2), ("9", 5, 4)] {
+            // The first one is to look whose tenant it is.
+            for (slow, tries, sleeps) in [("2", 3, 3), ("9", 5, 5)] {
                 shell.folder.file("slow", slow);
                 let output = shell.run(std::slice::from_ref(&block));
                 assert_eq!(output.status.success(), slow == "2");
