@@ -97,8 +97,8 @@ const WHOSE: [&str; 4] = [
 /// The fields of a machine that the program wants, in a type of its own.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Machine {
-    id: String,
+pub(crate) struct Machine {
+    pub(crate) id: String,
     computer_dns_name: Option<String>,
     os_platform: Option<String>,
 }
@@ -111,7 +111,7 @@ enum Source {
     Demo,
 }
 
-type Failure = Box<dyn Error + Send + Sync>;
+pub(crate) type Failure = Box<dyn Error + Send + Sync>;
 
 fn main() -> Result<(), Box<dyn Error>> {
     name_dependencies();
@@ -171,9 +171,9 @@ fn value(name: &str) -> Option<String> {
     Some(value).filter(|value| !value.trim().is_empty())
 }
 
-/// A walk to the end of the list, or nothing. By id, since a list that changes meanwhile may show a machine
+/// A walk to the end of a list of one machine or more, or nothing. By id, since a list that changes meanwhile may show a machine
 /// twice, and since the order of the service means nothing to the program.
-fn walk(client: &Client) -> Result<Vec<Machine>, Failure> {
+pub(crate) fn walk(client: &Client) -> Result<Vec<Machine>, Failure> {
     let rows = client.machines().deadline_in_all(IN_ALL);
     let mut rows = rows.deserialize::<Machine>().into_iter();
     let mut machines = BTreeMap::new();
@@ -183,6 +183,10 @@ fn walk(client: &Client) -> Result<Vec<Machine>, Failure> {
     }
     if rows.ended_by_not_found() {
         return Err("the service answered 404, as if there were no recent machines".into());
+    }
+    // What a lost permission or a fault looks like, too: it must not replace the last good list.
+    if machines.is_empty() {
+        return Err("the list has no machines".into());
     }
     Ok(machines.into_values().collect())
 }
