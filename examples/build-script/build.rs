@@ -14,9 +14,9 @@
 //! `ASSETS_REFRESH` does; and a build in between costs nothing and needs no network. Cargo repeats the
 //! warnings of the last run till then.
 //!
-//! A build never waits longer than [`IN_ALL`]. Where the service can't be asked or refuses, there is a
-//! warning, and the last whole list of the same tenant is taken, which is kept in cargo's folder for this
-//! script until `cargo clean`. Where there is none, the list is empty. The next build doesn't ask by itself,
+//! A build never waits longer than [`IN_ALL`]. Where the service can't be asked, refuses or has no machine,
+//! there is a warning, and the last whole list of the same tenant is taken, which is kept in cargo's folder
+//! for this script until `cargo clean`. Where there is none, the list is empty. The next build doesn't ask by itself,
 //! so that a day without network is no day of slow builds: see `ASSETS_REFRESH`.
 //!
 //! No secret is written anywhere. Cargo writes down the value of each variable that is named to it, in plain
