@@ -14,9 +14,9 @@
 //! `ASSETS_REFRESH` does; and a build in between costs nothing and needs no network. Cargo repeats the
 //! warnings of the last run till then.
 //!
-//! A build never waits longer than [`IN_ALL`]. Where the service can't be asked or refuses, there is a
-//! warning, and the last whole list of the same tenant is taken, which is kept in cargo's folder for this
-//! script until `cargo clean`. Where there is none, the list is empty. The next build doesn't ask by itself,
+//! A build never waits longer than [`IN_ALL`]. Where the service can't be asked, refuses or has no machine,
+//! there is a warning, and the last whole list of the same tenant is taken, which is kept in cargo's folder
+//! for this script until `cargo clean`. Where there is none, the list is empty. The next build doesn't ask by itself,
 //! so that a day without network is no day of slow builds: see `ASSETS_REFRESH`.
 //!
 //! No secret is written anywhere. Cargo writes down the value of each variable that is named to it, in plain
@@ -97,8 +97,8 @@ const WHOSE: [&str; 4] = [
 /// The fields of a machine that the program wants, in a type of its own.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Machine {
-    id: String,
+pub(crate) struct Machine {
+    pub(crate) id: String,
     computer_dns_name: Option<String>,
     os_platform: Option<String>,
 }
@@ -111,7 +111,7 @@ enum Source {
     Demo,
 }
 
-type Failure = Box<dyn Error + Send + Sync>;
+pub(crate) type Failure = Box<dyn Error + Send + Sync>;
 
 fn main() -> Result<(), Box<dyn Error>> {
     name_dependencies();
@@ -171,9 +171,9 @@ fn value(name: &str) -> Option<String> {
     Some(value).filter(|value| !value.trim().is_empty())
 }
 
-/// A walk to the end of the list, or nothing. By id, since a list that changes meanwhile may show a machine
+/// A walk to the end of a list of one machine or more, or nothing. By id, since a list that changes meanwhile may show a machine
 /// twice, and since the order of the service means nothing to the program.
-fn walk(client: &Client) -> Result<Vec<Machine>, Failure> {
+pub(crate) fn walk(client: &Client) -> Result<Vec<Machine>, Failure> {
     let rows = client.machines().deadline_in_all(IN_ALL);
     let mut rows = rows.deserialize::<Machine>().into_iter();
     let mut machines = BTreeMap::new();
@@ -183,6 +183,10 @@ fn walk(client: &Client) -> Result<Vec<Machine>, Failure> {
     }
     if rows.ended_by_not_found() {
         return Err("the service answered 404, as if there were no recent machines".into());
+    }
+    // What a lost permission or a fault looks like, too: it must not replace the last good list.
+    if machines.is_empty() {
+        return Err("the list has no machines".into());
     }
     Ok(machines.into_values().collect())
 }

@@ -15,6 +15,7 @@
     )
 )]
 
+mod around;
 mod ask;
 #[expect(dead_code, reason = "the rest is for the tests of the crate")]
 mod known;

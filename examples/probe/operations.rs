@@ -1,11 +1,10 @@
 //! Every operation that reads, asked once by hand and once by the client.
 
-use std::collections::BTreeMap;
-
 use defender_endpoint::{Client, Cloud, Error};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
+use crate::around;
 use crate::ask::{Answer, Asker, Body, Call};
 use crate::known::{Kind, Schema};
 use crate::models::{self, Rows};
@@ -287,7 +286,7 @@ impl Asked {
             }
         };
         report.status = Some(answer.status);
-        report.headers = headers(answer);
+        report.headers = around::headers(answer);
         let (form, rows) = parts(answer);
         report.body = match &answer.body {
             Body::Empty => "no body".to_owned(),
@@ -295,20 +294,12 @@ impl Asked {
             Body::Other(bytes) => format!("{bytes} bytes that are no JSON"),
             Body::TooLong => "a body too long to be read".to_owned(),
         };
-        report.envelope = envelope(answer, form);
+        report.envelope = around::envelope(answer, form);
         let top = |key: &str| answer.json().and_then(|json| json.get(key));
         report.context = top("@odata.context")
             .and_then(Value::as_str)
             .map(|context| context_in_words(context, url, schema));
-        report.error_code = top("error")
-            .and_then(|error| error.get("code")?.as_str())
-            .map(|code| {
-                if shape::may_be_shown(code, 1) {
-                    code.to_owned()
-                } else {
-                    "not shown".to_owned()
-                }
-            });
+        report.error_code = around::error_code(answer);
         let mut seen = Seen::new(schema);
         for row in &rows {
             seen.look(row, self.rows.entity());
@@ -406,58 +397,6 @@ fn parts(answer: &Answer) -> (Form, Vec<Row>) {
 /// The rows of any answer.
 pub(crate) fn rows_of(answer: &Answer) -> Vec<Row> {
     parts(answer).1
-}
-
-fn envelope(answer: &Answer, form: Form) -> Vec<String> {
-    let Some(object) = answer.json().and_then(Value::as_object) else {
-        return Vec::new();
-    };
-    let plain = |c: char| c.is_ascii_alphabetic() || matches!(c, '@' | '.');
-    let keys = object.keys();
-    let keys = keys.filter(|key| form != Form::Bare || key.as_str() == "@odata.context");
-    keys.map(|key| {
-        if key.len() <= 40 && key.chars().all(plain) {
-            key.clone()
-        } else {
-            "*".to_owned()
-        }
-    })
-    .collect()
-}
-
-/// Whose values say something about the service and nothing about the tenant.
-const SHOWN: [&str; 8] = [
-    "content-type",
-    "content-encoding",
-    "content-length",
-    "transfer-encoding",
-    "odata-version",
-    "retry-after",
-    "vary",
-    "cache-control",
-];
-
-fn headers(answer: &Answer) -> BTreeMap<String, Option<String>> {
-    let headers = answer.headers.iter();
-    headers
-        .map(|(name, value)| (name.clone(), header_value(name, value)))
-        .collect()
-}
-
-/// The value of a header if it may be shown: a few names alone, and nothing in it that may be an id. Of
-/// limits only numbers, since a policy may have the name of what it counts.
-pub(crate) fn header_value(name: &str, value: &str) -> Option<String> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || " /;=,.*+-_:\"".contains(c);
-    let of_limits = name.starts_with("ratelimit") || name.starts_with("x-ratelimit");
-    let mut hex = value.split(|c: char| !c.is_ascii_hexdigit());
-    let has_id = hex.any(|run| run.len() >= 8);
-    let mut words = value.split(|c: char| !c.is_ascii_alphabetic());
-    let only_numbers = words.all(|word| word.len() <= 1);
-    let shown = (SHOWN.contains(&name) || of_limits && only_numbers)
-        && value.len() <= 100
-        && value.chars().all(plain)
-        && !has_id;
-    shown.then(|| value.to_owned())
 }
 
 fn id(row: &Row) -> Option<String> {

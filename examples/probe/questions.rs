@@ -5,10 +5,11 @@ use defender_endpoint::time::format_description::well_known::Rfc3339;
 use defender_endpoint::{Client, Cloud};
 use serde_json::Value;
 
+use crate::around;
 use crate::ask::{Answer, Asker, Call};
 use crate::known::Schema;
 use crate::operations::{self, AGENTS, Asked, DEFINITIONS, Form, Leads, MACHINES, Operations};
-use crate::report::{Question, Verdict};
+use crate::report::{self, Question, Verdict};
 
 /// So many calls may be made till one is refused; the documented limit is 100 a minute.
 const MOST_CALLS: usize = 200;
@@ -392,17 +393,13 @@ fn throttled(asker: &Asker<'_>, refused: Option<&Refused>) -> Found {
         Some(refused) => format!("after {} calls", refused.calls),
         None => "by chance".to_owned(),
     };
-    let headers = answer.headers.iter().map(|(name, value)| {
-        operations::header_value(name, value)
-            .map_or_else(|| format!("`{name}`"), |value| format!("`{name}: {value}`"))
-    });
-    let headers: Vec<String> = headers.collect();
+    let headers = report::headers(&around::headers(&answer));
     let verdict = if answer.header("retry-after").is_some() {
         Verdict::Yes
     } else {
         Verdict::No
     };
-    (verdict, format!("{after}: {}", headers.join(", ")))
+    (verdict, format!("{after}: {headers}"))
 }
 
 fn shared_quota(asker: &Asker<'_>, operations: &Operations, refused: Option<&Refused>) -> Found {

@@ -55,7 +55,7 @@ pub(crate) struct Operation {
     /// In a few words, where there was no answer.
     pub(crate) not_answered: Option<String>,
     pub(crate) status: Option<u16>,
-    /// The values of those that identify nothing.
+    /// The values of those that identify nothing; under `*` how many others there are.
     pub(crate) headers: BTreeMap<String, Option<String>>,
     pub(crate) body: String,
     pub(crate) envelope: Vec<String>,
@@ -235,7 +235,7 @@ fn section(operation: &Operation, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-fn headers(headers: &BTreeMap<String, Option<String>>) -> String {
+pub(crate) fn headers(headers: &BTreeMap<String, Option<String>>) -> String {
     let all = headers.iter().map(|(name, value)| match value {
         Some(value) => format!("`{name}: {value}`"),
         None => format!("`{name}`"),

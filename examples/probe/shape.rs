@@ -251,7 +251,11 @@ impl<'a> Seen<'a> {
             // A few digits are in any id.
             return true;
         }
-        may_be_shown(value, rows) && !self.texts.iter().any(|text| text.contains(&lower))
+        let words: Vec<&str> = words(&lower).filter(|word| word.len() >= 4).collect();
+        let is_somebodys = |text: &String| {
+            text.contains(&lower) || self::words(text).any(|word| words.contains(&word))
+        };
+        may_be_shown(value, rows) && !self.texts.iter().any(is_somebodys)
     }
 }
 
@@ -260,7 +264,8 @@ impl<'a> Seen<'a> {
 /// number, and either one word of letters, or in several rows. A host name in the wrong place would have
 /// digits or a `-`, and stand in one row. A number of up to four digits is a member without a name.
 ///
-/// [`Seen`] also withholds what occurs anywhere in the answer's other texts, numbers excepted.
+/// [`Seen`] also withholds what occurs anywhere in the answer's other texts, numbers excepted, and what
+/// shares a word of four letters or more with one of them.
 pub(crate) fn may_be_shown(value: &str, rows: usize) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, ' ' | '-' | '_');
     let letters = value.chars().all(|c| c.is_ascii_alphabetic());
@@ -276,6 +281,10 @@ pub(crate) fn may_be_shown(value: &str, rows: usize) -> bool {
         && (is_number(value) || begins && !has_id && (is_word || rows > 1))
 }
 
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_alphabetic())
+}
+
 /// Whether this is the number of an enumeration's member that has no name.
 fn is_number(value: &str) -> bool {
     (1..=4).contains(&value.len()) && value.chars().all(|c| c.is_ascii_digit())
@@ -283,25 +292,36 @@ fn is_number(value: &str) -> bool {
 
 /// The name by which a key is shown. At a place where the schema knows the keys, another is the
 /// service's too. Below a key that nobody knows there may be a map by name or id, so those keys are `*`.
+/// What has an `@` may be an address, and is shown only where it annotates the object or a known key.
 pub(crate) fn key_name(schema: &Schema, entity: Option<&str>, key: &str) -> String {
     let Some(entity) = entity.filter(|entity| schema.entity(entity).is_some()) else {
         return "*".to_owned();
     };
-    let bare = key.trim_start_matches('@');
-    let annotation = key.contains('@');
-    let plain = |c: char| c.is_ascii_alphabetic() || annotation && matches!(c, '.' | '@');
+    let is_known = |key: &str| schema.property(entity, key).is_some();
     let few_digits = key.chars().filter(char::is_ascii_digit).count() <= 4;
-    let is_name = bare.starts_with(|c: char| c.is_ascii_alphabetic())
+    let is_name = key.starts_with(|c: char| c.is_ascii_alphabetic())
         && key.len() <= LONGEST
         && few_digits
-        && key
-            .chars()
-            .all(|c| plain(c) || c == '_' || c.is_ascii_digit());
-    if schema.property(entity, key).is_some() || is_name && schema.has_fixed_keys(entity) {
+        && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let is_shown = is_name || is_annotation(key, is_known);
+    if is_known(key) || is_shown && schema.has_fixed_keys(entity) {
         key.to_owned()
     } else {
         "*".to_owned()
     }
+}
+
+/// Whether this is an annotation of OData's or Microsoft's, of the object itself or of such a key.
+pub(crate) fn is_annotation(key: &str, of: impl Fn(&str) -> bool) -> bool {
+    let Some((annotated, name)) = key.split_once('@') else {
+        return false;
+    };
+    let mut words = name.split('.');
+    key.len() <= LONGEST
+        && (annotated.is_empty() || of(annotated))
+        && matches!(words.next(), Some("odata" | "microsoft"))
+        && name.contains('.')
+        && words.all(|word| !word.is_empty() && word.chars().all(|c| c.is_ascii_alphabetic()))
 }
 
 pub(crate) fn join(at: &str, name: &str) -> String {

@@ -209,6 +209,9 @@ fn no_text_of_the_tenant_is_in_the_report() {
     let header = |fault: Fault| {
         fault
             .header("X-Tenant", "PLANTED")
+            .header("X-Planted-Proxy01", "1")
+            .header("Vary", "PLANTED-Host")
+            .header("Cache-Control", "private=\"PLANTED\"")
             .header("X-RateLimit-Key", "PLANTED")
     };
     let denied = header(Fault::status(403))
@@ -220,7 +223,9 @@ fn no_text_of_the_tenant_is_in_the_report() {
     assert!(all.len() > 60, "{}", all.len());
     assert!(!text.to_lowercase().contains("planted"), "{text}");
     assert!(
-        text.contains("`x-tenant`") && text.contains("error code: not shown"),
+        text.contains("`x-ratelimit-key`")
+            && text.contains("`*: 2`")
+            && text.contains("error code: not shown"),
         "{text}"
     );
     // All of it was looked at.
@@ -354,7 +359,7 @@ fn keys_without_a_field_are_named_wherever_they_are() {
 #[test]
 fn the_first_429_ends_the_asking_and_the_other_paths_are_asked_once() {
     let tenant = Tenant::demo().unwrap();
-    let refused = || Fault::throttled(Duration::from_secs(17)).header("X-Request", "PLANTED");
+    let refused = || Fault::throttled(Duration::from_secs(17)).header("X-Request-Id", "PLANTED");
     // The 4th call that asks for one machine, after those for `$count` and `$select`.
     tenant.fail(refused().path("/api/machines").on_call(11).always());
     tenant.fail(refused().path("ScanAgents").on_call(6).always());
@@ -366,7 +371,7 @@ fn the_first_429_ends_the_asking_and_the_other_paths_are_asked_once() {
     let (answer, evidence) = found(&report, "3");
     assert_eq!(answer, Verdict::Yes);
     assert!(
-        evidence.contains("`retry-after: 17`") && evidence.contains("`x-request`"),
+        evidence.contains("`retry-after: 17`") && evidence.contains("`x-request-id`"),
         "{evidence}"
     );
     assert!(!evidence.contains("PLANTED"));
@@ -476,6 +481,17 @@ fn whatever_is_answered_there_is_a_report() {
             "[1, \"PLANTED\", {\"PLANTED.x\": null}]",
         ),
         Fault::body(200, "application/json", r#"{"value": "PLANTED"}"#),
+        Fault::body(
+            502,
+            "application/json",
+            r#"{"PLANTED": 1, "PLANTED@contoso.com": 1, "error": { "code": "PLANTED" }}"#,
+        ),
+        Fault::body(200, "application/json", r#"{"PLANTED": 1, "value": "x"}"#),
+        Fault::body(
+            200,
+            "application/json",
+            r#"{"PLANTED@contoso.com": 1, "value": [{ "id": "x", "PLANTED@contoso.com": 1 }]}"#,
+        ),
         Fault::body(
             200,
             "application/json",

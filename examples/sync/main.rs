@@ -28,25 +28,26 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::{self, ExitCode};
 
-use defender_endpoint::Client;
 use defender_endpoint::filter::Filter;
-use defender_endpoint::testing::Tenant;
 use defender_endpoint::time::OffsetDateTime;
+use defender_endpoint::{Client, ErrorKind};
 use indicatif::ProgressBar;
 use lexopt::prelude::*;
 use store::{List, Store};
 use walk::{Outcome, Rules};
 
 const USAGE: &str = "\
-Usage: sync --database FILE [--filter EXPRESSION] [--page-size N] [--misses N] [--allow-empty]
+Usage: sync --database FILE [--filter EXPRESSION] [--page-size N] [--misses N] [--allow-fewer]
        sync --database FILE --list
 
-  --database FILE      the SQLite database; made if there is none
+  --database FILE      the SQLite database; made if there is none. No URI, and not in memory
   --filter EXPRESSION  copy only these, an OData filter such as \"riskScore eq 'High'\"; with another
-                       filter than last time, what does not fit any more counts as missing
+                       filter than last time, what does not fit any more counts as missing; if that
+                       is more than half, with --allow-fewer alone
   --page-size N        machines a call, 1 to 10000 (default: the service's own pages)
   --misses N           delete a machine when N walks in a row did not see it (default: 3)
-  --allow-empty        believe a list without machines, or one that ended with 404, too
+  --allow-fewer        believe a list without machines, one with less than half of those in the
+                       database, or one that ended with 404, too
   --list               print what is in the database, tab separated: id, misses, first and last synced,
                        name, os, health, risk, last seen, tags
 
@@ -83,7 +84,7 @@ fn may_pass(error: &(dyn Error + 'static)) -> bool {
 }
 
 fn run() -> Result<(), Box<dyn Error>> {
-    let Some(options) = options()? else {
+    let Some(options) = options(lexopt::Parser::from_env())? else {
         println!("{USAGE}");
         return Ok(());
     };
@@ -121,7 +122,7 @@ fn sync(store: &mut Store, options: &Options) -> Result<Outcome, Box<dyn Error>>
         None => {}
     }
     let list = List {
-        tenant: tenant_id(&client, demo.as_ref())?,
+        tenant: tenant_id(&client, env::var("AZURE_TENANT_ID").ok())?,
         filter: options.filter.clone().unwrap_or_default(),
     };
     let mut request = client.machines();
@@ -154,16 +155,18 @@ fn sync(store: &mut Store, options: &Options) -> Result<Outcome, Box<dyn Error>>
     outcome
 }
 
-/// The tenant that the database belongs to: as the program was told, or else as the token says.
-fn tenant_id(client: &Client, demo: Option<&Tenant>) -> Result<String, Box<dyn Error>> {
-    let told = env::var("AZURE_TENANT_ID").ok().filter(|id| !id.is_empty());
-    let id = match (demo, told) {
-        (Some(tenant), _) => Some(tenant.tenant_id().to_owned()),
-        (None, Some(id)) => Some(id),
-        (None, None) => client.token_claims()?.tenant_id().map(str::to_owned),
+/// The tenant that the database belongs to: as the token says. As the program was told only where the
+/// token can't be read, since most credentials ignore the variable, and their tenant may change under it.
+fn tenant_id(client: &Client, told: Option<String>) -> Result<String, Box<dyn Error>> {
+    let id = match client.token_claims() {
+        Ok(claims) => claims.tenant_id().map(str::to_owned),
+        Err(error) if error.kind() == ErrorKind::Decode => None,
+        Err(error) => return Err(error.into()),
     };
+    let given = |id: &String| !id.trim().is_empty();
+    let id = id.filter(given).or(told.filter(given));
     let id = id.ok_or("the token does not say for which tenant it is: set AZURE_TENANT_ID")?;
-    Ok(id.to_ascii_lowercase())
+    Ok(id.trim().to_ascii_lowercase())
 }
 
 fn report(outcome: &Outcome, database: &Path) -> io::Result<()> {
@@ -181,26 +184,29 @@ fn report(outcome: &Outcome, database: &Path) -> io::Result<()> {
     if let Some(doubt) = outcome.doubt {
         eprintln!(
             "{doubt}: that does not prove that machines are gone, so none of {} was marked as unseen \
-             (--allow-empty takes it at its word)",
+             (--allow-fewer takes it at its word)",
             database.display()
         );
     }
     Ok(())
 }
 
-fn options() -> Result<Option<Options>, lexopt::Error> {
+fn options(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::Error> {
     let mut database = None;
     let (mut filter, mut page_size, mut list) = (None, None, false);
-    let (mut misses, mut allow_empty) = (NonZeroU32::MIN.saturating_add(2), false);
+    let (mut misses, mut allow_fewer) = (NonZeroU32::MIN.saturating_add(2), false);
     let (mut demo_day, mut die_after_page) = (None, None);
-    let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
-            Long("database") => database = Some(PathBuf::from(arguments.value()?)),
+            Long("database") => {
+                let file = PathBuf::from(arguments.value()?);
+                store::check_name(&file)?;
+                database = Some(file);
+            }
             Long("filter") => filter = Some(arguments.value()?.string()?),
             Long("page-size") => page_size = Some(arguments.value()?.parse()?),
             Long("misses") => misses = arguments.value()?.parse()?,
-            Long("allow-empty") => allow_empty = true,
+            Long("allow-fewer") => allow_fewer = true,
             Long("list") => list = true,
             Long("demo-day") => demo_day = Some(arguments.value()?.parse()?),
             Long("die-after-page") => die_after_page = Some(arguments.value()?.parse()?),
@@ -214,10 +220,13 @@ fn options() -> Result<Option<Options>, lexopt::Error> {
         page_size,
         rules: Rules {
             misses,
-            allow_empty,
+            allow_fewer,
         },
         list,
         demo_day,
         die_after_page,
     }))
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,6 +22,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, Transac
 /// and in one form it sorts by time, which the service's own dates, with up to nine digits of a
 /// fraction, do not.
 const MIGRATIONS: [&str; 1] = ["
+    PRAGMA application_id = 0x53594E43;   -- APPLICATION
     CREATE TABLE walks (
         number INTEGER PRIMARY KEY,
         tenant TEXT NOT NULL,
@@ -63,6 +64,9 @@ const MIGRATIONS: [&str; 1] = ["
                misses, json
         FROM machines JOIN sightings USING (number);
 "];
+
+/// Says in the file's header that this program made it: `SYNC`. Another program's number, if you copy it.
+const APPLICATION: i64 = 0x5359_4E43;
 
 /// For how long a walk that was broken off can be taken up. The fleet goes on changing, and the
 /// places in a list that the rest is asked for by mean less and less.
@@ -130,6 +134,24 @@ pub(crate) fn is_retryable(error: &(dyn Error + 'static)) -> bool {
         )
 }
 
+/// Those of [`Connection::open`] but for the one that takes a name for a URI.
+const FLAGS: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE
+    .union(OpenFlags::SQLITE_OPEN_CREATE)
+    .union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
+
+/// Refuses the names under which SQLite keeps nothing, or something else than the file of that name.
+pub(crate) fn check_name(file: &Path) -> Result<(), &'static str> {
+    let name = file.as_os_str().as_encoded_bytes();
+    if name.is_empty() {
+        return Err("the name of the database is empty");
+    }
+    // SQLite may be built so that it reads URIs whatever the flags say.
+    if name == b":memory:" || name.starts_with(b"file:") {
+        return Err("the database must be a file: put ./ before a name that begins like this");
+    }
+    Ok(())
+}
+
 /// The database, for the one process that writes to it.
 pub(crate) struct Store {
     database: Connection,
@@ -145,7 +167,7 @@ impl Store {
     /// [`AtWork`] if another process has it; a text if it isn't one of this program.
     pub(crate) fn open(file: &Path) -> Result<Self, Box<dyn Error>> {
         let lock = lock(file)?;
-        Self::prepare(Connection::open(file)?, Some(lock))
+        Self::prepare(Connection::open_with_flags(file, FLAGS)?, Some(lock))
     }
 
     #[cfg(test)]
@@ -165,6 +187,12 @@ impl Store {
             database,
             _lock: lock,
         })
+    }
+
+    /// How many machines the database has.
+    pub(crate) fn machines(&self) -> rusqlite::Result<i64> {
+        let all = "SELECT count(*) FROM machines";
+        self.database.query_row(all, [], |row| row.get(0))
     }
 
     /// Takes up the walk that was broken off, or begins one.
@@ -397,7 +425,7 @@ fn cell(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
 fn lock(file: &Path) -> Result<Connection, Box<dyn Error>> {
     let mut name = OsString::from(file);
     name.push("-lock");
-    let lock = Connection::open(name)?;
+    let lock = Connection::open_with_flags(name, FLAGS)?;
     // Enough for two that begin at once and look at the file in the same moment.
     lock.busy_timeout(std::time::Duration::from_millis(50))?;
     // Nothing is ever written to it. The file stays: who removes one may remove another's lock.
@@ -413,10 +441,12 @@ fn lock(file: &Path) -> Result<Connection, Box<dyn Error>> {
 /// Brings the schema up to date; refuses what this program did not make.
 fn migrate(database: &mut Connection) -> Result<(), Box<dyn Error>> {
     let change = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let version: i64 = change.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    let tables: i64 =
-        change.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    if (version == 0) != (tables == 0) {
+    let number = |sql| change.query_row(sql, [], |row| row.get::<_, i64>(0));
+    let version = number("PRAGMA user_version")?;
+    let application = number("PRAGMA application_id")?;
+    let tables = number("SELECT count(*) FROM sqlite_schema")?;
+    let is_new = (version, application, tables) == (0, 0, 0);
+    if !is_new && application != APPLICATION {
         return Err("this is a database of another program: nothing was done".into());
     }
     let missing = usize::try_from(version).ok();

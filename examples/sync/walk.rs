@@ -17,7 +17,7 @@ pub(crate) struct Rules {
     /// After so many walks in a row that did not see it.
     pub(crate) misses: NonZeroU32,
     /// An end that proves nothing counts like any other.
-    pub(crate) allow_empty: bool,
+    pub(crate) allow_fewer: bool,
 }
 
 /// Why the end of a walk says nothing about the machines that it did not see.
@@ -25,6 +25,8 @@ pub(crate) struct Rules {
 pub(crate) enum Doubt {
     /// There were no machines.
     Empty,
+    /// There were less than half of those that the database has.
+    Shrunk,
     /// The list ended with 404, which the service documents for "no recent machines".
     NotFound,
 }
@@ -33,6 +35,7 @@ impl fmt::Display for Doubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Empty => "the list was empty",
+            Self::Shrunk => "the list had less than half of the machines that the database has",
             Self::NotFound => "the list ended with 404",
         })
     }
@@ -77,14 +80,18 @@ pub(crate) fn run(
         let ended_by_not_found = reader.join().unwrap_or_else(|panic| resume_unwind(panic));
         Ok::<bool, Box<dyn Error>>(ended_by_not_found)
     })?;
-    // An answer without machines is what a fault, a filter with a slip or a lost permission looks
-    // like. Of what was seen in it, or before it, everything is stored all the same.
-    let doubt = if rules.allow_empty {
+    // An answer without machines, or with few, is what a fault, a filter with a slip or a lost permission
+    // looks like. It may come in the middle of a walk, too, and what a run before it saw proves nothing
+    // about the rest. Of what was seen in it, or before it, everything is stored all the same.
+    let seen = walk.counts.seen();
+    let doubt = if rules.allow_fewer {
         None
     } else if ended_by_not_found {
         Some(Doubt::NotFound)
+    } else if seen == 0 {
+        Some(Doubt::Empty)
     } else {
-        (walk.counts.seen() == 0).then_some(Doubt::Empty)
+        (seen.saturating_mul(2) < store.machines()?).then_some(Doubt::Shrunk)
     };
     let number = walk.number;
     let misses = doubt.is_none().then_some(rules.misses.get());

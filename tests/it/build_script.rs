@@ -2,7 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use defender_endpoint::testing::{Fault, Tenant};
+use serde_json::json;
+
 use crate::support::sources::Source;
+
+#[path = "../../examples/build-script/build.rs"]
+#[allow(dead_code, unexpected_cfgs, reason = "the program is another crate's")]
+mod script;
 
 /// Where the Azure CLI and the agent of Azure Arc are installed: that changes no list, and `PATH` is another
 /// one in each terminal and editor, so that each would make the others ask again.
@@ -78,6 +85,25 @@ fn every_variable_that_the_crate_reads_is_named_to_cargo_and_no_other() {
     }
     expected.extend(OF_THE_TRANSPORT.map(str::to_owned));
     assert_eq!(array(&script, "VARIABLES"), expected);
+}
+
+#[test]
+fn a_list_that_is_empty_or_not_found_never_stands_for_a_whole_one() {
+    let tenant = Tenant::builder().machines([json!({ "id": "m1" })]);
+    let tenant = tenant.start().unwrap();
+    let client = tenant.client().unwrap();
+    let ids = |machines: Vec<script::Machine>| -> Vec<String> {
+        machines.into_iter().map(|machine| machine.id).collect()
+    };
+    assert_eq!(ids(script::walk(&client).unwrap()), ["m1"]);
+    let why = |outcome: Result<_, script::Failure>| outcome.map(ids).unwrap_err().to_string();
+    tenant
+        .set_machines(Vec::<serde_json::Value>::new())
+        .unwrap();
+    assert_eq!(why(script::walk(&client)), "the list has no machines");
+    tenant.fail(Fault::status(404).path("/api/machines"));
+    let told = why(script::walk(&client));
+    assert!(told.contains("404"), "{told}");
 }
 
 /// Cargo writes the values of variables down that are named to it.

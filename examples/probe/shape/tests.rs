@@ -145,6 +145,26 @@ fn a_value_of_an_enumeration_that_stands_elsewhere_too_is_withheld() {
 }
 
 #[test]
+fn a_value_of_an_enumeration_with_a_word_that_stands_elsewhere_too_is_withheld() {
+    let schema = schema();
+    let keys = looked(
+        &schema,
+        "Machine",
+        json!([
+            { "id": "1", "riskScore": "High jsmith contoso", "healthStatus": "Half asleep now" },
+            { "id": "2", "riskScore": "High jsmith contoso", "healthStatus": "Half asleep now",
+              "machineTags": ["owner JSmith_2", "now"] },
+        ]),
+    );
+    let risk = key(&keys, "riskScore");
+    assert!(risk.unknown_values.is_empty(), "{risk:?}");
+    assert_eq!(risk.withheld_values, ["text"]);
+    // Words of three letters are in anything.
+    let health = key(&keys, "healthStatus").unknown_values;
+    assert_eq!(health, BTreeMap::from([("Half asleep now".to_owned(), 2)]));
+}
+
+#[test]
 fn only_words_of_a_service_are_shown() {
     for (value, rows) in [
         ("Critical", 1),
@@ -223,6 +243,27 @@ fn keys_that_may_be_names_are_not_shown() {
     assert_eq!(paths[..6], expected);
     assert_eq!(paths[6..], ["ipAddresses@odata.type"]);
     assert_eq!((keys[0].had, keys[0].of), (1, 1), "once for the object");
+    // An address is no annotation, even one of Microsoft's.
+    let of_machine = |key| key_name(&schema, Some("Machine"), key);
+    for key in [
+        "@odata.type",
+        "@microsoft.graph.type",
+        "machineTags@odata.type",
+    ] {
+        assert_eq!(of_machine(key), key);
+    }
+    for key in [
+        "john.smith@contoso.com",
+        "ada@contoso",
+        "@contoso.com",
+        "ada@microsoft.com",
+        "ada@odata.type",
+        "@odata",
+        "@odata.",
+        "@odata.ada@contoso.com",
+    ] {
+        assert_eq!(of_machine(key), "*", "{key}");
+    }
     // What the crate keeps as it came may have any keys.
     let name = |key| key_name(&schema, Some("AdvancedActiveConfiguration"), key);
     assert_eq!(

@@ -6,8 +6,9 @@
 )]
 
 use std::path::PathBuf;
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::{env, fs, process};
+use std::{env, fs, process, thread};
 
 use defender_endpoint::machines::{HealthStatus, RiskScore};
 use serde_json::json;
@@ -258,6 +259,26 @@ fn a_second_process_stops_and_a_reader_does_not_mind() {
 }
 
 #[test]
+fn of_two_that_begin_at_once_one_goes_on() {
+    let folder = Folder::new();
+    let file = folder.path("fleet.db");
+    for round in 0..200 {
+        let start = Barrier::new(2);
+        let begin = || {
+            start.wait();
+            lock(&file)
+                .map_err(|error| assert!(error.is::<AtWork>(), "{error}"))
+                .ok()
+        };
+        let (one, other) = thread::scope(|scope| {
+            let one = scope.spawn(begin);
+            (begin(), one.join().unwrap())
+        });
+        assert!(one.is_some() != other.is_some(), "round {round}");
+    }
+}
+
+#[test]
 fn a_reader_that_locks_the_database_is_a_reason_to_come_again() {
     let folder = Folder::new();
     let file = folder.path("fleet.db");
@@ -278,12 +299,21 @@ fn databases_of_others_are_left_alone() {
     let cases = [
         ("CREATE TABLE mine (x)", "another program"),
         ("PRAGMA user_version = 1", "another program"),
+        ("PRAGMA application_id = 1", "another program"),
         (
-            "CREATE TABLE mine (x); PRAGMA user_version = 2",
+            "CREATE TABLE mine (x); PRAGMA user_version = 1",
+            "another program",
+        ),
+        (
+            "CREATE TABLE mine (x); PRAGMA user_version = 1; PRAGMA application_id = 1",
+            "another program",
+        ),
+        (
+            "PRAGMA application_id = 0x53594E43; PRAGMA user_version = 2",
             "version 2",
         ),
         (
-            "CREATE TABLE mine (x); PRAGMA user_version = -1",
+            "PRAGMA application_id = 0x53594E43; PRAGMA user_version = -1",
             "version -1",
         ),
     ];
