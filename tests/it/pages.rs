@@ -156,7 +156,7 @@ fn a_401_that_stays_may_be_a_plan_that_is_missing() {
     assert_eq!(error.kind(), ErrorKind::Unauthorized);
     assert_eq!(error.message(), Some("No Tvm license"));
     assert!(
-        error.hint().unwrap().contains("without a licence"),
+        error.hint().unwrap().contains("has no licence"),
         "{error:?}"
     );
 }
