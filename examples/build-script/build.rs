@@ -6,7 +6,7 @@
 //!
 //! | variable | |
 //! | --- | --- |
-//! | `ASSETS_REFRESH` | any other value than at the last build asks the service again, such as `$(date +%F)` for once a day |
+//! | `ASSETS_REFRESH` | any other value than at the last build asks the service again, such as `$(date +%F)` for once a day, or `${{ github.run_id }}` for once a run: the variables with which GitHub gives a job its token are not named to cargo, since one is secret and the other is new in each job |
 //! | `ASSETS_REQUIRED` | `1` lets the build fail where the service gives no whole list; for releases, together with `ASSETS_REFRESH` |
 //!
 //! Once it has named what it depends on, cargo runs a build script only when some of that has changed. So
@@ -21,7 +21,11 @@
 //!
 //! No secret is written anywhere. Cargo writes down the value of each variable that is named to it, in plain
 //! text and in the target folder, which CI systems like to keep; so a variable that holds a secret is not
-//! named. To have a new secret tried, change `ASSETS_REFRESH`.
+//! named. To have a new secret tried, change `ASSETS_REFRESH`. The list itself is in the target folder: a CI cache of
+//! that must not be given to pull requests from forks.
+//!
+//! In a package of one's own the feature `demo` goes, with what stands behind `#[cfg(feature = "demo")]`, so that
+//! an environment without a credential gives an empty list, and never invented machines.
 //!
 //! Ten thousand machines take this script less than a second as cargo builds it, without optimisation, and
 //! the compiler one second. A hundred thousand take the compiler a quarter of a minute: so many are better
@@ -37,9 +41,9 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use defender_endpoint::{Client, ClientBuilder, RetryPolicy};
 #[cfg(feature = "demo")]
-use defender_endpoint::{ErrorKind, testing::Tenant};
+use defender_endpoint::testing::Tenant;
+use defender_endpoint::{Client, ClientBuilder, ErrorKind, RetryPolicy};
 use serde::{Deserialize, Serialize};
 
 /// The whole fetch, however many pages it takes, with all waits and tries.
@@ -122,6 +126,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (source, machines) = match source.list() {
         Ok(machines) => {
             replace(&folder.join(source.file()), &serde_json::to_vec(&machines)?)?;
+            if source != Source::Service {
+                let of = source.name();
+                tell(
+                    "warning",
+                    &format!("no credential is named: these are the machines of {of}"),
+                );
+            }
             (source.name(), machines)
         }
         Err(failure) if is_required => {
@@ -322,9 +333,13 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::rename(new, path)
 }
 
-/// An error with its causes, and what could be done about it.
+/// An error with its causes, and what could be done about it. That there is no account is said in short: many who
+/// build a program have none.
 fn reason(error: &(dyn Error + Send + Sync + 'static)) -> String {
     match error.downcast_ref::<defender_endpoint::Error>() {
+        Some(error) if error.kind() == ErrorKind::NoCredential => {
+            "the environment names no credential".to_owned()
+        }
         Some(error) => format!("{error:#}"),
         None => error.to_string(),
     }

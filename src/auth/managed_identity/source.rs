@@ -48,7 +48,7 @@ impl Source {
     pub(super) fn named(environment: &Environment<'_>) -> Result<Option<Self>, Error> {
         let read = |name| environment.read(name);
         let endpoint = read("IDENTITY_ENDPOINT")?;
-        let header = read("IDENTITY_HEADER")?;
+        let header = environment.secret("IDENTITY_HEADER")?;
         let metadata = read("IMDS_ENDPOINT")?;
         match (endpoint, header, metadata) {
             (Some(_), Some(_), _) if read("IDENTITY_SERVER_THUMBPRINT")?.is_some() => Err(
@@ -82,8 +82,7 @@ impl Source {
         }
     }
 
-    fn app_service(url: &str, header: String) -> Result<Self, Error> {
-        let header = Secret::from(header);
+    fn app_service(url: &str, header: Secret) -> Result<Self, Error> {
         if !header.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
             let text = "the value holds characters that a header can't carry";
             return Err(Error::config(text).for_request("IDENTITY_HEADER"));

@@ -288,7 +288,7 @@ fn a_header_that_can_not_be_sent_is_refused_without_showing_it() {
         "hunter2\u{e9}",
         "hunter2\u{7f}",
     ] {
-        let error = Source::app_service(URL, header.to_owned()).unwrap_err();
+        let error = Source::app_service(URL, Secret::from(header)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config);
         let said = format!("{error} {error:?} {error:#?}");
         assert!(
@@ -322,7 +322,7 @@ fn an_identity_is_checked() {
 
 #[test]
 fn what_is_private_is_not_shown() {
-    let app = Source::app_service("http://127.0.0.1:1/x?key=hunter2", "hunter2".to_owned());
+    let app = Source::app_service("http://127.0.0.1:1/x?key=hunter2", Secret::from("hunter2"));
     let said = format!("{0:?} {0:#?}", app.unwrap());
     assert!(
         said.contains("AppService") && said.contains("http://127.0.0.1:1/x"),
