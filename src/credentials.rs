@@ -56,7 +56,7 @@
 //!
 //! ```sh
 //! issuer=$(az aks show --resource-group rg --name cluster --query oidcIssuerProfile.issuerUrl --output tsv)
-//! az ad app federated-credential create --id "$AZURE_CLIENT_ID" --parameters "{\"name\": \"cluster\",
+//! az ad app federated-credential create --id "${AZURE_CLIENT_ID:?}" --parameters "{\"name\": \"cluster\",
 //!     \"issuer\": \"$issuer\", \"subject\": \"system:serviceaccount:NAMESPACE:NAME\",
 //!     \"audiences\": [\"api://AzureADTokenExchange\"]}"
 //! ```
@@ -69,7 +69,7 @@
 //! `repo:OWNER/NAME:pull_request`:
 //!
 //! ```sh
-//! az ad app federated-credential create --id "$AZURE_CLIENT_ID" --parameters "{\"name\": \"github\",
+//! az ad app federated-credential create --id "${AZURE_CLIENT_ID:?}" --parameters "{\"name\": \"github\",
 //!     \"issuer\": \"https://token.actions.githubusercontent.com\",
 //!     \"subject\": \"repo:OWNER/NAME:ref:refs/heads/BRANCH\",
 //!     \"audiences\": [\"api://AzureADTokenExchange\"]}"
@@ -155,7 +155,7 @@
 //!
 //! ```sh
 //! openssl req -x509 -newkey rsa:2048 -nodes -days 365 -subj /CN=asset-sync -keyout key.pem -out cert.pem
-//! az ad app credential reset --id "$AZURE_CLIENT_ID" --append --cert @cert.pem
+//! az ad app credential reset --id "${AZURE_CLIENT_ID:?}" --append --cert @cert.pem
 //! (umask 077; cat key.pem cert.pem >app.pem) && rm key.pem
 //! ```
 //!
