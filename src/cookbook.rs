@@ -1617,8 +1617,9 @@
 //! # Testing your own tool
 //!
 //! For tests that need no network, no account and no time: the feature `testing`, and what
-//! [its page][testing-page] shows. A function that takes a `&Client` can be tested as it is. Four things that are
-//! often forgotten:
+//! [its page][testing-page] shows. A function that takes a `&Client` can be tested as it is, and so can the settings, if they
+//! are a function from a `ClientBuilder` to another that is given its `RateLimiter`: a test puts its clock in between. What
+//! is often forgotten:
 //!
 #![cfg_attr(feature = "testing", doc = "```")]
 #![cfg_attr(not(feature = "testing"), doc = "```ignore")]
@@ -1626,7 +1627,12 @@
 //!
 //! use defender_endpoint::machines::Machine;
 //! use defender_endpoint::testing::{Clock, FakeClock, Fault, Tenant};
-//! use defender_endpoint::{Client, Error};
+//! use defender_endpoint::{Client, ClientBuilder, Error, ErrorKind, RateLimiter, RateLimits, RetryPolicy};
+//!
+//! /// The tool's settings: its `main` gives `ClientBuilder::from_env()?` and `RateLimiter::new(..)?`.
+//! fn settings(builder: ClientBuilder, limiter: &RateLimiter) -> ClientBuilder {
+//!     builder.user_agent("asset-sync/1.4").rate_limiter(limiter.clone())
+//! }
 //!
 //! /// The tool under test.
 //! fn ids(client: &Client) -> Result<Vec<String>, Error> {
@@ -1635,9 +1641,10 @@
 //!
 //! fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let fleet = |ids: &str| ids.chars().map(Machine::new).collect::<Vec<_>>();
-//!     let clock = FakeClock::new(); // given to both, so that nobody waits
+//!     let clock = FakeClock::new(); // given to all three, so that nobody waits
 //!     let tenant = Tenant::builder().machines(fleet("abcd")).page_size(2).clock(clock.clone()).start()?;
-//!     let client = tenant.client_builder()?.clock(clock.clone()).build()?;
+//!     let limiter = RateLimiter::new_with_clock(RateLimits::documented(), clock.clone())?;
+//!     let client = settings(tenant.client_builder()?.clock(clock.clone()), &limiter).build()?;
 //!
 //!     // A fleet that changes between two pages: one that went makes the walk miss another.
 //!     let mut pages = client.machines().pages();
@@ -1664,6 +1671,19 @@
 //!     tenant.fail(Fault::throttled(Duration::from_secs(60)).path("/api/machines"));
 //!     assert_eq!(ids(&client)?.len(), 3);
 //!     assert!(clock.now() - before >= Duration::from_secs(60));
+//!
+//!     // Fifty walks of two calls spend the minute's quota: without a fake clock the next one waits for real.
+//!     let before = clock.now();
+//!     for _ in 0..=50 {
+//!         ids(&client)?;
+//!     }
+//!     assert!(clock.now() > before);
+//!
+//!     // The service is silent: the one wait that a clock doesn't shorten.
+//!     tenant.fail(Fault::silence().path("/api/machines"));
+//!     let settings = settings(tenant.client_builder()?.clock(clock.clone()), &limiter);
+//!     let hasty = settings.read_timeout(Duration::from_millis(50)).retry_policy(RetryPolicy::none()).build()?;
+//!     assert_eq!(ids(&hasty).err().map(|error| error.kind()), Some(ErrorKind::Timeout));
 //!     Ok(())
 //! }
 //! ```
@@ -1672,8 +1692,9 @@
 //!   does both.
 //! * A fault can serve what the tenant doesn't know: `Fault::body(200, ..).path("/api/alerts")`, as
 //!   [above](#another-operation).
-//! * The transport's timeouts run in real time, whatever the clock says: what the tool does in front of a service
-//!   that is silent is seen with `Fault::silence()` and a `read_timeout` of some milliseconds.
+//! * The transport's timeouts run in real time, whatever the clock says: hence the `read_timeout` of some milliseconds.
+//! * A program with a `main`, such as one that makes its client with `from_env`, is tried as [a whole
+//!   program][whole-program].
 //! * `tenant.exchanges()` has each call with its query and body: what was asked is a part of what to test.
 //!
 //! # In a build script
@@ -1681,21 +1702,32 @@
 //! For a list that is compiled into a program. The example `build-script` is a package of its own, to be copied whole;
 //! these are the lines that matter:
 //!
+//! ```toml
+//! [build-dependencies]   # nothing of it is in the program
+//! defender-endpoint = "0.1"
+//! serde_json = "1"
+//! ```
+//!
 #![cfg_attr(feature = "testing", doc = "```")]
 #![cfg_attr(not(feature = "testing"), doc = "```ignore")]
 //! use std::{env, fs, io, path::Path, time::Duration};
 //!
-//! use defender_endpoint::{Client, ClientBuilder, Error, machines::Machine};
+//! use defender_endpoint::{Client, ClientBuilder, Error, ErrorKind, machines::Machine};
+//!
+//! /// What tells one list from another; nothing secret, since cargo writes the values down.
+//! const WHOSE: [&str; 3] = ["AZURE_TENANT_ID", "AZURE_CLIENT_ID", "DEFENDER_CLOUD"];
 //!
 //! fn script() -> Result<(), Box<dyn std::error::Error>> { // your `main`
-//!     for name in ["ASSETS_REFRESH", "AZURE_TENANT_ID", "AZURE_CLIENT_ID"] { // the first is your own; no secret
+//!     for name in ["ASSETS_REFRESH"].iter().chain(&WHOSE) { // the first is your own
 //!         println!("cargo::rerun-if-env-changed={name}");
 //!     }
-//!     let id = |name| env::var(name).unwrap_or_default();
 //!     // Another tenant's list must never stand in for this one's.
-//!     let kept = format!("{}-{}.json", id("AZURE_TENANT_ID"), id("AZURE_CLIENT_ID"));
+//!     let kept = WHOSE.map(|name| env::var(name).unwrap_or_default()).join("-") + ".json";
 //!     let builder = ClientBuilder::from_env().map(|builder| builder.max_wait(Duration::from_secs(15)));
 //!     let fetched = builder.and_then(ClientBuilder::build).and_then(|client| fetch(&client));
+//!     if let Some(warning) = warning(&fetched) {
+//!         println!("cargo::warning={warning}");
+//!     }
 //!     let machines = this_or_last(fetched, &Path::new(&env::var("OUT_DIR")?).join(kept))?;
 //!     println!("cargo::rustc-env=MACHINES={}", machines.len());
 //!     Ok(())
@@ -1706,16 +1738,21 @@
 //!     whole.into_iter().collect()
 //! }
 //!
-//! fn this_or_last(fetched: Result<Vec<Machine>, Error>, kept: &Path) -> io::Result<Vec<Machine>> {
+//! fn warning(fetched: &Result<Vec<Machine>, Error>) -> Option<String> {
 //!     match fetched {
-//!         Ok(machines) if !machines.is_empty() => {
-//!             let mut new = kept.as_os_str().to_owned();
-//!             new.push(".new");
-//!             fs::write(&new, serde_json::to_vec(&machines)?)?;
-//!             fs::rename(new, kept)?; // only a whole list has the name of one
-//!         }
-//!         Ok(_) => println!("cargo::warning=no machines: the last list is used"),
-//!         Err(error) => println!("cargo::warning={error:#}"), // one line; of several cargo shows the first
+//!         Ok(machines) if machines.is_empty() => Some("no machines: the last list is used".to_owned()),
+//!         Ok(_) => None,
+//!         Err(error) if error.kind() == ErrorKind::NoCredential => None, // no account here at all, as in a fork
+//!         Err(error) => Some(format!("{error:#}")), // one line; of several cargo shows the first
+//!     }
+//! }
+//!
+//! fn this_or_last(fetched: Result<Vec<Machine>, Error>, kept: &Path) -> io::Result<Vec<Machine>> {
+//!     if let Some(machines) = fetched.ok().filter(|machines| !machines.is_empty()) {
+//!         let mut new = kept.as_os_str().to_owned();
+//!         new.push(".new");
+//!         fs::write(&new, serde_json::to_vec(&machines)?)?;
+//!         fs::rename(new, kept)?; // only a whole list has the name of one
 //!     }
 //!     let kept = fs::read(kept).ok().and_then(|json| serde_json::from_slice(&json).ok());
 //!     Ok(kept.unwrap_or_default()) // there was none yet, or none that can be read
@@ -1726,16 +1763,25 @@
 //! #     let _ = script; // it would call out, if the environment names a credential
 //! #     let folder = env::temp_dir().join(format!("defender-cookbook-build-{}", std::process::id()));
 //! #     fs::create_dir_all(&folder)?;
-//! #     let kept = folder.join("contoso.com-app.json");
+//! #     let kept = folder.join("contoso.com-app-.json");
 //! #     let tenant = Tenant::demo()?;
 //! #     let client = tenant.client()?;
-//! #     assert_eq!(this_or_last(fetch(&client), &kept)?.len(), 347);
-//! #     for status in [403, 404] {
+//! #     let fetched = fetch(&client);
+//! #     assert_eq!(warning(&fetched), None);
+//! #     assert_eq!(this_or_last(fetched, &kept)?.len(), 347);
+//! #     for (status, text) in [(403, "GET /api/machines: 403"), (404, "no machines")] {
 //! #         tenant.fail(Fault::status(status).empty_body().path("/api/machines"));
-//! #         assert_eq!(this_or_last(fetch(&client), &kept)?.len(), 347);
+//! #         let fetched = fetch(&client);
+//! #         assert!(warning(&fetched).is_some_and(|warning| warning.starts_with(text) && !warning.contains('\n')));
+//! #         assert_eq!(this_or_last(fetched, &kept)?.len(), 347);
+//! #     }
+//! #     // Where the environment names a credential, nothing is asserted of one that doesn't.
+//! #     if let Err(error) = ClientBuilder::from_env().map(drop) {
+//! #         let is_none = error.kind() == ErrorKind::NoCredential;
+//! #         assert_eq!(warning(&Err(error)).is_none(), is_none);
 //! #     }
 //! #     // Where the name is taken by a folder, nothing is written, and no half a file is left.
-//! #     fs::create_dir(folder.join("contoso.com-app.json.new"))?;
+//! #     fs::create_dir(folder.join("contoso.com-app-.json.new"))?;
 //! #     assert!(this_or_last(fetch(&client), &kept).is_err());
 //! #     assert_eq!(serde_json::from_slice::<Vec<Machine>>(&fs::read(&kept)?)?.len(), 347);
 //! #     // Half a file, of an older form of the script.
@@ -1749,11 +1795,13 @@
 //!
 //! * Never name `AZURE_CLIENT_SECRET`, or a proxy with a password, in `rerun-if-env-changed`: cargo writes the values
 //!   of what is named there into the target folder, in plain text, and a CI cache takes them along.
-//! * The service is not asked at each build, but when the variable changes: `ASSETS_REFRESH=$(date +%F)`.
+//! * The list itself is in `target` too: give no cache of that folder to pull requests from forks.
+//! * The service is not asked at each build, but when a variable changes: `ASSETS_REFRESH=$(date +%F)`, or in the `env:` of a
+//!   workflow `ASSETS_REFRESH: ${{ github.run_id }}`, for each run of it.
 //! * An empty list, or none at all, must not replace the last good one, and where there is no network the build goes on.
-//! * Another cloud or host is another list too: the example has all variables that tell one from another.
+//! * A value of `DEFENDER_API_URL` is another list too: the example has all variables that tell one from another.
 //! * [`NoCredential`](crate::ErrorKind::NoCredential) is the kind of a machine that has no account at all, such as a
-//!   contributor's: nothing to warn of.
+//!   contributor's: nothing to warn of. With `AZURE_TOKEN_CREDENTIALS` set it is an error of kind `Config`.
 //! * Text goes into source code by `{:?}`, which escapes what would end the literal.
 //! * A build-dependency is built without optimisation even in a release build, and nothing of it is in the program.
 //!
@@ -1772,6 +1820,7 @@
 //! | `$filter=…` in the URL, with quotes and encoding | [`filter`](crate::machines::ListMachines::filter), typed, or as it was with [`Filter::raw`](crate::filter::Filter::raw) |
 //! | `$select=…` | [own rows](#only-some-fields) |
 //! | `$top`, `$skip` | [`top`](crate::machines::ListMachines::top), [`skip`](crate::machines::ListMachines::skip) |
+//! | a job with OIDC that has a secret left over from before | `AZURE_CLIENT_SECRET` goes before it: take it away, or set `AZURE_TOKEN_CREDENTIALS=WorkloadIdentityCredential` |
 //! | a pause after a 429, and after each page to be safe | nothing |
 //! | a counter that is printed | [progress](#progress), on stderr |
 //!
@@ -1842,7 +1891,9 @@
 //! | `machines +=` | rows as they are asked for | all of the fleet in memory, several times |
 //! | `print(json.dumps(m))` | [JSON lines](#json-lines); the row as it came with `deserialize::<Box<RawValue>>()`, since a `Value` sorts the keys | |
 //! | `csv.DictWriter` | [CSV](#csv) | formulas |
-//! | `verify="proxy.pem"`, `REQUESTS_CA_BUNDLE` | [`root_certificates`](crate#tls-and-proxies) | |
+//! | `msal`'s `acquire_token_for_client` | nothing: tokens are kept and renewed | |
+//! | `azure.identity`'s `DefaultAzureCredential` | [`from_env`](crate::ClientBuilder::from_env), with the same variables | what no variable names is not tried: a metadata service, the Azure CLI |
+//! | `verify="proxy.pem"`, `REQUESTS_CA_BUNDLE` | `DEFENDER_ROOT_CERTIFICATES`, or [`root_certificates`](crate#tls-and-proxies): this one is not read | a bundle takes the place of the roots, this is added to them |
 //! | `verify=False` | nothing, on purpose | anybody between reads the token |
 //! | `ThreadPoolExecutor` | [pages in parallel](#pages-in-parallel) | 429s |
 //!
@@ -1868,58 +1919,87 @@
 //! | `-MaximumRetryCount`, `Start-Sleep` | nothing | |
 //! | `$page.value` | a missing `value` is an error | it is nothing, and nothing is added |
 //! | `$machines +=` | rows as they are asked for | the array is copied for each page |
+//! | `Select-Object …`, then `Export-Csv` | [CSV](#csv), with the script's headers in `write_record`: who reads the file knows columns by name | a slip in a name is an empty column |
 //! | `Export-Csv` | [CSV](#csv) | tags and addresses become `System.Object[]`; in Windows PowerShell, names lose what isn't ASCII; formulas |
 //! | `ConvertTo-Json` | [JSON lines](#json-lines) | nothing is deeper than two levels unless `-Depth` says so |
 //! | `Where-Object lastSeen -gt …` | [`filter`](#by-tag-group-and-time), by the service | text is compared, unless it was made a date |
+//! | `Get-MsalToken`, `Get-AzAccessToken` | [`from_env`](crate::ClientBuilder::from_env), with a credential of the app; a user's sign-in is [another](crate::setup#as-yourself) | a token of a person's session ends with it |
+//! | `-Proxy`, or the system's proxy, which Windows PowerShell takes by itself | `HTTPS_PROXY`, or [`proxy`](crate::ClientBuilder::proxy): the system's settings are not read | |
+//! | roots in the system's store | `DEFENDER_ROOT_CERTIFICATES`, or the feature `platform-verifier` and [`platform_verifier`](crate#tls-and-proxies) | |
 //! | `-SkipCertificateCheck` | nothing, on purpose | anybody between reads the token |
 //! | a scheduled task's "last run result" | [the exit status](#what-to-do-with-an-error) | with `-File` 0, whatever was printed |
 //!
 //! ## The program
 //!
 //! A whole file, or the last one and an exit status; with `write_csv` of [CSV](#csv), or `write_lines` of
-//! [JSON lines](#json-lines), in place of `write`. Both refuse a list that ended by a 404, which would be a file
-//! without machines. What is left of a run that failed has a name of its own, `machines.csv.part`.
+//! [JSON lines](#json-lines) in its place, and `exit_code` of [what to do with an error](#what-to-do-with-an-error). No
+//! machines, and a walk that ended by a 404, are refused before anything has the name of the file, and what a run that
+//! failed has written, `machines.csv.part`, is removed.
 //!
 #![cfg_attr(feature = "testing", doc = "```")]
 #![cfg_attr(not(feature = "testing"), doc = "```ignore")]
 //! use std::fs::{self, File};
-//! use std::{error::Error, io::BufWriter, path::Path, process::ExitCode};
+//! use std::{io::BufWriter, path::Path, process::ExitCode};
 //!
-//! use defender_endpoint::Client;
+//! use defender_endpoint::{Client, Error};
 //! # use std::io::Write;
-//! # fn write(client: &Client, mut out: impl Write) -> Result<(), Box<dyn Error>> {
-//! #     let mut machines = client.machines().into_iter();
-//! #     for machine in machines.by_ref() {
+//! # use defender_endpoint::{ErrorKind, machines::Machine};
+//! # fn write_csv(
+//! #     machines: impl IntoIterator<Item = Result<Machine, Error>>,
+//! #     mut out: impl Write,
+//! # ) -> Result<u64, Box<dyn std::error::Error>> {
+//! #     let mut rows = 0;
+//! #     for machine in machines {
 //! #         writeln!(out, "{}", machine?.id)?;
+//! #         out.flush()?;
+//! #         rows += 1;
 //! #     }
-//! #     out.flush()?;
-//! #     if machines.ended_by_not_found() { Err("404")? }
-//! #     Ok(())
+//! #     Ok(rows)
+//! # }
+//! # fn exit_code(error: &Error) -> u8 {
+//! #     match error.kind() {
+//! #         ErrorKind::Config | ErrorKind::NoCredential | ErrorKind::InvalidInput => 2,
+//! #         _ if error.is_retryable() => 75,
+//! #         _ => 1,
+//! #     }
 //! # }
 //!
-//! fn export(client: &Client, file: &Path) -> Result<(), Box<dyn Error>> {
+//! fn export(client: &Client, file: &Path) -> Result<(), Box<dyn std::error::Error>> {
 //!     let mut part = file.as_os_str().to_owned();
 //!     part.push(".part"); // behind the whole name: `machines.csv` and `machines.json` have one each
-//!     let out = File::create(&part)?;
-//!     write(client, BufWriter::new(&out))?;
+//!     let part = Path::new(&part);
+//!     let written = write_part(client, part).and_then(|()| Ok(fs::rename(part, file)?));
+//!     if written.is_err() {
+//!         let _ = fs::remove_file(part); // it looks like a smaller fleet
+//!     }
+//!     written
+//! }
+//!
+//! fn write_part(client: &Client, part: &Path) -> Result<(), Box<dyn std::error::Error>> {
+//!     let out = File::create(part)?;
+//!     let mut machines = client.machines().into_iter();
+//!     let rows = write_csv(machines.by_ref(), BufWriter::new(&out))?;
+//!     if rows == 0 || machines.ended_by_not_found() {
+//!         return Err("no whole list of machines: the last file stays".into());
+//!     }
 //!     out.sync_all()?; // before the name, so that a crash leaves no empty file of that name
-//!     fs::rename(part, file)?; // only a whole file has the name of one
 //!     Ok(())
 //! }
 //!
-//! fn run() -> Result<(), Box<dyn Error>> {
-//!     export(&Client::from_env()?, Path::new("machines.csv"))
+//! fn report_of(file: &Path, exported: Result<(), Box<dyn std::error::Error>>) -> (String, u8) {
+//!     match exported.map_err(|error| error.downcast::<Error>()) {
+//!         Ok(()) => (String::new(), 0),
+//!         Err(Ok(error)) => (format!("{error:?}"), exit_code(&error)), // a line each: causes, and a hint
+//!         Err(Err(error)) => (format!("{}: {error}", file.display()), 1), // of the disk, of `csv`
+//!     }
 //! }
 //!
 //! fn program() -> ExitCode { // your `main`
-//!     let Err(error) = run() else {
-//!         return ExitCode::SUCCESS;
-//!     };
-//!     eprintln!("{error:?}");
-//!     match error.downcast_ref::<defender_endpoint::Error>() {
-//!         Some(error) if error.is_retryable() => ExitCode::from(75),
-//!         _ => ExitCode::FAILURE,
-//!     }
+//!     let file = Path::new("machines.csv");
+//!     let exported = Client::from_env().map_err(Into::into).and_then(|client| export(&client, file));
+//!     let (text, code) = report_of(file, exported);
+//!     eprint!("{text}{}", if text.is_empty() { "" } else { "\n" });
+//!     ExitCode::from(code)
 //! }
 //! # use defender_endpoint::testing::{Fault, Tenant};
 //! #
@@ -1929,23 +2009,45 @@
 //! #     fs::create_dir_all(&folder)?;
 //! #     let file = folder.join("machines.csv");
 //! #     let tenant = Tenant::demo()?;
-//! #     export(&tenant.client()?, &file)?;
+//! #     let client = tenant.client_builder()?.retry_policy(defender_endpoint::RetryPolicy::none()).build()?;
+//! #     assert_eq!(report_of(&file, export(&client, &file)), (String::new(), 0));
 //! #     let whole = fs::read_to_string(&file)?;
 //! #     assert_eq!(whole.lines().count(), 347);
-//! #     let part = folder.join("machines.csv.part");
-//! #     for (status, call, left) in [(403, 3, 200), (404, 3, 200), (404, 1, 0)] {
+//! #     let left = || -> Result<usize, Box<dyn std::error::Error>> { Ok(fs::read_dir(&folder)?.count()) };
+//! #     for (status, call, expected) in [(403, 3, 1), (503, 3, 75), (404, 1, 1)] {
 //! #         tenant.fail(Fault::status(status).empty_body().path("/api/machines").on_call(call));
-//! #         assert!(export(&tenant.client()?, &file).is_err());
-//! #         assert_eq!(fs::read_to_string(&file)?, whole);
-//! #         assert_eq!(fs::read_to_string(&part)?.lines().count(), left);
+//! #         let (text, code) = report_of(&file, export(&client, &file));
+//! #         assert!(code == expected && !text.is_empty(), "{status} {code} {text}");
+//! #         assert_eq!((fs::read_to_string(&file)?, left()?), (whole.clone(), 1));
 //! #     }
+//! #     tenant.set_machines(Vec::<Machine>::new())?; // 200, and no rows
+//! #     let (text, code) = report_of(&file, export(&client, &file));
+//! #     assert!(code == 1 && text.ends_with("machines.csv: no whole list of machines: the last file stays"), "{text}");
+//! #     assert_eq!((fs::read_to_string(&file)?, left()?), (whole, 1));
+//! #     let invalid = client.scan_agent("").map(drop).map_err(Into::into);
+//! #     assert_eq!(report_of(&file, invalid).1, 2);
+//! #     // What isn't the crate's is shown for people, with the name of the file.
+//! #     let nowhere = folder.join("missing").join("machines.csv");
+//! #     let (text, code) = report_of(&nowhere, export(&client, &nowhere));
+//! #     assert!(code == 1 && text.contains("machines.csv: ") && !text.contains("Os {"), "{text}");
 //! #     fs::remove_dir_all(folder)?;
 //! #     Ok(())
 //! # }
 //! ```
 //!
-//! The first run of both side by side should give the same ids: `sort` and `diff` the first columns. Where
-//! they differ, the list has changed between the two, or one of them left something out.
+//! The first run of both side by side should give the same ids. Old and new output are compared in one line each, in bash,
+//! where the first column is the id (`Export-Csv` puts each cell in quotes, and a carriage return behind the last):
+//!
+//! ```text
+//! diff <(tail -n +2 old.csv | cut -d, -f1 | tr -d '"\r' | sort) <(tail -n +2 machines.csv | cut -d, -f1 | sort)
+//! diff <(jq -r .id old.jsonl | sort) <(jq -r .id machines.jsonl | sort)
+//! ```
+//!
+//! In PowerShell, whatever the quotes and the columns:
+//! `Compare-Object (Import-Csv old.csv).id (Import-Csv machines.csv).id`. Where they differ, the list has changed between
+//! the two, or one of them left something out.
 //!
 #![cfg_attr(feature = "testing", doc = "[testing-page]: crate::testing")]
 #![cfg_attr(not(feature = "testing"), doc = "[testing-page]: crate#features")]
+#![cfg_attr(feature = "testing", doc = "[whole-program]: crate::testing#a-whole-program")]
+#![cfg_attr(not(feature = "testing"), doc = "[whole-program]: crate#features")]
