@@ -417,12 +417,12 @@
 #![cfg_attr(feature = "testing", doc = "```")]
 #![cfg_attr(not(feature = "testing"), doc = "```ignore")]
 //! use defender_endpoint::machines::{Machine, field};
-//! use defender_endpoint::time::{Duration, OffsetDateTime};
+//! use defender_endpoint::time::{self, OffsetDateTime};
 //! use defender_endpoint::{Client, Error};
 //!
 //! /// Machines with that tag, in that group, that have reported within a week.
 //! fn in_use(client: &Client, tag: &str, group: &str) -> Result<Vec<Machine>, Error> {
-//!     let a_week_ago = OffsetDateTime::now_utc() - Duration::weeks(1);
+//!     let a_week_ago = OffsetDateTime::now_utc() - time::Duration::weeks(1);
 //!     let wanted = field::MACHINE_TAGS.any_eq(tag) & field::LAST_SEEN.ge(a_week_ago);
 //!     let mut found = Vec::new();
 //!     for machine in client.machines().filter(wanted) {
@@ -440,7 +440,7 @@
 //! #         let mut machine = Machine::new(id);
 //! #         machine.machine_tags = vec![tag.to_owned()];
 //! #         machine.rbac_group_name = Some(group.to_owned());
-//! #         machine.last_seen = Some(OffsetDateTime::now_utc() - Duration::days(days));
+//! #         machine.last_seen = Some(OffsetDateTime::now_utc() - time::Duration::days(days));
 //! #         machine
 //! #     };
 //! #     let fleet = [
@@ -1374,7 +1374,7 @@
 //!
 #![cfg_attr(feature = "testing", doc = "```")]
 #![cfg_attr(not(feature = "testing"), doc = "```ignore")]
-//! use std::fmt::Write;
+//! use std::fmt::Write as _;
 //! use std::ops::ControlFlow;
 //! use std::sync::{Arc, atomic::{AtomicU64, Ordering::Relaxed}};
 //!
@@ -1892,7 +1892,7 @@
 //! | `print(json.dumps(m))` | [JSON lines](#json-lines); the row as it came with `deserialize::<Box<RawValue>>()`, since a `Value` sorts the keys | |
 //! | `csv.DictWriter` | [CSV](#csv) | formulas |
 //! | `msal`'s `acquire_token_for_client` | nothing: tokens are kept and renewed | |
-//! | `azure.identity`'s `DefaultAzureCredential` | [`from_env`](crate::ClientBuilder::from_env), with the same variables | what no variable names is not tried: a metadata service, the Azure CLI |
+//! | `azure.identity`'s `DefaultAzureCredential` | [`from_env`](crate::ClientBuilder::from_env), with the same names of variables | what no variable names is not tried: a metadata service, the Azure CLI |
 //! | `verify="proxy.pem"`, `REQUESTS_CA_BUNDLE` | `DEFENDER_ROOT_CERTIFICATES`, or [`root_certificates`](crate#tls-and-proxies): this one is not read | a bundle takes the place of the roots, this is added to them |
 //! | `verify=False` | nothing, on purpose | anybody between reads the token |
 //! | `ThreadPoolExecutor` | [pages in parallel](#pages-in-parallel) | 429s |
@@ -1923,7 +1923,7 @@
 //! | `Export-Csv` | [CSV](#csv) | tags and addresses become `System.Object[]`; in Windows PowerShell, names lose what isn't ASCII; formulas |
 //! | `ConvertTo-Json` | [JSON lines](#json-lines) | nothing is deeper than two levels unless `-Depth` says so |
 //! | `Where-Object lastSeen -gt …` | [`filter`](#by-tag-group-and-time), by the service | text is compared, unless it was made a date |
-//! | `Get-MsalToken`, `Get-AzAccessToken` | [`from_env`](crate::ClientBuilder::from_env), with a credential of the app; a user's sign-in is [another](crate::setup#as-yourself) | a token of a person's session ends with it |
+//! | `Get-MsalToken`, `Get-AzAccessToken` | [`from_env`](crate::ClientBuilder::from_env), with a credential of the app; a user's sign-in is [another](crate::setup#as-yourself) | a token that was fetched once ends after an hour or so |
 //! | `-Proxy`, or the system's proxy, which Windows PowerShell takes by itself | `HTTPS_PROXY`, or [`proxy`](crate::ClientBuilder::proxy): the system's settings are not read | |
 //! | roots in the system's store | `DEFENDER_ROOT_CERTIFICATES`, or the feature `platform-verifier` and [`platform_verifier`](crate#tls-and-proxies) | |
 //! | `-SkipCertificateCheck` | nothing, on purpose | anybody between reads the token |
@@ -2049,5 +2049,8 @@
 //!
 #![cfg_attr(feature = "testing", doc = "[testing-page]: crate::testing")]
 #![cfg_attr(not(feature = "testing"), doc = "[testing-page]: crate#features")]
-#![cfg_attr(feature = "testing", doc = "[whole-program]: crate::testing#a-whole-program")]
+#![cfg_attr(
+    feature = "testing",
+    doc = "[whole-program]: crate::testing#a-whole-program"
+)]
 #![cfg_attr(not(feature = "testing"), doc = "[whole-program]: crate#features")]
