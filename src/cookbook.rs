@@ -1292,6 +1292,10 @@
 //! #     let start = |n, ids| Tenant::builder().tenant_id(id(n)).machines(fleet(ids)).start();
 //! #     let (one, other, third) = (start(1, "abc")?, start(2, "de")?, start(3, "xyz")?);
 //! #     let customer = |name: &str, n, client| Customer { name: name.to_owned(), id: id(n), client };
+//! #     let _ = thread::spawn(|| {
+//! #         thread::sleep(Duration::from_secs(30)); // so that a mistake is a failure, and no test without end
+//! #         STOP.store(true, Relaxed);
+//! #     });
 //! #     let panics = |_: &Customer| std::panic::resume_unwind(Box::new("as planned"));
 //! #     assert!(serve(vec![customer("one", 1, one.client()?)], Duration::ZERO, panics).is_err());
 //! #     let customers = vec![
@@ -1304,14 +1308,13 @@
 //! #     type Rounds = HashMap<String, Vec<Vec<String>>>;
 //! #     let stored = Arc::new(Mutex::new(Rounds::new()));
 //! #     let store = Arc::clone(&stored);
-//! #     let begun = Instant::now();
 //! #     serve(customers, Duration::from_millis(1), move |customer| {
 //! #         assert_eq!(thread::current().name(), Some(customer.name.as_str()));
 //! #         let ids: Result<Vec<_>, _> = customer.client.machines().into_iter().map(|it| it.map(|it| it.id)).collect();
 //! #         let mut store = store.lock().unwrap_or_else(PoisonError::into_inner);
 //! #         store.entry(customer.name.clone()).or_default().push(ids?);
 //! #         let enough = |name| store.get(name).is_some_and(|rounds| rounds.len() >= 2);
-//! #         Ok(STOP.store(enough("one") && enough("other") || begun.elapsed() > Duration::from_secs(30), Relaxed))
+//! #         Ok(STOP.fetch_or(enough("one") && enough("other"), Relaxed)).map(drop)
 //! #     })?;
 //! #     let stored = stored.lock().unwrap_or_else(PoisonError::into_inner);
 //! #     let rounds = |name: &str, ids: &[&str]| {
