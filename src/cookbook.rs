@@ -1944,7 +1944,7 @@
 //! use std::fs::{self, File};
 //! use std::{io::BufWriter, path::Path, process::ExitCode};
 //!
-//! use defender_endpoint::{Client, Error};
+//! use defender_endpoint::{Client, Error, machines::ListMachines};
 //! # use std::io::Write;
 //! # use defender_endpoint::{ErrorKind, machines::Machine};
 //! # fn write_csv(
@@ -1967,20 +1967,20 @@
 //! #     }
 //! # }
 //!
-//! fn export(client: &Client, file: &Path) -> Result<(), Box<dyn std::error::Error>> {
+//! fn export(list: ListMachines, file: &Path) -> Result<(), Box<dyn std::error::Error>> {
 //!     let mut part = file.as_os_str().to_owned();
 //!     part.push(".part"); // behind the whole name: `machines.csv` and `machines.json` have one each
 //!     let part = Path::new(&part);
-//!     let written = write_part(client, part).and_then(|()| Ok(fs::rename(part, file)?));
+//!     let written = write_part(list, part).and_then(|()| Ok(fs::rename(part, file)?));
 //!     if written.is_err() {
 //!         let _ = fs::remove_file(part); // it looks like a smaller fleet
 //!     }
 //!     written
 //! }
 //!
-//! fn write_part(client: &Client, part: &Path) -> Result<(), Box<dyn std::error::Error>> {
+//! fn write_part(list: ListMachines, part: &Path) -> Result<(), Box<dyn std::error::Error>> {
 //!     let out = File::create(part)?;
-//!     let mut machines = client.machines().into_iter();
+//!     let mut machines = list.into_iter();
 //!     let rows = write_csv(machines.by_ref(), BufWriter::new(&out))?;
 //!     if rows == 0 || machines.ended_by_not_found() {
 //!         return Err("no whole list of machines: the last file stays".into());
@@ -1999,7 +1999,7 @@
 //!
 //! fn program() -> ExitCode { // your `main`
 //!     let file = Path::new("machines.csv");
-//!     let exported = Client::from_env().map_err(Into::into).and_then(|client| export(&client, file));
+//!     let exported = Client::from_env().map_err(Into::into).and_then(|client| export(client.machines(), file));
 //!     let (text, code) = report_of(file, exported);
 //!     eprint!("{text}{}", if text.is_empty() { "" } else { "\n" });
 //!     ExitCode::from(code)
@@ -2013,25 +2013,30 @@
 //! #     let file = folder.join("machines.csv");
 //! #     let tenant = Tenant::demo()?;
 //! #     let client = tenant.client_builder()?.retry_policy(defender_endpoint::RetryPolicy::none()).build()?;
-//! #     assert_eq!(report_of(&file, export(&client, &file)), (String::new(), 0));
+//! #     assert_eq!(report_of(&file, export(client.machines(), &file)), (String::new(), 0));
 //! #     let whole = fs::read_to_string(&file)?;
 //! #     assert_eq!(whole.lines().count(), 347);
 //! #     let left = || -> Result<usize, Box<dyn std::error::Error>> { Ok(fs::read_dir(&folder)?.count()) };
 //! #     for (status, call, expected) in [(403, 3, 1), (503, 3, 75), (404, 1, 1)] {
 //! #         tenant.fail(Fault::status(status).empty_body().path("/api/machines").on_call(call));
-//! #         let (text, code) = report_of(&file, export(&client, &file));
+//! #         let (text, code) = report_of(&file, export(client.machines(), &file));
 //! #         assert!(code == expected && !text.is_empty(), "{status} {code} {text}");
 //! #         assert_eq!((fs::read_to_string(&file)?, left()?), (whole.clone(), 1));
 //! #     }
+//! #     // By `$skip`, a 404 in the middle ends the walk without an error.
+//! #     tenant.fail(Fault::status(404).empty_body().path("/api/machines").on_call(3));
+//! #     let skipping = client.machines().page_size(100);
+//! #     assert_eq!(report_of(&file, export(skipping, &file)).1, 1);
+//! #     assert_eq!((fs::read_to_string(&file)?, left()?), (whole.clone(), 1));
 //! #     tenant.set_machines(Vec::<Machine>::new())?; // 200, and no rows
-//! #     let (text, code) = report_of(&file, export(&client, &file));
+//! #     let (text, code) = report_of(&file, export(client.machines(), &file));
 //! #     assert!(code == 1 && text.ends_with("machines.csv: no whole list of machines: the last file stays"), "{text}");
 //! #     assert_eq!((fs::read_to_string(&file)?, left()?), (whole, 1));
 //! #     let invalid = client.scan_agent("").map(drop).map_err(Into::into);
 //! #     assert_eq!(report_of(&file, invalid).1, 2);
 //! #     // What isn't the crate's is shown for people, with the name of the file.
 //! #     let nowhere = folder.join("missing").join("machines.csv");
-//! #     let (text, code) = report_of(&nowhere, export(&client, &nowhere));
+//! #     let (text, code) = report_of(&nowhere, export(client.machines(), &nowhere));
 //! #     assert!(code == 1 && text.contains("machines.csv: ") && !text.contains("Os {"), "{text}");
 //! #     fs::remove_dir_all(folder)?;
 //! #     Ok(())
