@@ -1215,8 +1215,8 @@
 //! # A service
 //!
 //! The parts together: a thread for each tenant, which checks whose token it is, makes a round, and waits for the next
-//! one; after an error too. `main` returns when it is to stop. With `is_of` of [several tenants](#several-tenants), and with the
-//! `STOP` of [shutting down](#shutting-down):
+//! one; after an error too. `main` returns when it is to stop. With `is_of` of [several tenants](#several-tenants), and
+//! with the `STOP` of [shutting down](#shutting-down):
 //!
 #![cfg_attr(feature = "testing", doc = "```")]
 #![cfg_attr(not(feature = "testing"), doc = "```ignore")]
@@ -1443,8 +1443,8 @@
 //! # What to do with an error
 //!
 //! For a service, which can't ask. Three things can be done: try again at the next run, call somebody, or mend
-//! the program; and one error is no matter at all. [`is_retryable`](crate::Error::is_retryable) says which errors belong to the first; the client has
-//! tried those again already, for as long as it may.
+//! the program; and one error is no matter at all. [`is_retryable`](crate::Error::is_retryable) says which errors belong to
+//! the first; the client has tried those again already, for as long as it may.
 //!
 //! | [`ErrorKind`](crate::ErrorKind) | next run | call somebody | mend the program | no matter |
 //! | --- | --- | --- | --- | --- |
