@@ -3,8 +3,9 @@
 //!
 //! What stands in [the manual](crate) is not said again here. Most recipes are functions that take a
 //! [`Client`](crate::Client), which [`Client::from_env`](crate::Client::from_env) makes; each is compiled,
-//! and most are run against the fake tenant, whenever the crate is tested. Errors go up as
-//! `Box<dyn std::error::Error>` where a recipe does more than call the service.
+//! and most are run against the fake tenant, whenever the crate is tested. They go together in one file:
+//! `Error` is the crate's, and `Box<dyn std::error::Error>`, written in full, what goes up where a recipe does more than
+//! call the service.
 //!
 //! | lists | |
 //! | --- | --- |
@@ -33,6 +34,8 @@
 //! | --- | --- |
 //! | [Several processes](#several-processes) | one quota for all of them |
 //! | [Several tenants](#several-tenants) | side by side |
+//! | [A new secret](#a-new-secret) | without a new quota |
+//! | [A service](#a-service) | tenants, rounds and a stop, together |
 //! | [Two clients of one tenant](#two-clients-of-one-tenant) | one quota, other settings |
 //! | [Quota as metrics](#quota-as-metrics) | for a dashboard |
 //! | [What to do with an error](#what-to-do-with-an-error) | the next run, a person, or a bug; exit codes |
@@ -47,27 +50,30 @@
 //! # CSV
 //!
 //! For people with a spreadsheet. The columns are chosen one by one, with the crate `csv`: a whole
-//! [`Machine`](crate::machines::Machine) can't be one of its records, since it holds lists and objects.
+//! [`Machine`](crate::machines::Machine) can't be one of its records, since it holds lists and objects. What is
+//! written may be a walk, or machines that were [sorted](#newest-first) or chosen before.
 //!
 #![cfg_attr(feature = "testing", doc = "```")]
 #![cfg_attr(not(feature = "testing"), doc = "```ignore")]
-//! use std::{error::Error, io::Write};
+//! use std::io::Write;
 //!
 //! use defender_endpoint::time::format_description::well_known::Rfc3339;
-//! use defender_endpoint::{Client, machines::Machine};
+//! use defender_endpoint::{Error, machines::Machine};
 //!
-//! fn write_csv(client: &Client, out: impl Write) -> Result<(), Box<dyn Error>> {
+//! /// Returns how many there were. Who gives a walk asks for its `ended_by_not_found` behind it.
+//! fn write_csv(
+//!     machines: impl IntoIterator<Item = Result<Machine, Error>>,
+//!     out: impl Write,
+//! ) -> Result<u64, Box<dyn std::error::Error>> {
 //!     let mut table = csv::Writer::from_writer(out);
 //!     table.write_record(["id", "name", "platform", "health", "lastSeen", "tags"])?;
-//!     let mut machines = client.machines().into_iter();
-//!     for machine in machines.by_ref() {
+//!     let mut rows = 0;
+//!     for machine in machines {
 //!         table.write_record(cells(machine?))?;
+//!         rows += 1;
 //!     }
 //!     table.flush()?;
-//!     if machines.ended_by_not_found() {
-//!         return Err("404, as if there were no machines".into());
-//!     }
-//!     Ok(())
+//!     Ok(rows)
 //! }
 //!
 //! fn cells(machine: Machine) -> [String; 6] {
@@ -94,27 +100,36 @@
 //! # use defender_endpoint::testing::{Fault, Tenant};
 //! # use defender_endpoint::{machines::HealthStatus, time::OffsetDateTime};
 //! #
-//! # fn main() -> Result<(), Box<dyn Error>> {
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! #     let mut phone = Machine::new("1e5b");
 //! #     phone.computer_dns_name = Some("=HYPERLINK(\"http://203.0.113.9\")".to_owned());
 //! #     phone.health_status = Some(HealthStatus::Active);
 //! #     phone.last_seen = Some(OffsetDateTime::UNIX_EPOCH);
 //! #     phone.machine_tags = ["vip", "a, b", "=1+1", "c;@2"].map(str::to_owned).to_vec();
 //! #     let tenant = Tenant::builder().machines([phone, Machine::new("2f6c")]).start()?;
+//! #     let client = tenant.client()?;
+//! #     let whole = "id,name,platform,health,lastSeen,tags\n\
+//! #         1e5b,\"'=HYPERLINK(\"\"http://203.0.113.9\"\")\",,Active,1970-01-01T00:00:00Z,\"vip;a, b;'=1+1;c;'@2\"\n\
+//! #         2f6c,,,,,\n";
 //! #     let mut out = Vec::new();
-//! #     write_csv(&tenant.client()?, &mut out)?;
-//! #     assert_eq!(
-//! #         String::from_utf8(out)?,
-//! #         "id,name,platform,health,lastSeen,tags\n\
-//! #          1e5b,\"'=HYPERLINK(\"\"http://203.0.113.9\"\")\",,Active,1970-01-01T00:00:00Z,\"vip;a, b;'=1+1;c;'@2\"\n\
-//! #          2f6c,,,,,\n",
-//! #     );
+//! #     assert_eq!(write_csv(client.machines(), &mut out)?, 2);
+//! #     assert_eq!(String::from_utf8(out)?, whole);
+//! #     let collected = client.machines().into_iter().collect::<Result<Vec<_>, _>>()?;
+//! #     let mut out = Vec::new();
+//! #     assert_eq!(write_csv(collected.into_iter().map(Ok), &mut out)?, 2);
+//! #     assert_eq!(String::from_utf8(out)?, whole);
+//! #     tenant.fail(Fault::status(403).path("/api/machines"));
+//! #     assert!(write_csv(client.machines(), Vec::new()).is_err());
 //! #     tenant.fail(Fault::status(404).empty_body().path("/api/machines"));
-//! #     assert!(write_csv(&tenant.client()?, Vec::new()).is_err());
+//! #     let mut machines = client.machines().into_iter();
+//! #     assert_eq!(write_csv(machines.by_ref(), Vec::new())?, 0);
+//! #     assert!(machines.ended_by_not_found());
 //! #     Ok(())
 //! # }
 //! ```
 //!
+//! * `write_csv(client.machines(), out)` is the whole fleet, and `write_csv(newest_first(&client)?.into_iter().map(Ok), out)`
+//!   a sorted one.
 //! * Names and tags are text that others choose, so a cell, or a tag, that a spreadsheet would run as a formula
 //!   gets an apostrophe in front. For a file that only programs read, leave `guarded` out, or better write
 //!   [JSON lines](#json-lines).
@@ -124,9 +139,10 @@
 //! * Excel takes the file for UTF-8 only if it begins with `\u{feff}`: `out.write_all("\u{feff}".as_bytes())?`
 //!   before the first row. Where it splits at semicolons, `csv::WriterBuilder` has `delimiter(b';')`.
 //! * An error leaves half a table: write to another name, and rename the file when it is whole, as
-//!   [the program](#the-program) does. A 404 to the first call, which is documented for no machines and comes by a
-//!   fault too, is an error here: a table of no rows must not take the place of yesterday's.
-//! * A reader that has gone, such as `head`, is a `csv::ErrorKind::Io` within the error.
+//!   [the program](#the-program) does. It refuses a table of no rows too, and a walk that ended by a 404: that is documented
+//!   for no machines and comes by a fault too, and must not take the place of yesterday's.
+//! * A reader that has gone, such as `head`, is a `csv::ErrorKind::Io` within the error, or an error of `io` if it is
+//!   seen by the last `flush`.
 //!
 //! The example `inventory` does this with `--csv`.
 //!
@@ -138,51 +154,78 @@
 //!
 #![cfg_attr(feature = "testing", doc = "```")]
 #![cfg_attr(not(feature = "testing"), doc = "```ignore")]
-//! use std::error::Error;
 //! use std::io::{self, BufRead, Write};
 //!
-//! use defender_endpoint::{Client, machines::Machine};
+//! use defender_endpoint::{Client, Error, machines::Machine};
 //!
-//! fn write_lines(client: &Client, mut out: impl Write) -> Result<(), Box<dyn Error>> {
-//!     let mut machines = client.machines().into_iter();
-//!     for machine in machines.by_ref() {
-//!         // As an error of `io`, a reader that has gone, such as `head`, is known by its kind.
+//! /// Returns how many there were. Who gives a walk asks for its `ended_by_not_found` behind it.
+//! fn write_lines(
+//!     machines: impl IntoIterator<Item = Result<Machine, Error>>,
+//!     mut out: impl Write,
+//! ) -> Result<u64, Box<dyn std::error::Error>> {
+//!     let mut rows = 0;
+//!     for machine in machines {
 //!         serde_json::to_writer(&mut out, &machine?).map_err(io::Error::from)?;
 //!         writeln!(out)?;
+//!         rows += 1;
 //!     }
 //!     out.flush()?;
-//!     if machines.ended_by_not_found() {
-//!         return Err("404, as if there were no machines".into());
-//!     }
-//!     Ok(())
+//!     Ok(rows)
 //! }
 //!
-//! fn read_lines(input: impl BufRead) -> Result<Vec<Machine>, Box<dyn Error>> {
+//! fn print_lines(client: &Client, out: impl Write) -> Result<(), Box<dyn std::error::Error>> {
+//!     let mut machines = client.machines().into_iter();
+//!     match write_lines(machines.by_ref(), out) {
+//!         Ok(_) if machines.ended_by_not_found() => Err("404, as if there were no machines".into()),
+//!         Ok(_) => Ok(()),
+//!         Err(error) => match error.downcast_ref::<io::Error>().map(io::Error::kind) {
+//!             Some(io::ErrorKind::BrokenPipe) => Ok(()), // the reader, such as `head`, has what it wants
+//!             _ => Err(error),
+//!         },
+//!     }
+//! }
+//!
+//! fn read_lines(input: impl BufRead) -> Result<Vec<Machine>, Box<dyn std::error::Error>> {
 //!     let lines = input.lines();
 //!     lines.map(|line| Ok(serde_json::from_str(&line?)?)).collect()
 //! }
 //! # use defender_endpoint::testing::{Fault, Tenant};
 //! # use serde_json::value::RawValue;
 //! #
-//! # fn main() -> Result<(), Box<dyn Error>> {
+//! # struct Gone(io::ErrorKind);
+//! #
+//! # impl Write for Gone {
+//! #     fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+//! #         Err(self.0.into())
+//! #     }
+//! #     fn flush(&mut self) -> io::Result<()> {
+//! #         Ok(())
+//! #     }
+//! # }
+//! #
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! #     let tenant = Tenant::demo()?;
 //! #     let client = tenant.client()?;
 //! #     let mut out = Vec::new();
-//! #     write_lines(&client, &mut out)?;
+//! #     print_lines(&client, &mut out)?;
 //! #     let fleet: Vec<Machine> = client.machines().into_iter().collect::<Result<_, _>>()?;
 //! #     assert_eq!(fleet.len(), 347);
 //! #     assert_eq!(read_lines(&*out)?, fleet);
 //! #     for (raw, machine) in client.machines().deserialize::<Box<RawValue>>().into_iter().zip(&fleet) {
 //! #         assert_eq!(&serde_json::from_str::<Machine>(raw?.get())?, machine);
 //! #     }
+//! #     assert!(print_lines(&client, Gone(io::ErrorKind::BrokenPipe)).is_ok());
+//! #     assert!(print_lines(&client, Gone(io::ErrorKind::StorageFull)).is_err());
+//! #     tenant.fail(Fault::status(403).path("/api/machines"));
+//! #     assert!(print_lines(&client, Vec::new()).is_err());
 //! #     tenant.fail(Fault::status(404).empty_body().path("/api/machines"));
-//! #     assert!(write_lines(&client, Vec::new()).is_err());
+//! #     assert!(print_lines(&client, Vec::new()).is_err());
 //! #     Ok(())
 //! # }
 //! ```
 //!
-//! * Give it a `BufWriter`, since a line is written in many small pieces.
-//! * A 404 to the first call is an error, as in [CSV](#csv).
+//! * Give it a `BufWriter`, such as `BufWriter::new(io::stdout().lock())`, since a line is written in many small pieces.
+//! * A 404 to the first call is an error, as in [the program](#the-program).
 //! * A line has all keys, in the crate's order, and null for what is absent. The row as the service sent it,
 //!   byte for byte, is `client.machines().deserialize::<Box<serde_json::value::RawValue>>()`, with the feature
 //!   `raw_value` of `serde_json`.
@@ -197,8 +240,10 @@
 //!
 #![cfg_attr(feature = "testing", doc = "```")]
 #![cfg_attr(not(feature = "testing"), doc = "```ignore")]
+//! use std::io::Write;
+//!
+//! use defender_endpoint::Client;
 //! use defender_endpoint::machines::RiskScore;
-//! use defender_endpoint::{Client, Error};
 //!
 //! #[derive(serde::Deserialize)]
 //! #[serde(rename_all = "camelCase")]
@@ -210,31 +255,57 @@
 //!     last_seen: Option<String>, // text: dates without a zone, and of the year 1, have been seen
 //! }
 //!
-//! fn print_tags(client: &Client) -> Result<(), Error> {
-//!     let rows = client
+//! /// As CSV, with `guarded` of that recipe.
+//! fn write_rows(client: &Client, out: impl Write) -> Result<(), Box<dyn std::error::Error>> {
+//!     let mut table = csv::Writer::from_writer(out);
+//!     table.write_record(["id", "name", "risk", "tags", "lastSeen"])?;
+//!     let mut rows = client
 //!         .machines()
 //!         .query_option("$select", "id,computerDnsName,riskScore,machineTags,lastSeen")
-//!         .deserialize::<Row>();
-//!     for row in rows {
+//!         .deserialize::<Row>()
+//!         .into_iter();
+//!     for row in rows.by_ref() {
 //!         let row = row?;
-//!         let name = row.computer_dns_name.unwrap_or(row.id);
-//!         println!("{name} {:?} {:?}", row.machine_tags.unwrap_or_default(), row.last_seen);
+//!         table.write_record([
+//!             guarded(row.id),
+//!             guarded(row.computer_dns_name.unwrap_or_default()),
+//!             guarded(row.risk_score.map(|it| it.to_string()).unwrap_or_default()),
+//!             guarded(row.machine_tags.unwrap_or_default().join(";")),
+//!             guarded(row.last_seen.unwrap_or_default()),
+//!         ])?;
 //!     }
-//!     Ok(())
+//!     table.flush()?;
+//!     if rows.ended_by_not_found() { Err("404, as if there were no machines".into()) } else { Ok(()) }
 //! }
-//! # use defender_endpoint::testing::Tenant;
+//! # fn guarded(cell: String) -> String { cell }
+//! # use defender_endpoint::testing::{Fault, Tenant};
 //! # use serde_json::json;
 //! #
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! #     let bare = json!({ "id": "1e5b", "machineTags": null, "lastSeen": "0001-01-01T00:00:00" });
-//! #     let tenant = Tenant::builder().machines([bare, json!({ "id": "2f6c" })]).start()?;
-//! #     print_tags(&tenant.client()?)?;
+//! #     let tagged = json!({ "id": "2f6c", "riskScore": "High", "machineTags": ["a", "b"] });
+//! #     let tenant = Tenant::builder().machines([bare, tagged]).start()?;
+//! #     let mut out = Vec::new();
+//! #     write_rows(&tenant.client()?, &mut out)?;
+//! #     assert_eq!(
+//! #         String::from_utf8(out)?,
+//! #         "id,name,risk,tags,lastSeen\n1e5b,,,,0001-01-01T00:00:00\n2f6c,,High,a;b,\n",
+//! #     );
 //! #     let asked = tenant.exchanges().into_iter().rev().find_map(|call| call.query("$select"));
 //! #     assert!(asked.is_some_and(|columns| columns.starts_with("id,")));
+//! #     tenant.fail(Fault::status(404).empty_body().path("/api/machines"));
+//! #     assert!(write_rows(&tenant.client()?, Vec::new()).is_err());
+//! #     // What the text below says of `serialize`.
+//! #     #[derive(serde::Serialize)]
+//! #     struct Listed { id: &'static str, tags: Vec<&'static str> }
+//! #     let listed = Listed { id: "1e5b", tags: vec!["a", "b"] };
+//! #     assert!(csv::Writer::from_writer(Vec::new()).serialize(listed).is_err());
 //! #     Ok(())
 //! # }
 //! ```
 //!
+//! * `table.serialize(row)` of `csv` writes the headers by itself, but refuses a type that holds a list: join the list to a
+//!   text first, as here.
 //! * Whether the service obeys `$select` here is not documented, and reports differ. The type is right either
 //!   way, since it ignores what it doesn't name; if the service answers 400, leave the option out.
 //! * Keep the `id`: it is the key, and rows without it may look alike.
@@ -282,7 +353,7 @@
 //! use std::cmp::Reverse;
 //!
 //! use defender_endpoint::machines::{Machine, field};
-//! use defender_endpoint::{Client, Error};
+//! use defender_endpoint::{Client, Error, ErrorKind};
 //!
 //! /// All machines of that name, the one that was seen last in front.
 //! fn by_name(client: &Client, name: &str) -> Result<Vec<Machine>, Error> {
@@ -293,10 +364,17 @@
 //!     }
 //!     let found: Result<Vec<_>, Error> = client.machines().filter(wanted).into_iter().collect();
 //!     let mut found = found?;
+//!     if found.is_empty() { // a look-up of another kind, which may mind upper and lower case less
+//!         match client.machine(name) {
+//!             Ok(machine) => found.push(machine),
+//!             Err(error) if error.kind() == ErrorKind::NotFound => {}
+//!             Err(error) => return Err(error),
+//!         }
+//!     }
 //!     found.sort_by_key(|machine| Reverse(machine.last_seen));
 //!     Ok(found)
 //! }
-//! # use defender_endpoint::testing::Tenant;
+//! # use defender_endpoint::testing::{Fault, Tenant};
 //! # use serde_json::json;
 //! #
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -316,7 +394,10 @@
 //! #     };
 //! #     assert_eq!(ids("srv-1")?, ["d", "b", "a"]);
 //! #     assert_eq!(ids("srv-1.contoso.com")?, ["d", "b"]);
+//! #     assert_eq!(ids("SRV-10.contoso.com")?, ["c"]);
 //! #     assert!(ids("srv")?.is_empty());
+//! #     tenant.fail(Fault::status(403).path("/api/machines/"));
+//! #     assert!(by_name(&client, "srv").is_err());
 //! #     Ok(())
 //! # }
 //! ```
@@ -324,7 +405,8 @@
 //! * Of several, [`merged_into_machine_id`](crate::machines::Machine::merged_into_machine_id) and
 //!   [`is_potential_duplication`](crate::machines::Machine::is_potential_duplication) tell which are records
 //!   of the same device.
-//! * Whether the service minds upper and lower case is not documented: give the name as the list shows it.
+//! * Whether the filter, or the look-up by name, minds upper and lower case is not documented: give the name as the list
+//!   shows it. To be sure, collect the list once and compare with `eq_ignore_ascii_case`.
 //! * A machine that has gone from the list has gone for a filter, too.
 //!
 //! # By tag, group and time
@@ -335,12 +417,12 @@
 #![cfg_attr(feature = "testing", doc = "```")]
 #![cfg_attr(not(feature = "testing"), doc = "```ignore")]
 //! use defender_endpoint::machines::{Machine, field};
-//! use defender_endpoint::time::{Duration, OffsetDateTime};
+//! use defender_endpoint::time::{self, OffsetDateTime};
 //! use defender_endpoint::{Client, Error};
 //!
 //! /// Machines with that tag, in that group, that have reported within a week.
 //! fn in_use(client: &Client, tag: &str, group: &str) -> Result<Vec<Machine>, Error> {
-//!     let a_week_ago = OffsetDateTime::now_utc() - Duration::weeks(1);
+//!     let a_week_ago = OffsetDateTime::now_utc() - time::Duration::weeks(1);
 //!     let wanted = field::MACHINE_TAGS.any_eq(tag) & field::LAST_SEEN.ge(a_week_ago);
 //!     let mut found = Vec::new();
 //!     for machine in client.machines().filter(wanted) {
@@ -358,7 +440,7 @@
 //! #         let mut machine = Machine::new(id);
 //! #         machine.machine_tags = vec![tag.to_owned()];
 //! #         machine.rbac_group_name = Some(group.to_owned());
-//! #         machine.last_seen = Some(OffsetDateTime::now_utc() - Duration::days(days));
+//! #         machine.last_seen = Some(OffsetDateTime::now_utc() - time::Duration::days(days));
 //! #         machine
 //! #     };
 //! #     let fleet = [
@@ -388,14 +470,12 @@
 //!
 #![cfg_attr(feature = "testing", doc = "```")]
 #![cfg_attr(not(feature = "testing"), doc = "```ignore")]
-//! use std::error::Error;
-//!
 //! use defender_endpoint::{Client, machines::Machine};
 //!
 //! fn in_batches(
 //!     client: &Client,
-//!     mut insert: impl FnMut(&[Machine]) -> Result<(), Box<dyn Error>>,
-//! ) -> Result<(), Box<dyn Error>> {
+//!     mut insert: impl FnMut(&[Machine]) -> Result<(), Box<dyn std::error::Error>>,
+//! ) -> Result<(), Box<dyn std::error::Error>> {
 //!     for page in client.machines().pages() {
 //!         for batch in page?.items.chunks(500) {
 //!             insert(batch)?; // a transaction
@@ -405,7 +485,7 @@
 //! }
 //! # use defender_endpoint::testing::Tenant;
 //! #
-//! # fn main() -> Result<(), Box<dyn Error>> {
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! #     let tenant = Tenant::builder().machines((0..1_234).map(|n| Machine::new(n.to_string()))).start()?;
 //! #     let mut sizes = Vec::new();
 //! #     in_batches(&tenant.client()?, |batch| Ok(sizes.push(batch.len())))?;
@@ -587,7 +667,6 @@
 //!
 #![cfg_attr(feature = "testing", doc = "```")]
 #![cfg_attr(not(feature = "testing"), doc = "```ignore")]
-//! use std::error::Error;
 //! use std::{io, panic, sync::mpsc, thread};
 //!
 //! use defender_endpoint::{Page, Pages, machines::Machine};
@@ -596,14 +675,16 @@
 //! fn read_ahead(
 //!     mut pages: Pages<Machine>,
 //!     mut store: impl FnMut(Page<Machine>) -> io::Result<()>,
-//! ) -> Result<Pages<Machine>, Box<dyn Error>> {
+//! ) -> Result<Pages<Machine>, Box<dyn std::error::Error>> {
+//!     // Lines are logged on the thread that calls: it has the name of this one, such as the tenant's.
+//!     let name = thread::current().name().unwrap_or("reader").to_owned();
 //!     thread::scope(|scope| {
 //!         let (send, receive) = mpsc::sync_channel(0); // hands over, keeps nothing
-//!         let reader = scope.spawn(move || {
+//!         let reader = thread::Builder::new().name(name).spawn_scoped(scope, move || {
 //!             // Ends with the list, behind an error, or when nobody takes pages any more.
 //!             let _ = pages.try_for_each(|page| send.send(page));
 //!             pages
-//!         });
+//!         })?;
 //!         for page in receive {
 //!             store(page?)?;
 //!         }
@@ -612,7 +693,7 @@
 //! }
 //! # use defender_endpoint::testing::{Fault, Tenant};
 //! #
-//! # fn main() -> Result<(), Box<dyn Error>> {
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! #     let tenant = Tenant::demo()?; // pages of 100
 //! #     let client = tenant.client()?;
 //! #     let mut stored = 0;
@@ -629,6 +710,18 @@
 //! #
 //! #     tenant.fail(Fault::status(404).empty_body().path("/api/machines"));
 //! #     assert!(read_ahead(client.machines().pages(), |_| Ok(()))?.ended_by_not_found());
+//! #
+//! #     // A wait is told of on the thread that calls.
+//! #     let (tell, told) = mpsc::channel();
+//! #     let named = tenant.client_builder()?.on_wait(move |_| {
+//! #         let _ = tell.send(thread::current().name().map(str::to_owned));
+//! #         std::ops::ControlFlow::Break(())
+//! #     });
+//! #     let pages = named.build()?.machines().pages();
+//! #     tenant.fail(Fault::throttled(std::time::Duration::from_secs(60)).path("/api/machines"));
+//! #     let contoso = move || assert!(read_ahead(pages, |_| Ok(())).is_err());
+//! #     assert!(thread::Builder::new().name("contoso".to_owned()).spawn(contoso)?.join().is_ok());
+//! #     assert_eq!(told.recv()?.as_deref(), Some("contoso"));
 //! #     Ok(())
 //! # }
 //! ```
@@ -644,7 +737,6 @@
 #![cfg_attr(feature = "testing", doc = "```")]
 #![cfg_attr(not(feature = "testing"), doc = "```ignore")]
 //! use std::collections::BTreeMap;
-//! use std::error::Error;
 //! use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 //! use std::{io, sync::mpsc, thread};
 //!
@@ -656,7 +748,7 @@
 //!     size: u32, // of a page: 10,000 is the most, and takes the fewest calls
 //!     threads: usize,
 //!     mut store: impl FnMut(Vec<Machine>) -> io::Result<()>,
-//! ) -> Result<u64, Box<dyn Error>> {
+//! ) -> Result<u64, Box<dyn std::error::Error>> {
 //!     let rows = u64::from(size);
 //!     let (next, ended) = (AtomicU64::new(0), AtomicBool::new(false));
 //!     let work = |send: mpsc::SyncSender<_>| {
@@ -702,7 +794,7 @@
 //! }
 //! # use defender_endpoint::testing::{Fault, Tenant};
 //! #
-//! # fn main() -> Result<(), Box<dyn Error>> {
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! #     let tenant = Tenant::demo()?;
 //! #     let client = tenant.client()?;
 //! #     let whole: Vec<Machine> = client.machines().into_iter().collect::<Result<_, _>>()?;
@@ -746,7 +838,7 @@
 //!
 //! use defender_endpoint::{Client, Error};
 //!
-//! fn walk(client: &Client, last_time: Option<u64>) -> Result<u64, Error> {
+//! fn with_progress(client: &Client, last_time: Option<u64>) -> Result<u64, Error> {
 //!     let of = last_time.map(|machines| format!(" of about {machines}")).unwrap_or_default();
 //!     let watched = io::stderr().is_terminal();
 //!     let mut machines = client.machines().into_iter();
@@ -764,13 +856,13 @@
 //! #
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! #     let tenant = Tenant::demo()?;
-//! #     assert_eq!(walk(&tenant.client()?, Some(300))?, 347);
+//! #     assert_eq!(with_progress(&tenant.client()?, Some(300))?, 347);
 //! #     Ok(())
 //! # }
 //! ```
 //!
 //! * Most of the time goes by between two pages, where no row comes: say "waiting for page 3" before the first
-//!   `next`, or read ahead and tick in `recv_timeout`, as [below](#shutting-down).
+//!   `next`, or read ahead and tick in `recv_timeout`, as [below](#the-walk-alone).
 //! * [`on_wait`](crate::ClientBuilder::on_wait) tells of waits for the limits, once a second while they last: overwrite
 //!   a line with it, or print one only where [`elapsed`](crate::Wait::elapsed) is zero.
 //! * The example `inventory` has a bar.
@@ -778,37 +870,110 @@
 //! # Shutting down
 //!
 //! For a service that has a second to end in. An exchange that is under way can't be broken off: a service that is
-//! silent is waited for until [`read_timeout`](crate::ClientBuilder::read_timeout). So the walk is in a
-//! thread that nobody waits for, and a wait of the client's own ends by `on_wait`:
+//! silent is waited for until [`read_timeout`](crate::ClientBuilder::read_timeout), 60 seconds if nothing else is said, for
+//! a page, a machine or a token alike. So all of the work is in a thread that nobody waits for, and `main` returns:
 //!
 #![cfg_attr(feature = "testing", doc = "```")]
 #![cfg_attr(not(feature = "testing"), doc = "```ignore")]
-//! use std::error::Error;
-//! use std::ops::ControlFlow;
 //! use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 //! use std::sync::mpsc::{self, RecvTimeoutError};
 //! use std::{io, thread, time::Duration};
 //!
-//! use defender_endpoint::{Client, ClientBuilder, Page, Pages, machines::Machine};
-//!
 //! static STOP: AtomicBool = AtomicBool::new(false); // set by a signal handler
 //!
-//! fn client(builder: ClientBuilder) -> Result<Client, defender_endpoint::Error> {
+//! /// What the work came to, or nothing if it was stopped before: then return from `main`.
+//! fn until_stop<T: Send + 'static>(
+//!     name: &str,
+//!     work: impl FnOnce() -> T + Send + 'static,
+//! ) -> io::Result<Option<T>> {
+//!     let (send, receive) = mpsc::channel();
+//!     thread::Builder::new().name(name.to_owned()).spawn(move || send.send(work()))?;
+//!     while !STOP.load(Relaxed) {
+//!         match receive.recv_timeout(Duration::from_millis(100)) {
+//!             Ok(done) => return Ok(Some(done)),
+//!             Err(RecvTimeoutError::Timeout) => {}
+//!             Err(RecvTimeoutError::Disconnected) => return Err(io::Error::other("the work panicked")),
+//!         }
+//!     }
+//!     Ok(None)
+//! }
+//! # use defender_endpoint::testing::{Fault, Tenant};
+//! #
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! #     let tenant = Tenant::demo()?;
+//! #     let client = tenant.client()?;
+//! #     let name = || thread::current().name().map(str::to_owned);
+//! #     let asked = client.clone();
+//! #     let done = until_stop("contoso", move || (asked.machines().into_iter().count(), name()))?;
+//! #     assert_eq!(done, Some((347, Some("contoso".to_owned()))));
+//! #     // Whatever the call is, a service that is silent is not waited for.
+//! #     type Work = fn(&defender_endpoint::Client) -> bool;
+//! #     let calls: [(&str, Work); 3] = [
+//! #         ("/api/machines", |client| client.machines_by_id(["1e5b"]).into_iter().all(|it| it.is_ok())),
+//! #         ("/api/machines/", |client| client.machine("1e5b").is_ok()),
+//! #         ("oauth2", |client| client.access_token().is_ok()),
+//! #     ];
+//! #     for (path, call) in calls {
+//! #         STOP.store(false, Relaxed);
+//! #         tenant.clear_faults();
+//! #         tenant.clear();
+//! #         tenant.fail(Fault::silence().path(path));
+//! #         let client = tenant.client()?;
+//! #         let begun = std::time::Instant::now();
+//! #         let done = thread::scope(|scope| {
+//! #             scope.spawn(|| {
+//! #                 while tenant.calls(path) == 0 {
+//! #                     thread::yield_now();
+//! #                 }
+//! #                 STOP.store(true, Relaxed);
+//! #             });
+//! #             until_stop("contoso", move || call(&client))
+//! #         })?;
+//! #         assert!(done.is_none() && begun.elapsed() < Duration::from_secs(30), "{path}"); // of 60
+//! #     }
+//! #     Ok(())
+//! # }
+//! ```
+//!
+//! * The work ends wherever it is, so its store must survive a kill at any moment. It must anyway, for the day on which
+//!   nobody asks: a transaction for each page, as in the example `sync`, and files that get their names when they are whole.
+//! * `main` must return after that, and not wait for the thread: no `thread::scope`, and no `join` before the end.
+//! * What sets `STOP` is a crate such as `ctrlc`, which hears of SIGTERM only with its feature `termination`, or
+//!   `signal-hook`.
+//!
+//! ## The walk alone
+//!
+//! Where something has to be done behind a page, such as a last line in a log, only the walk is in such a thread, and a
+//! wait of the client's own ends by `on_wait`. With the same `STOP`:
+//!
+#![cfg_attr(feature = "testing", doc = "```")]
+#![cfg_attr(not(feature = "testing"), doc = "```ignore")]
+//! use std::ops::ControlFlow;
+//! use std::sync::atomic::Ordering::Relaxed;
+//! use std::sync::mpsc::{self, RecvTimeoutError};
+//! use std::{io, thread, time::Duration};
+//!
+//! use defender_endpoint::{Client, ClientBuilder, Error, Page, Pages, machines::Machine};
+//! # use std::sync::atomic::AtomicBool;
+//! # static STOP: AtomicBool = AtomicBool::new(false);
+//!
+//! fn that_stops(builder: ClientBuilder) -> Result<Client, Error> {
 //!     let goes_on = |stop| if stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
 //!     builder.on_wait(move |_| goes_on(STOP.load(Relaxed))).build()
 //! }
 //!
 //! /// The walk that has come to its end, or nothing if it was stopped before.
-//! fn walk(
+//! fn walk_until_stop(
 //!     client: &Client,
 //!     mut store: impl FnMut(Page<Machine>) -> io::Result<()>,
-//! ) -> Result<Option<Pages<Machine>>, Box<dyn Error>> {
+//! ) -> Result<Option<Pages<Machine>>, Box<dyn std::error::Error>> {
 //!     let mut pages = client.machines().pages();
 //!     let (send, receive) = mpsc::sync_channel(0);
-//!     let reader = thread::spawn(move || {
+//!     let name = thread::current().name().unwrap_or("reader").to_owned(); // for its lines in the log
+//!     let reader = thread::Builder::new().name(name).spawn(move || {
 //!         let _ = pages.try_for_each(|page| send.send(page));
 //!         pages
-//!     });
+//!     })?;
 //!     while !STOP.load(Relaxed) {
 //!         match receive.recv_timeout(Duration::from_millis(100)) {
 //!             Ok(Err(_)) if STOP.load(Relaxed) => break, // a wait that was broken off
@@ -823,22 +988,27 @@
 //! }
 //! # use defender_endpoint::testing::{Fault, Tenant};
 //! #
-//! # fn main() -> Result<(), Box<dyn Error>> {
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! #     let tenant = Tenant::demo()?;
-//! #     let client = client(tenant.client_builder()?)?;
+//! #     let client = that_stops(tenant.client_builder()?)?;
 //! #     let mut stored = 0;
-//! #     let pages = walk(&client, |page| Ok(stored += page.items.len()))?;
+//! #     let pages = walk_until_stop(&client, |page| Ok(stored += page.items.len()))?;
 //! #     assert!(stored == 347 && pages.is_some_and(|pages| !pages.ended_by_not_found()));
 //! #     tenant.fail(Fault::status(403).path("/api/machines").on_call(2));
-//! #     assert!(walk(&client, |_| Ok(())).is_err());
+//! #     assert!(walk_until_stop(&client, |_| Ok(())).is_err());
 //! #
 //! #     // A stop that comes while a wait is being told of ends in nothing, and in no error.
-//! #     let stopped = tenant.client_builder()?.on_wait(|_| {
+//! #     let (tell, told) = mpsc::channel();
+//! #     let stopped = tenant.client_builder()?.on_wait(move |_| {
+//! #         let _ = tell.send(thread::current().name().map(str::to_owned));
 //! #         STOP.store(true, Relaxed);
 //! #         ControlFlow::Break(())
 //! #     });
+//! #     let stopped = stopped.build()?;
 //! #     tenant.fail(Fault::throttled(Duration::from_secs(60)).path("/api/machines"));
-//! #     assert!(walk(&stopped.build()?, |_| Ok(()))?.is_none());
+//! #     let contoso = move || assert!(walk_until_stop(&stopped, |_| Ok(())).is_ok_and(|it| it.is_none()));
+//! #     assert!(thread::Builder::new().name("contoso".to_owned()).spawn(contoso)?.join().is_ok());
+//! #     assert_eq!(told.recv()?.as_deref(), Some("contoso"));
 //! #
 //! #     // A service that is silent is not waited for.
 //! #     STOP.store(false, Relaxed);
@@ -853,14 +1023,14 @@
 //! #             }
 //! #             STOP.store(true, Relaxed);
 //! #         });
-//! #         walk(&client, |_| Ok(()))
+//! #         walk_until_stop(&client, |_| Ok(()))
 //! #     })?;
 //! #     assert!(pages.is_none() && begun.elapsed() < Duration::from_secs(30)); // of the 60 of a call
 //! #
 //! #     STOP.store(false, Relaxed);
 //! #     tenant.clear_faults();
 //! #     stored = 0;
-//! #     let pages = walk(&client, |page| {
+//! #     let pages = walk_until_stop(&client, |page| {
 //! #         stored += page.items.len();
 //! #         Ok(STOP.store(true, Relaxed))
 //! #     })?;
@@ -873,12 +1043,11 @@
 //! # }
 //! ```
 //!
-//! * `main` must return after that, and not wait for the thread: no `thread::scope`, and no `join` before the end.
-//! * What sets `STOP` is a crate such as `ctrlc`, which hears of SIGTERM only with its feature `termination`, or
-//!   `signal-hook`.
+//! * This is the walk only. What comes behind it, such as a look-up by id, a token or the next tenant, blocks as any call
+//!   does: look at `STOP` before each, or have it in the thread as well, as above.
+//! * `on_wait` is asked once a second: a wait that is under way at the stop ends within a second more.
 //! * A page is stored whole or not at all: keep `store` short, or look at `STOP` within it, between
 //!   [batches](#batches).
-//! * A program whose store survives a kill at any moment, such as the example `sync`, needs none of this.
 //!
 //! # A deadline for a whole walk
 //!
@@ -913,8 +1082,9 @@
 //!
 //! # Several processes
 //!
-//! For processes that run at the same time on one app registration. The service counts them together, and they know
-//! nothing of each other, so each takes its share:
+//! For processes that run at the same time on one app registration, and that call the same tenant. The service counts
+//! them together, and they know nothing of each other, so each takes its share. If each process has its own customers,
+//! don't divide: as far as is known the service counts each tenant for itself.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -943,13 +1113,20 @@
 //! For a service with several customers, or one with several tenants of its own. Each has a credential, a client,
 //! and so a limiter of its own: a 429 makes all callers of a limiter pause, and on one that is shared a
 //! busy tenant would stop all others. (That the service counts each tenant and app for itself is to be
-//! read in its 429 only, whose key is said to be made of both.)
+//! read in its 429 only, whose key is said to be made of both.) How one app registration serves them all is in
+//! [one app, many tenants](crate::setup#one-app-many-tenants).
 //!
 #![cfg_attr(feature = "testing", doc = "```")]
 #![cfg_attr(not(feature = "testing"), doc = "```ignore")]
 //! use std::{io, sync::mpsc, thread};
 //!
 //! use defender_endpoint::{Client, Error};
+//!
+//! /// Whether the token is for the tenant that is meant, by its GUID: asked before the first row is stored.
+//! fn is_of(client: &Client, tenant_id: &str) -> Result<bool, Error> {
+//!     let claims = client.token_claims()?;
+//!     Ok(claims.tenant_id().is_some_and(|id| id.eq_ignore_ascii_case(tenant_id)))
+//! }
 //!
 //! /// All tenants at the same time; one that fails is no matter of the others.
 //! fn count(tenants: Vec<(String, Client)>) -> io::Result<Vec<(String, Result<usize, Error>)>> {
@@ -971,11 +1148,13 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! #     let id = "0f4b7c9e-52d1-4a86-b3f0-9e1d6c8a2b75";
 //! #     let (one, other) = (Tenant::demo()?, Tenant::demo_builder().tenant_id(id).start()?);
+//! #     assert!(is_of(&other.client()?, id)? && is_of(&other.client()?, &id.to_uppercase())?);
+//! #     assert!(is_of(&one.client()?, one.tenant_id())?);
+//! #     assert!(!is_of(&one.client()?, id)? && !is_of(&one.client()?, "contoso.com")?);
 //! #     let mixed_up = Client::builder(one.credential()?).cloud(other.cloud()).no_proxy().build()?;
+//! #     assert!(is_of(&mixed_up, one.tenant_id()).is_err_and(|error| error.kind() == ErrorKind::Credential));
 //! #     let clients = [("mixed up", mixed_up), ("one", one.client()?), ("other", other.client()?)];
 //! #     let clients = clients.map(|(name, client)| (name.to_owned(), client)).to_vec();
-//! #     assert_eq!(clients.last().map(|(_, client)| client.token_claims()).transpose()?
-//! #         .and_then(|claims| claims.tenant_id().map(str::to_owned)).as_deref(), Some(id));
 //! #     other.fail(Fault::status(403).path("/api/machines").always());
 //! #     let mut counts = count(clients)?;
 //! #     counts.sort_by(|a, b| a.0.cmp(&b.0));
@@ -987,13 +1166,174 @@
 //! ```
 //!
 //! * The credential decides whose machines they are: keep it, its client and its rows together under one key, and
-//!   never give the credential of one to the [`Cloud`](crate::Cloud) of another. Fake tenants that have a
-//!   `tenant_id` each refuse such a mix-up, so that a test sees it; a running service sees it in
-//!   [`token_claims()`](crate::Client::token_claims).
+//!   never give the credential of one to the [`Cloud`](crate::Cloud) of another. A mix-up of two customers' settings is
+//!   seen by `is_of`, at the start and after each [new secret](#a-new-secret); in a test, give fake tenants a `tenant_id`
+//!   each. A domain such as `contoso.com` is in no token: write tenants down as GUIDs.
 //! * One app registration can serve many tenants, if it is multi-tenant and each tenant's administrator has
 //!   consented: `ClientSecret::new(tenant_id, app_id, secret)` once for each tenant id.
+//! * A credential in code reads no variable. For the cloud of the environment give the builder
+//!   `.cloud(std::env::var("DEFENDER_CLOUD")?.parse::<Cloud>()?)`.
 //! * Errors, waits and log lines name no tenant: add the name where you print them, or take it from the thread.
+//! * A thread that one of these threads starts has its own name, or none: pass the name on, as
+//!   [reading ahead](#reading-ahead) does.
 //! * A thread that panics sends nothing: who is missing in the list has failed.
+//!
+//! # A new secret
+//!
+//! A client reads its secret once, so another secret is another client. Keep the tenant's limiter from the start, and give
+//! it to each of them, or a quota begins anew of which the service knows nothing:
+//!
+#![cfg_attr(feature = "testing", doc = "```")]
+#![cfg_attr(not(feature = "testing"), doc = "```ignore")]
+//! use defender_endpoint::{Client, ClientBuilder, Error, RateLimiter};
+//!
+//! /// The client of a tenant, at the start and with each secret after that; with the tenant's one limiter.
+//! fn renewed(settings: ClientBuilder, limiter: &RateLimiter) -> Result<Client, Error> {
+//!     settings.rate_limiter(limiter.clone()).build()
+//! }
+//! # use defender_endpoint::{ErrorKind, RateLimits, testing::Tenant};
+//! #
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! #     let tenant = Tenant::demo()?;
+//! #     let limiter = RateLimiter::new(RateLimits::documented())?;
+//! #     renewed(tenant.client_builder()?, &limiter)?.scan_agents()?;
+//! #     let new = renewed(tenant.client_builder()?, &limiter)?;
+//! #     new.scan_agents()?;
+//! #     assert_eq!(new.quota().scan_agents.left_in_minute, 98);
+//! #     let wrong = defender_endpoint::ClientSecret::new(tenant.tenant_id(), tenant.client_id(), "expired")?;
+//! #     let wrong = Client::builder(wrong).cloud(tenant.cloud()).no_proxy();
+//! #     let error = renewed(wrong, &limiter)?.scan_agents().err();
+//! #     assert_eq!(error.map(|error| error.kind()), Some(ErrorKind::Credential));
+//! #     Ok(())
+//! # }
+//! ```
+//!
+//! * The time for it is an error of kind [`Credential`](crate::ErrorKind::Credential) that is not retryable, or a new secret
+//!   in the vault. A walk that is under way goes on with the old client.
+//! * Rows, and what is stored, belong to the tenant and not to the secret.
+//!
+//! # A service
+//!
+//! The parts together: a thread for each tenant, which checks whose token it is, makes a round, and waits for the next
+//! one; after an error too. `main` returns when it is to stop. With `is_of` of [several tenants](#several-tenants), and
+//! with the `STOP` of [shutting down](#shutting-down):
+//!
+#![cfg_attr(feature = "testing", doc = "```")]
+#![cfg_attr(not(feature = "testing"), doc = "```ignore")]
+//! use std::sync::atomic::Ordering::Relaxed;
+//! use std::time::{Duration, Instant};
+//! use std::{io, thread};
+//!
+//! use defender_endpoint::{Client, Error};
+//! # use std::sync::atomic::AtomicBool;
+//! # static STOP: AtomicBool = AtomicBool::new(false);
+//! # fn is_of(client: &Client, tenant_id: &str) -> Result<bool, Error> {
+//! #     let claims = client.token_claims()?;
+//! #     Ok(claims.tenant_id().is_some_and(|id| id.eq_ignore_ascii_case(tenant_id)))
+//! # }
+//!
+//! struct Customer {
+//!     name: String,
+//!     id: String, // a GUID
+//!     client: Client, // whose `on_wait` looks at `STOP`
+//! }
+//!
+//! /// Until `STOP`. `round` is a walk into the store of this tenant alone, and the sweep behind it.
+//! fn serve<R>(customers: Vec<Customer>, every: Duration, round: R) -> io::Result<()>
+//! where
+//!     R: Fn(&Customer) -> Result<(), Box<dyn std::error::Error>> + Clone + Send + 'static,
+//! {
+//!     let mut workers = Vec::new();
+//!     for customer in customers {
+//!         let (name, round) = (customer.name.clone(), round.clone());
+//!         workers.push(thread::Builder::new().name(name).spawn(move || work(&customer, every, round))?);
+//!     }
+//!     while !STOP.load(Relaxed) {
+//!         if workers.iter().any(|worker| worker.is_finished()) && !STOP.load(Relaxed) {
+//!             return Err(io::Error::other("a worker panicked")); // whoever supervises starts the service again
+//!         }
+//!         thread::sleep(Duration::from_millis(100));
+//!     }
+//!     Ok(()) // whoever is in a call is left to itself: the end of the process is its end
+//! }
+//!
+//! fn work<R>(customer: &Customer, every: Duration, round: R)
+//! where
+//!     R: Fn(&Customer) -> Result<(), Box<dyn std::error::Error>>,
+//! {
+//!     while !STOP.load(Relaxed) {
+//!         let pause = match check(customer).and_then(|()| round(customer)) {
+//!             Ok(()) => every,
+//!             Err(_) if STOP.load(Relaxed) => return, // a wait that was broken off
+//!             Err(error) => {
+//!                 eprintln!("{}: {error:#}", customer.name); // message, causes and hint
+//!                 let after = error.downcast_ref::<Error>().and_then(Error::retry_after);
+//!                 after.map_or(every, |wait| wait.max(every))
+//!             }
+//!         };
+//!         let begun = Instant::now();
+//!         while begun.elapsed() < pause && !STOP.load(Relaxed) {
+//!             thread::sleep(pause.min(Duration::from_millis(100)));
+//!         }
+//!     }
+//! }
+//!
+//! fn check(customer: &Customer) -> Result<(), Box<dyn std::error::Error>> {
+//!     if is_of(&customer.client, &customer.id)? { Ok(()) } else { Err("a token of another tenant".into()) }
+//! }
+//! # use std::collections::HashMap;
+//! # use std::sync::{Arc, Mutex, PoisonError};
+//! # use defender_endpoint::machines::Machine;
+//! # use defender_endpoint::testing::{Fault, Tenant};
+//! #
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! #     let id = |n: u32| format!("0f4b7c9e-52d1-4a86-b3f0-9e1d6c8a2b7{n}");
+//! #     let fleet = |ids: &str| ids.chars().map(Machine::new).collect::<Vec<_>>();
+//! #     let start = |n, ids| Tenant::builder().tenant_id(id(n)).machines(fleet(ids)).start();
+//! #     let (one, other, third) = (start(1, "abc")?, start(2, "de")?, start(3, "xyz")?);
+//! #     let customer = |name: &str, n, client| Customer { name: name.to_owned(), id: id(n), client };
+//! #     let _ = thread::spawn(|| {
+//! #         thread::sleep(Duration::from_secs(30)); // so that a mistake is a failure, and no test without end
+//! #         STOP.store(true, Relaxed);
+//! #     });
+//! #     let panics = |_: &Customer| std::panic::resume_unwind(Box::new("as planned"));
+//! #     assert!(serve(vec![customer("one", 1, one.client()?)], Duration::ZERO, panics).is_err());
+//! #     let customers = vec![
+//! #         customer("one", 1, one.client()?),
+//! #         customer("other", 2, other.client()?),
+//! #         customer("mixed up", 4, third.client()?),
+//! #     ];
+//! #     // A round fails, and the next one comes.
+//! #     one.fail(Fault::status(403).path("/api/machines").on_call(2));
+//! #     type Rounds = HashMap<String, Vec<Vec<String>>>;
+//! #     let stored = Arc::new(Mutex::new(Rounds::new()));
+//! #     let store = Arc::clone(&stored);
+//! #     serve(customers, Duration::from_millis(1), move |customer| {
+//! #         assert_eq!(thread::current().name(), Some(customer.name.as_str()));
+//! #         let ids: Result<Vec<_>, _> = customer.client.machines().into_iter().map(|it| it.map(|it| it.id)).collect();
+//! #         let mut store = store.lock().unwrap_or_else(PoisonError::into_inner);
+//! #         store.entry(customer.name.clone()).or_default().push(ids?);
+//! #         let enough = |name| store.get(name).is_some_and(|rounds| rounds.len() >= 2);
+//! #         Ok(STOP.fetch_or(enough("one") && enough("other"), Relaxed)).map(drop)
+//! #     })?;
+//! #     let stored = stored.lock().unwrap_or_else(PoisonError::into_inner);
+//! #     let rounds = |name: &str, ids: &[&str]| {
+//! #         stored.get(name).is_some_and(|rounds| rounds.len() >= 2 && rounds.iter().all(|round| round == ids))
+//! #     };
+//! #     assert!(rounds("one", &["a", "b", "c"]) && rounds("other", &["d", "e"]), "{stored:?}");
+//! #     assert!(one.calls("/api/machines") >= 3);
+//! #     assert!(!stored.contains_key("mixed up") && third.calls("/api/machines") == 0);
+//! #     Ok(())
+//! # }
+//! ```
+//!
+//! | what is yours to add | |
+//! | --- | --- |
+//! | the round | one database file per tenant: copy `store.rs` and `walk.rs` of the example `sync` as they are, with their folders, which hold the tests; a round is `Store::open` and `walk::run`, whose end is the sweep. In memory it is `sync` of [a copy of the fleet](#a-copy-of-the-fleet), which asks by id before it deletes |
+//! | a clean stop in the middle of a walk | [the walk alone](#the-walk-alone); without it a walk ends with the process, as by a kill |
+//! | settings | a list of names, GUIDs and secrets, and a client of each; [one app, many tenants](crate::setup#one-app-many-tenants) |
+//! | a new secret | [a new secret](#a-new-secret) |
+//! | figures | [quota as metrics](#quota-as-metrics) |
 //!
 //! # Two clients of one tenant
 //!
@@ -1033,15 +1373,28 @@
 //! # Quota as metrics
 //!
 //! For a dashboard that shows a shortage before it hurts. [`Client::quota`](crate::Client::quota) is what this process
-//! knows; nothing is sent.
+//! knows; nothing is sent. A pause that the service asked for is counted where it begins, in `on_wait`:
 //!
 #![cfg_attr(feature = "testing", doc = "```")]
 #![cfg_attr(not(feature = "testing"), doc = "```ignore")]
-//! use std::fmt::Write;
+//! use std::fmt::Write as _;
+//! use std::ops::ControlFlow;
+//! use std::sync::{Arc, atomic::{AtomicU64, Ordering::Relaxed}};
 //!
-//! use defender_endpoint::{Api, Client};
+//! use defender_endpoint::{Api, Client, ClientBuilder, WaitReason};
 //!
-//! fn metrics(client: &Client) -> Result<String, std::fmt::Error> {
+//! fn counting(builder: ClientBuilder, pauses: &Arc<AtomicU64>) -> ClientBuilder {
+//!     let pauses = Arc::clone(pauses);
+//!     builder.on_wait(move |wait| {
+//!         if wait.reason == WaitReason::Throttled && wait.elapsed().is_zero() {
+//!             pauses.fetch_add(1, Relaxed); // each wait is told every second, and is zero once
+//!         }
+//!         ControlFlow::Continue(())
+//!     })
+//! }
+//!
+//! /// Of one tenant, known by its id, since a label must not hold quotes.
+//! fn metrics(tenant: &str, client: &Client, pauses: &AtomicU64) -> Result<String, std::fmt::Error> {
 //!     let quota = client.quota();
 //!     let mut text = String::new();
 //!     for (api, left) in [
@@ -1050,54 +1403,67 @@
 //!         (Api::ScanDefinitions, quota.scan_definitions),
 //!         (Api::ScanHistory, quota.scan_history),
 //!     ] {
+//!         let labels = format!("tenant=\"{tenant}\",api=\"{api}\"");
 //!         let (minute, hour) = (left.left_in_minute, left.left_in_hour);
-//!         writeln!(text, "defender_calls_left{{api=\"{api}\",window=\"minute\"}} {minute}")?;
-//!         writeln!(text, "defender_calls_left{{api=\"{api}\",window=\"hour\"}} {hour}")?;
+//!         writeln!(text, "defender_calls_left{{{labels},window=\"minute\"}} {minute}")?;
+//!         writeln!(text, "defender_calls_left{{{labels},window=\"hour\"}} {hour}")?;
 //!         let wait = left.next_call_in.as_secs_f64();
-//!         writeln!(text, "defender_next_call_seconds{{api=\"{api}\"}} {wait}")?;
+//!         writeln!(text, "defender_next_call_seconds{{{labels}}} {wait}")?;
 //!     }
+//!     writeln!(text, "defender_pauses_total{{tenant=\"{tenant}\"}} {}", pauses.load(Relaxed))?;
 //!     Ok(text)
 //! }
-//! # use defender_endpoint::testing::Tenant;
+//! # use std::time::Duration;
+//! # use defender_endpoint::testing::{FakeClock, Fault, Tenant};
 //! #
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! #     let tenant = Tenant::demo()?;
-//! #     let client = tenant.client()?;
+//! #     let pauses = Arc::default();
+//! #     let client = counting(tenant.client_builder()?.clock(FakeClock::new()), &pauses).build()?;
 //! #     client.scan_agents()?;
-//! #     let text = metrics(&client)?;
-//! #     assert!(text.contains("defender_calls_left{api=\"scan agents\",window=\"hour\"} 1499\n"), "{text}");
-//! #     assert!(text.contains("defender_next_call_seconds{api=\"machines\"} 0\n"), "{text}");
+//! #     let text = metrics("0f4b", &client, &pauses)?;
+//! #     let line = "defender_calls_left{tenant=\"0f4b\",api=\"scan agents\",window=\"hour\"} 1499\n";
+//! #     assert!(text.contains(line), "{text}");
+//! #     let line = "defender_next_call_seconds{tenant=\"0f4b\",api=\"machines\"} 0\n";
+//! #     assert!(text.contains(line), "{text}");
+//! #     tenant.fail(Fault::throttled(Duration::from_secs(30)).times(2));
+//! #     tenant.fail(Fault::status(503)); // a wait too, and no pause
+//! #     client.scan_agents()?;
+//! #     let text = metrics("0f4b", &client, &pauses)?;
+//! #     assert!(text.ends_with("defender_pauses_total{tenant=\"0f4b\"} 2\n"), "{text}");
 //! #     Ok(())
 //! # }
 //! ```
 //!
+//! * A client has one `on_wait`: what [stops](#the-walk-alone) it and what counts go into the same one.
+//! * Several calls that wait out the same pause count one each.
 //! * Calls and retries are counted by nobody but the log: a line at `debug` for each answer, one at `warn` for each
 //!   that is [tried again](crate#logging). [`Error::attempts`](crate::Error::attempts) counts those of a call that failed.
 //!
 //! # What to do with an error
 //!
 //! For a service, which can't ask. Three things can be done: try again at the next run, call somebody, or mend
-//! the program. [`is_retryable`](crate::Error::is_retryable) says which errors belong to the first; the client has
-//! tried those again already, for as long as it may.
+//! the program; and one error is no matter at all. [`is_retryable`](crate::Error::is_retryable) says which errors belong to
+//! the first; the client has tried those again already, for as long as it may.
 //!
-//! | [`ErrorKind`](crate::ErrorKind) | next run | call somebody | mend the program |
-//! | --- | --- | --- | --- |
-//! | `Throttled`, `RateLimited` | yes, after [`retry_after`](crate::Error::retry_after) | if it is so at each run: others use the same app registration | a wait that could be borne: `max_wait` |
-//! | `Timeout`, `Transport` | yes | if it lasts: the network, or the service | |
-//! | `Server` | 500, 502, 503, 504 | if it lasts, with the [`request_id`](crate::Error::request_id); others, such as 501, at once | |
-//! | `Status` | 408, 204 | others: what is [said](crate::Error::message) with it | |
-//! | `Credential` | if the token endpoint failed or asked for a pause | a secret that has expired, an app that is gone | |
-//! | `Unauthorized` | | a licence, a tenant, a token of another cloud | |
-//! | `Forbidden` | | the permission that the [`hint`](crate::Error::hint) names | |
-//! | `Tls` | | a certificate, or a proxy that inspects | |
-//! | `Redirect` | | a gateway or a proxy before the service | the host |
-//! | `NotFound` | of a list, whose own link led nowhere | | it is an answer: what was asked for is not there |
-//! | `Decode` | if the answer was damaged | an HTML page: a gateway or a proxy | a row that this version [doesn't know](#past-a-row-that-cant-be-read) |
-//! | `Paging` | it may pass, though it is not called retryable | if it lasts | an own `query_option` that the service misreads |
-//! | `TooLarge` | | | a smaller `page_size`, or a larger `body_limit` |
-//! | `Config`, `NoCredential`, `InvalidInput` | | the one who set it up | a wrong argument |
-//! | `Cancelled` | | | you did it |
-//! | `OutcomeUnknown` | [look first](crate#writing), never again blindly | | |
+//! | [`ErrorKind`](crate::ErrorKind) | next run | call somebody | mend the program | no matter |
+//! | --- | --- | --- | --- | --- |
+//! | `Throttled`, `RateLimited` | yes, after [`retry_after`](crate::Error::retry_after) | if it is so at each run: others use the same app registration | a wait that could be borne: `max_wait` | |
+//! | `Timeout`, `Transport` | yes | if it lasts: the network, or the service | | |
+//! | `Server` | 500, 502, 503, 504 | if it lasts, with the [`request_id`](crate::Error::request_id); others, such as 501, at once | | |
+//! | `Status` | 408, 204 | others: what is [said](crate::Error::message) with it | | |
+//! | `Credential` | if the token endpoint failed or asked for a pause | a secret that has expired, an app that is gone | | |
+//! | `Unauthorized` | | a licence, a tenant, a token of another cloud | | |
+//! | `Forbidden` | | the permission that the [`hint`](crate::Error::hint) names | | |
+//! | `Tls` | | a certificate, or a proxy that inspects | | |
+//! | `Redirect` | | a gateway or a proxy before the service | the host | |
+//! | `NotFound` | of a list, whose own link led nowhere | | it is an answer: what was asked for is not there | |
+//! | `Decode` | if the answer was damaged | an HTML page: a gateway or a proxy | a row that this version [doesn't know](#past-a-row-that-cant-be-read) | |
+//! | `Paging` | it may pass, though it is not called retryable | if it lasts | an own `query_option` that the service misreads | |
+//! | `TooLarge` | | | a smaller `page_size`, or a larger `body_limit` | |
+//! | `Config`, `NoCredential`, `InvalidInput` | | the one who set it up | a wrong argument | |
+//! | `Cancelled` | | | | you did it: no error, if you wanted to stop |
+//! | `OutcomeUnknown` | [look first](crate#writing), never again blindly | | | |
 //!
 //! A program that is started by cron, systemd or a CI job says it with its exit status: 75 is what `sysexits.h` calls
 //! a temporary failure.
@@ -1172,17 +1538,23 @@
 //!
 #![cfg_attr(feature = "testing", doc = "```")]
 #![cfg_attr(not(feature = "testing"), doc = "```ignore")]
-//! use std::{error::Error, time::Duration};
+//! use std::time::Duration;
 //!
-//! use defender_endpoint::Client;
+//! use defender_endpoint::{Client, Secret};
 //! use serde_json::Value;
 //!
 //! /// The newest alerts; the token needs `Alert.Read.All`.
-//! fn alerts(client: &Client, agent: &ureq::Agent) -> Result<Value, Box<dyn Error>> {
+//! fn alerts(client: &Client, agent: &ureq::Agent) -> Result<Value, Box<dyn std::error::Error>> {
 //!     let url = format!("{}/api/alerts?$top=10", client.cloud().api_url());
+//!     let get = |token: &Secret| {
+//!         agent.get(&url).header("Authorization", format!("Bearer {}", token.expose())).call()
+//!     };
 //!     let token = client.access_token()?; // before each call: it may have been renewed
-//!     let authorization = format!("Bearer {}", token.expose());
-//!     let mut answer = agent.get(url).header("Authorization", authorization).call()?;
+//!     let mut answer = get(&token)?;
+//!     if answer.status().as_u16() == 401 { // it was refused early: once more with a new one, and no third time
+//!         client.discard_token(&token);
+//!         answer = get(&client.access_token()?)?;
+//!     }
 //!     match answer.status().as_u16() {
 //!         200 => {
 //!             let body = answer.body_mut().with_config().limit(64 * 1024 * 1024).read_to_string()?;
@@ -1208,11 +1580,12 @@
 //! }
 //! # use defender_endpoint::testing::{Fault, Tenant};
 //! #
-//! # fn main() -> Result<(), Box<dyn Error>> {
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! #     let tenant = Tenant::demo()?;
 //! #     let (client, agent) = (tenant.client()?, agent());
 //! #     let body = r#"{"value": [{"id": "da6"}]}"#;
-//! #     tenant.fail(Fault::body(200, "application/json", body).path("/api/alerts"));
+//! #     let answer = || Fault::body(200, "application/json", body).path("/api/alerts");
+//! #     tenant.fail(answer());
 //! #     let found = alerts(&client, &agent)?;
 //! #     assert_eq!(found.pointer("/value/0/id").and_then(Value::as_str), Some("da6"));
 //! #     tenant.fail(Fault::throttled(Duration::from_secs(7)).path("/api/alerts"));
@@ -1223,20 +1596,33 @@
 //! #         let error = alerts(&client, &agent).err().map(|error| error.to_string());
 //! #         assert_eq!(error, Some(format!("GET /api/alerts: {status}")));
 //! #     }
+//! #     // A refused token is replaced, once.
+//! #     tenant.clear();
+//! #     let first = client.access_token()?;
+//! #     tenant.fail(Fault::unauthorized().path("/api/alerts"));
+//! #     tenant.fail(answer());
+//! #     assert!(alerts(&client, &agent).is_ok());
+//! #     assert!((tenant.calls("/api/alerts"), tenant.token_requests()) == (2, 1));
+//! #     assert!(client.access_token()?.expose() != first.expose());
+//! #     tenant.fail(Fault::unauthorized().path("/api/alerts").always());
+//! #     let error = alerts(&client, &agent).err().map(|error| error.to_string());
+//! #     assert_eq!(error.as_deref(), Some("GET /api/alerts: 401"));
+//! #     assert_eq!(tenant.calls("/api/alerts"), 4);
 //! #     Ok(())
 //! # }
 //! ```
 //!
-//! * Limits, retries, pages, a second try with a new token after a 401, and errors with a hint are your own matter
-//!   then. The page of an operation says how often it may be called.
+//! * Limits, retries, pages, and errors with a hint are your own matter then. The page of an operation says how often it
+//!   may be called.
 //! * Of a next link take only the query, and send it to the host that you know: the token goes with it.
 //! * The body of an error may hold anything: don't print it unread.
 //!
 //! # Testing your own tool
 //!
 //! For tests that need no network, no account and no time: the feature `testing`, and what
-//! [its page][testing-page] shows. A function that takes a `&Client` can be tested as it is. Four things that are
-//! often forgotten:
+//! [its page][testing-page] shows. A function that takes a `&Client` can be tested as it is, and so can the settings, if they
+//! are a function from a `ClientBuilder` to another that is given its `RateLimiter`: a test puts its clock in between. What
+//! is often forgotten:
 //!
 #![cfg_attr(feature = "testing", doc = "```")]
 #![cfg_attr(not(feature = "testing"), doc = "```ignore")]
@@ -1244,7 +1630,12 @@
 //!
 //! use defender_endpoint::machines::Machine;
 //! use defender_endpoint::testing::{Clock, FakeClock, Fault, Tenant};
-//! use defender_endpoint::{Client, Error};
+//! use defender_endpoint::{Client, ClientBuilder, Error, ErrorKind, RateLimiter, RateLimits, RetryPolicy};
+//!
+//! /// The tool's settings: its `main` gives `ClientBuilder::from_env()?` and `RateLimiter::new(..)?`.
+//! fn settings(builder: ClientBuilder, limiter: &RateLimiter) -> ClientBuilder {
+//!     builder.user_agent("asset-sync/1.4").rate_limiter(limiter.clone())
+//! }
 //!
 //! /// The tool under test.
 //! fn ids(client: &Client) -> Result<Vec<String>, Error> {
@@ -1253,9 +1644,10 @@
 //!
 //! fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let fleet = |ids: &str| ids.chars().map(Machine::new).collect::<Vec<_>>();
-//!     let clock = FakeClock::new(); // given to both, so that nobody waits
+//!     let clock = FakeClock::new(); // given to all three, so that nobody waits
 //!     let tenant = Tenant::builder().machines(fleet("abcd")).page_size(2).clock(clock.clone()).start()?;
-//!     let client = tenant.client_builder()?.clock(clock.clone()).build()?;
+//!     let limiter = RateLimiter::new_with_clock(RateLimits::documented(), clock.clone())?;
+//!     let client = settings(tenant.client_builder()?.clock(clock.clone()), &limiter).build()?;
 //!
 //!     // A fleet that changes between two pages: one that went makes the walk miss another.
 //!     let mut pages = client.machines().pages();
@@ -1282,6 +1674,19 @@
 //!     tenant.fail(Fault::throttled(Duration::from_secs(60)).path("/api/machines"));
 //!     assert_eq!(ids(&client)?.len(), 3);
 //!     assert!(clock.now() - before >= Duration::from_secs(60));
+//!
+//!     // Fifty walks of two calls spend the minute's quota: without a fake clock the next one waits for real.
+//!     let before = clock.now();
+//!     for _ in 0..=50 {
+//!         ids(&client)?;
+//!     }
+//!     assert!(clock.now() > before);
+//!
+//!     // The service is silent: the one wait that a clock doesn't shorten.
+//!     tenant.fail(Fault::silence().path("/api/machines"));
+//!     let settings = settings(tenant.client_builder()?.clock(clock.clone()), &limiter);
+//!     let hasty = settings.read_timeout(Duration::from_millis(50)).retry_policy(RetryPolicy::none()).build()?;
+//!     assert_eq!(ids(&hasty).err().map(|error| error.kind()), Some(ErrorKind::Timeout));
 //!     Ok(())
 //! }
 //! ```
@@ -1290,8 +1695,9 @@
 //!   does both.
 //! * A fault can serve what the tenant doesn't know: `Fault::body(200, ..).path("/api/alerts")`, as
 //!   [above](#another-operation).
-//! * The transport's timeouts run in real time, whatever the clock says: what the tool does in front of a service
-//!   that is silent is seen with `Fault::silence()` and a `read_timeout` of some milliseconds.
+//! * The transport's timeouts run in real time, whatever the clock says: hence the `read_timeout` of some milliseconds.
+//! * A program with a `main`, such as one that makes its client with `from_env`, is tried as [a whole
+//!   program][whole-program].
 //! * `tenant.exchanges()` has each call with its query and body: what was asked is a part of what to test.
 //!
 //! # In a build script
@@ -1299,21 +1705,32 @@
 //! For a list that is compiled into a program. The example `build-script` is a package of its own, to be copied whole;
 //! these are the lines that matter:
 //!
+//! ```toml
+//! [build-dependencies]   # nothing of it is in the program
+//! defender-endpoint = "0.1"
+//! serde_json = "1"
+//! ```
+//!
 #![cfg_attr(feature = "testing", doc = "```")]
 #![cfg_attr(not(feature = "testing"), doc = "```ignore")]
 //! use std::{env, fs, io, path::Path, time::Duration};
 //!
-//! use defender_endpoint::{Client, ClientBuilder, Error, machines::Machine};
+//! use defender_endpoint::{Client, ClientBuilder, Error, ErrorKind, machines::Machine};
+//!
+//! /// What tells one list from another; nothing secret, since cargo writes the values down.
+//! const WHOSE: [&str; 3] = ["AZURE_TENANT_ID", "AZURE_CLIENT_ID", "DEFENDER_CLOUD"];
 //!
 //! fn script() -> Result<(), Box<dyn std::error::Error>> { // your `main`
-//!     for name in ["ASSETS_REFRESH", "AZURE_TENANT_ID", "AZURE_CLIENT_ID"] { // the first is your own; no secret
+//!     for name in ["ASSETS_REFRESH"].iter().chain(&WHOSE) { // the first is your own
 //!         println!("cargo::rerun-if-env-changed={name}");
 //!     }
-//!     let id = |name| env::var(name).unwrap_or_default();
 //!     // Another tenant's list must never stand in for this one's.
-//!     let kept = format!("{}-{}.json", id("AZURE_TENANT_ID"), id("AZURE_CLIENT_ID"));
+//!     let kept = WHOSE.map(|name| env::var(name).unwrap_or_default()).join("-") + ".json";
 //!     let builder = ClientBuilder::from_env().map(|builder| builder.max_wait(Duration::from_secs(15)));
 //!     let fetched = builder.and_then(ClientBuilder::build).and_then(|client| fetch(&client));
+//!     if let Some(warning) = warning(&fetched) {
+//!         println!("cargo::warning={warning}");
+//!     }
 //!     let machines = this_or_last(fetched, &Path::new(&env::var("OUT_DIR")?).join(kept))?;
 //!     println!("cargo::rustc-env=MACHINES={}", machines.len());
 //!     Ok(())
@@ -1324,16 +1741,21 @@
 //!     whole.into_iter().collect()
 //! }
 //!
-//! fn this_or_last(fetched: Result<Vec<Machine>, Error>, kept: &Path) -> io::Result<Vec<Machine>> {
+//! fn warning(fetched: &Result<Vec<Machine>, Error>) -> Option<String> {
 //!     match fetched {
-//!         Ok(machines) if !machines.is_empty() => {
-//!             let mut new = kept.as_os_str().to_owned();
-//!             new.push(".new");
-//!             fs::write(&new, serde_json::to_vec(&machines)?)?;
-//!             fs::rename(new, kept)?; // only a whole list has the name of one
-//!         }
-//!         Ok(_) => println!("cargo::warning=no machines: the last list is used"),
-//!         Err(error) => println!("cargo::warning={error:#}"), // one line; of several cargo shows the first
+//!         Ok(machines) if machines.is_empty() => Some("no machines: the last list is used".to_owned()),
+//!         Ok(_) => None,
+//!         Err(error) if error.kind() == ErrorKind::NoCredential => None, // no account here at all, as in a fork
+//!         Err(error) => Some(format!("{error:#}")), // one line; of several cargo shows the first
+//!     }
+//! }
+//!
+//! fn this_or_last(fetched: Result<Vec<Machine>, Error>, kept: &Path) -> io::Result<Vec<Machine>> {
+//!     if let Some(machines) = fetched.ok().filter(|machines| !machines.is_empty()) {
+//!         let mut new = kept.as_os_str().to_owned();
+//!         new.push(".new");
+//!         fs::write(&new, serde_json::to_vec(&machines)?)?;
+//!         fs::rename(new, kept)?; // only a whole list has the name of one
 //!     }
 //!     let kept = fs::read(kept).ok().and_then(|json| serde_json::from_slice(&json).ok());
 //!     Ok(kept.unwrap_or_default()) // there was none yet, or none that can be read
@@ -1344,16 +1766,25 @@
 //! #     let _ = script; // it would call out, if the environment names a credential
 //! #     let folder = env::temp_dir().join(format!("defender-cookbook-build-{}", std::process::id()));
 //! #     fs::create_dir_all(&folder)?;
-//! #     let kept = folder.join("contoso.com-app.json");
+//! #     let kept = folder.join("contoso.com-app-.json");
 //! #     let tenant = Tenant::demo()?;
 //! #     let client = tenant.client()?;
-//! #     assert_eq!(this_or_last(fetch(&client), &kept)?.len(), 347);
-//! #     for status in [403, 404] {
+//! #     let fetched = fetch(&client);
+//! #     assert_eq!(warning(&fetched), None);
+//! #     assert_eq!(this_or_last(fetched, &kept)?.len(), 347);
+//! #     for (status, text) in [(403, "GET /api/machines: 403"), (404, "no machines")] {
 //! #         tenant.fail(Fault::status(status).empty_body().path("/api/machines"));
-//! #         assert_eq!(this_or_last(fetch(&client), &kept)?.len(), 347);
+//! #         let fetched = fetch(&client);
+//! #         assert!(warning(&fetched).is_some_and(|warning| warning.starts_with(text) && !warning.contains('\n')));
+//! #         assert_eq!(this_or_last(fetched, &kept)?.len(), 347);
+//! #     }
+//! #     // Where the environment names a credential, nothing is asserted of one that doesn't.
+//! #     if let Err(error) = ClientBuilder::from_env().map(drop) {
+//! #         let is_none = error.kind() == ErrorKind::NoCredential;
+//! #         assert_eq!(warning(&Err(error)).is_none(), is_none);
 //! #     }
 //! #     // Where the name is taken by a folder, nothing is written, and no half a file is left.
-//! #     fs::create_dir(folder.join("contoso.com-app.json.new"))?;
+//! #     fs::create_dir(folder.join("contoso.com-app-.json.new"))?;
 //! #     assert!(this_or_last(fetch(&client), &kept).is_err());
 //! #     assert_eq!(serde_json::from_slice::<Vec<Machine>>(&fs::read(&kept)?)?.len(), 347);
 //! #     // Half a file, of an older form of the script.
@@ -1367,11 +1798,13 @@
 //!
 //! * Never name `AZURE_CLIENT_SECRET`, or a proxy with a password, in `rerun-if-env-changed`: cargo writes the values
 //!   of what is named there into the target folder, in plain text, and a CI cache takes them along.
-//! * The service is not asked at each build, but when the variable changes: `ASSETS_REFRESH=$(date +%F)`.
+//! * The list itself is in `target` too: give no cache of that folder to pull requests from forks.
+//! * The service is not asked at each build, but when a variable changes: `ASSETS_REFRESH=$(date +%F)`, or in the `env:` of a
+//!   workflow `ASSETS_REFRESH: ${{ github.run_id }}`, for each run of it.
 //! * An empty list, or none at all, must not replace the last good one, and where there is no network the build goes on.
-//! * Another cloud or host is another list too: the example has all variables that tell one from another.
+//! * A value of `DEFENDER_API_URL` is another list too: the example has all variables that tell one from another.
 //! * [`NoCredential`](crate::ErrorKind::NoCredential) is the kind of a machine that has no account at all, such as a
-//!   contributor's: nothing to warn of.
+//!   contributor's: nothing to warn of. With `AZURE_TOKEN_CREDENTIALS` set it is an error of kind `Config`.
 //! * Text goes into source code by `{:?}`, which escapes what would end the literal.
 //! * A build-dependency is built without optimisation even in a release build, and nothing of it is in the program.
 //!
@@ -1390,6 +1823,7 @@
 //! | `$filter=…` in the URL, with quotes and encoding | [`filter`](crate::machines::ListMachines::filter), typed, or as it was with [`Filter::raw`](crate::filter::Filter::raw) |
 //! | `$select=…` | [own rows](#only-some-fields) |
 //! | `$top`, `$skip` | [`top`](crate::machines::ListMachines::top), [`skip`](crate::machines::ListMachines::skip) |
+//! | a job with OIDC that has a secret left over from before | `AZURE_CLIENT_SECRET` goes before it: take it away, or set `AZURE_TOKEN_CREDENTIALS=WorkloadIdentityCredential` |
 //! | a pause after a 429, and after each page to be safe | nothing |
 //! | a counter that is printed | [progress](#progress), on stderr |
 //!
@@ -1460,7 +1894,9 @@
 //! | `machines +=` | rows as they are asked for | all of the fleet in memory, several times |
 //! | `print(json.dumps(m))` | [JSON lines](#json-lines); the row as it came with `deserialize::<Box<RawValue>>()`, since a `Value` sorts the keys | |
 //! | `csv.DictWriter` | [CSV](#csv) | formulas |
-//! | `verify="proxy.pem"`, `REQUESTS_CA_BUNDLE` | [`root_certificates`](crate#tls-and-proxies) | |
+//! | `msal`'s `acquire_token_for_client` | nothing: tokens are kept and renewed | |
+//! | `azure.identity`'s `DefaultAzureCredential` | [`from_env`](crate::ClientBuilder::from_env), with the same names of variables | what no variable names is not tried: a metadata service, the Azure CLI |
+//! | `verify="proxy.pem"`, `REQUESTS_CA_BUNDLE` | `DEFENDER_ROOT_CERTIFICATES`, or [`root_certificates`](crate#tls-and-proxies): this one is not read | a bundle takes the place of the roots, this is added to them |
 //! | `verify=False` | nothing, on purpose | anybody between reads the token |
 //! | `ThreadPoolExecutor` | [pages in parallel](#pages-in-parallel) | 429s |
 //!
@@ -1486,84 +1922,143 @@
 //! | `-MaximumRetryCount`, `Start-Sleep` | nothing | |
 //! | `$page.value` | a missing `value` is an error | it is nothing, and nothing is added |
 //! | `$machines +=` | rows as they are asked for | the array is copied for each page |
+//! | `Select-Object …`, then `Export-Csv` | [CSV](#csv), with the script's headers in `write_record`: who reads the file knows columns by name | a slip in a name is an empty column |
 //! | `Export-Csv` | [CSV](#csv) | tags and addresses become `System.Object[]`; in Windows PowerShell, names lose what isn't ASCII; formulas |
 //! | `ConvertTo-Json` | [JSON lines](#json-lines) | nothing is deeper than two levels unless `-Depth` says so |
 //! | `Where-Object lastSeen -gt …` | [`filter`](#by-tag-group-and-time), by the service | text is compared, unless it was made a date |
+//! | `Get-MsalToken`, `Get-AzAccessToken` | [`from_env`](crate::ClientBuilder::from_env), with a credential of the app; a user's sign-in is [another](crate::setup#as-yourself) | a token that was fetched once ends after an hour or so |
+//! | `-Proxy`, or the system's proxy, which Windows PowerShell takes by itself | `HTTPS_PROXY`, or [`proxy`](crate::ClientBuilder::proxy): the system's settings are not read | |
+//! | roots in the system's store | `DEFENDER_ROOT_CERTIFICATES`, or the feature `platform-verifier` and [`platform_verifier`](crate#tls-and-proxies) | |
 //! | `-SkipCertificateCheck` | nothing, on purpose | anybody between reads the token |
 //! | a scheduled task's "last run result" | [the exit status](#what-to-do-with-an-error) | with `-File` 0, whatever was printed |
 //!
 //! ## The program
 //!
 //! A whole file, or the last one and an exit status; with `write_csv` of [CSV](#csv), or `write_lines` of
-//! [JSON lines](#json-lines), in place of `write`. Both refuse a list that ended by a 404, which would be a file
-//! without machines. What is left of a run that failed has a name of its own, `machines.csv.part`.
+//! [JSON lines](#json-lines) in its place, and `exit_code` of [what to do with an error](#what-to-do-with-an-error). No
+//! machines, and a walk that ended by a 404, are refused before anything has the name of the file, and what a run that
+//! failed has written, `machines.csv.part`, is removed.
 //!
 #![cfg_attr(feature = "testing", doc = "```")]
 #![cfg_attr(not(feature = "testing"), doc = "```ignore")]
 //! use std::fs::{self, File};
-//! use std::{error::Error, io::BufWriter, path::Path, process::ExitCode};
+//! use std::{io::BufWriter, path::Path, process::ExitCode};
 //!
-//! use defender_endpoint::Client;
+//! use defender_endpoint::{Client, Error, machines::ListMachines};
 //! # use std::io::Write;
-//! # fn write(client: &Client, mut out: impl Write) -> Result<(), Box<dyn Error>> {
-//! #     let mut machines = client.machines().into_iter();
-//! #     for machine in machines.by_ref() {
+//! # use defender_endpoint::{ErrorKind, machines::Machine};
+//! # fn write_csv(
+//! #     machines: impl IntoIterator<Item = Result<Machine, Error>>,
+//! #     mut out: impl Write,
+//! # ) -> Result<u64, Box<dyn std::error::Error>> {
+//! #     let mut rows = 0;
+//! #     for machine in machines {
 //! #         writeln!(out, "{}", machine?.id)?;
+//! #         out.flush()?;
+//! #         rows += 1;
 //! #     }
-//! #     out.flush()?;
-//! #     if machines.ended_by_not_found() { Err("404")? }
-//! #     Ok(())
+//! #     Ok(rows)
+//! # }
+//! # fn exit_code(error: &Error) -> u8 {
+//! #     match error.kind() {
+//! #         ErrorKind::Config | ErrorKind::NoCredential | ErrorKind::InvalidInput => 2,
+//! #         _ if error.is_retryable() => 75,
+//! #         _ => 1,
+//! #     }
 //! # }
 //!
-//! fn export(client: &Client, file: &Path) -> Result<(), Box<dyn Error>> {
+//! fn export(list: ListMachines, file: &Path) -> Result<(), Box<dyn std::error::Error>> {
 //!     let mut part = file.as_os_str().to_owned();
 //!     part.push(".part"); // behind the whole name: `machines.csv` and `machines.json` have one each
-//!     let out = File::create(&part)?;
-//!     write(client, BufWriter::new(&out))?;
+//!     let part = Path::new(&part);
+//!     let written = write_part(list, part).and_then(|()| Ok(fs::rename(part, file)?));
+//!     if written.is_err() {
+//!         let _ = fs::remove_file(part); // it looks like a smaller fleet
+//!     }
+//!     written
+//! }
+//!
+//! fn write_part(list: ListMachines, part: &Path) -> Result<(), Box<dyn std::error::Error>> {
+//!     let out = File::create(part)?;
+//!     let mut machines = list.into_iter();
+//!     let rows = write_csv(machines.by_ref(), BufWriter::new(&out))?;
+//!     if rows == 0 || machines.ended_by_not_found() {
+//!         return Err("no whole list of machines: the last file stays".into());
+//!     }
 //!     out.sync_all()?; // before the name, so that a crash leaves no empty file of that name
-//!     fs::rename(part, file)?; // only a whole file has the name of one
 //!     Ok(())
 //! }
 //!
-//! fn run() -> Result<(), Box<dyn Error>> {
-//!     export(&Client::from_env()?, Path::new("machines.csv"))
+//! fn report_of(file: &Path, exported: Result<(), Box<dyn std::error::Error>>) -> (String, u8) {
+//!     match exported.map_err(|error| error.downcast::<Error>()) {
+//!         Ok(()) => (String::new(), 0),
+//!         Err(Ok(error)) => (format!("{error:?}"), exit_code(&error)), // a line each: causes, and a hint
+//!         Err(Err(error)) => (format!("{}: {error}", file.display()), 1), // of the disk, of `csv`
+//!     }
 //! }
 //!
 //! fn program() -> ExitCode { // your `main`
-//!     let Err(error) = run() else {
-//!         return ExitCode::SUCCESS;
-//!     };
-//!     eprintln!("{error:?}");
-//!     match error.downcast_ref::<defender_endpoint::Error>() {
-//!         Some(error) if error.is_retryable() => ExitCode::from(75),
-//!         _ => ExitCode::FAILURE,
-//!     }
+//!     let file = Path::new("machines.csv");
+//!     let exported = Client::from_env().map_err(Into::into).and_then(|client| export(client.machines(), file));
+//!     let (text, code) = report_of(file, exported);
+//!     eprint!("{text}{}", if text.is_empty() { "" } else { "\n" });
+//!     ExitCode::from(code)
 //! }
 //! # use defender_endpoint::testing::{Fault, Tenant};
 //! #
-//! # fn main() -> Result<(), Box<dyn Error>> {
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! #     let _ = program; // it would call out, if the environment names a credential
 //! #     let folder = std::env::temp_dir().join(format!("defender-cookbook-{}", std::process::id()));
 //! #     fs::create_dir_all(&folder)?;
 //! #     let file = folder.join("machines.csv");
 //! #     let tenant = Tenant::demo()?;
-//! #     export(&tenant.client()?, &file)?;
+//! #     let client = tenant.client_builder()?.retry_policy(defender_endpoint::RetryPolicy::none()).build()?;
+//! #     assert_eq!(report_of(&file, export(client.machines(), &file)), (String::new(), 0));
 //! #     let whole = fs::read_to_string(&file)?;
 //! #     assert_eq!(whole.lines().count(), 347);
-//! #     let part = folder.join("machines.csv.part");
-//! #     for (status, call, left) in [(403, 3, 200), (404, 3, 200), (404, 1, 0)] {
+//! #     let left = || -> Result<usize, Box<dyn std::error::Error>> { Ok(fs::read_dir(&folder)?.count()) };
+//! #     for (status, call, expected) in [(403, 3, 1), (503, 3, 75), (404, 1, 1)] {
 //! #         tenant.fail(Fault::status(status).empty_body().path("/api/machines").on_call(call));
-//! #         assert!(export(&tenant.client()?, &file).is_err());
-//! #         assert_eq!(fs::read_to_string(&file)?, whole);
-//! #         assert_eq!(fs::read_to_string(&part)?.lines().count(), left);
+//! #         let (text, code) = report_of(&file, export(client.machines(), &file));
+//! #         assert!(code == expected && !text.is_empty(), "{status} {code} {text}");
+//! #         assert_eq!((fs::read_to_string(&file)?, left()?), (whole.clone(), 1));
 //! #     }
+//! #     // By `$skip`, a 404 in the middle ends the walk without an error.
+//! #     tenant.fail(Fault::status(404).empty_body().path("/api/machines").on_call(3));
+//! #     let skipping = client.machines().page_size(100);
+//! #     assert_eq!(report_of(&file, export(skipping, &file)).1, 1);
+//! #     assert_eq!((fs::read_to_string(&file)?, left()?), (whole.clone(), 1));
+//! #     tenant.set_machines(Vec::<Machine>::new())?; // 200, and no rows
+//! #     let (text, code) = report_of(&file, export(client.machines(), &file));
+//! #     assert!(code == 1 && text.ends_with("machines.csv: no whole list of machines: the last file stays"), "{text}");
+//! #     assert_eq!((fs::read_to_string(&file)?, left()?), (whole, 1));
+//! #     let invalid = client.scan_agent("").map(drop).map_err(Into::into);
+//! #     assert_eq!(report_of(&file, invalid).1, 2);
+//! #     // What isn't the crate's is shown for people, with the name of the file.
+//! #     let nowhere = folder.join("missing").join("machines.csv");
+//! #     let (text, code) = report_of(&nowhere, export(client.machines(), &nowhere));
+//! #     assert!(code == 1 && text.contains("machines.csv: ") && !text.contains("Os {"), "{text}");
 //! #     fs::remove_dir_all(folder)?;
 //! #     Ok(())
 //! # }
 //! ```
 //!
-//! The first run of both side by side should give the same ids: `sort` and `diff` the first columns. Where
-//! they differ, the list has changed between the two, or one of them left something out.
+//! The first run of both side by side should give the same ids. Old and new output are compared in one line each, in bash,
+//! where the first column is the id (`Export-Csv` puts each cell in quotes, and a carriage return behind the last):
+//!
+//! ```text
+//! diff <(tail -n +2 old.csv | cut -d, -f1 | tr -d '"\r' | sort) <(tail -n +2 machines.csv | cut -d, -f1 | sort)
+//! diff <(jq -r .id old.jsonl | sort) <(jq -r .id machines.jsonl | sort)
+//! ```
+//!
+//! In PowerShell, whatever the quotes and the columns:
+//! `Compare-Object (Import-Csv old.csv).id (Import-Csv machines.csv).id`. Where they differ, the list has changed between
+//! the two, or one of them left something out.
 //!
 #![cfg_attr(feature = "testing", doc = "[testing-page]: crate::testing")]
 #![cfg_attr(not(feature = "testing"), doc = "[testing-page]: crate#features")]
+#![cfg_attr(
+    feature = "testing",
+    doc = "[whole-program]: crate::testing#a-whole-program"
+)]
+#![cfg_attr(not(feature = "testing"), doc = "[whole-program]: crate#features")]

@@ -172,6 +172,7 @@
 mod auth;
 mod build_script;
 mod config;
+mod cookbook;
 mod credentials;
 mod day;
 mod decoding;
