@@ -410,7 +410,8 @@
 //! than a second, `warn` for a failure that is tried again, a page that is fetched again, a token that could
 //! not be renewed, a list that ended with 404, and a write whose outcome is unknown. No line holds a
 //! query, a token or another secret, but a path holds the id or name of the one machine, agent or definition that was
-//! asked for. Lines are written by the thread that calls: in a service for several tenants its name tells them apart. What
+//! asked for. Lines are written by the thread that calls: in a service for several tenants its name tells them apart, where
+//! threads that it starts pass it on. What
 //! the service says of a failed call is in the warning about it. The transport underneath, `ureq`,
 //! logs under its own name; its level `trace` shows raw bytes, tokens included: keep it off. Its
 //! level `debug` shows neither path nor query nor `Authorization`, but a few headers of the answer,

@@ -54,8 +54,9 @@ impl RateLimits {
         }
     }
 
-    /// One of `processes` equal shares, rounded down, for processes that call the same tenant with the same app
-    /// registration: the service counts them together. Processes for different tenants need not divide. A share of less than one call, and zero
+    /// One of `processes` equal shares, rounded down, for processes that call the same tenant with the
+    /// same app registration: the service counts them together. Processes for different tenants need
+    /// not divide. A share of less than one call, and zero
     /// processes, are refused when the limiter is made.
     pub const fn divided_by(self, processes: u32) -> Self {
         Self::new(
