@@ -98,6 +98,15 @@ impl Environment<'_> {
                 Found::Nothing(reason) => reasons.push((*candidate, reason)),
             }
         }
+        Err(self.none_of(candidates, reasons)?)
+    }
+
+    /// The error that none of these is named completely, each with what is missing.
+    fn none_of(
+        &self,
+        candidates: &[Candidate],
+        mut reasons: Vec<(Candidate, String)>,
+    ) -> Result<Error, Error> {
         let issuer = [
             self.read(ID_TOKEN_URL)?.is_some(),
             self.secret(ID_TOKEN_KEY)?.is_some(),
@@ -123,7 +132,7 @@ impl Environment<'_> {
             if lacks_permission && candidates.contains(&Candidate::GitHubActions) {
                 hint = format!("{NO_PERMISSION}; {hint}");
             }
-            return Err(Error::new(kind, text).with_hint(hint));
+            return Ok(Error::new(kind, text).with_hint(hint));
         }
         // What most begin with comes first, and stands in the text; the others have a line each.
         let is_first = |(candidate, _): &&(Candidate, String)| *candidate == Candidate::Secret;
@@ -144,7 +153,7 @@ impl Environment<'_> {
         // In one line, as logs have it, it is still told where each ends.
         let others = others.join(";\n    ");
         let hint = format!("one credential is enough. {advice}. The others:\n    {others}");
-        Err(Error::new(kind, format!("{NONE}. {first}")).with_hint(hint))
+        Ok(Error::new(kind, format!("{NONE}. {first}")).with_hint(hint))
     }
 
     /// The cloud, with the hosts and the scope that have variables of their own.

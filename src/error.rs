@@ -44,7 +44,8 @@ pub struct Error(Box<Inner>);
 ///
 /// Every call of an operation can fail with any of these but `Paging`, which comes from lists, and
 /// `Config` and `NoCredential`, which come from building a client or a credential. Only the settings of
-/// [`AzureCli`](crate::AzureCli) are checked later, by the call that needs a token.
+/// [`AzureCli`](crate::AzureCli) are checked later, by the call that needs a token. Which kinds may pass by the
+/// next run, and whom the others concern, is [a table in the cookbook](crate::cookbook#what-to-do-with-an-error).
 ///
 /// # Example
 ///

@@ -180,22 +180,27 @@ impl Walk {
                 }
                 Ok(Some(rows))
             }
-            Err(error) if self.is_end(&error) => {
-                log::warn!(
-                    "{error}: taken as the end of the list after {} rows",
-                    self.offset
-                );
-                self.not_found = true;
-                self.next = Next::Nothing;
-                Ok(None)
-            }
-            Err(error) if self.should_be_there(&error) => {
-                Err(error.with_retry(Retry::Later).with_hint(
-                    "the list has gone on here before: go on with skip(offset()), or begin anew",
-                ))
-            }
+            Err(error) if self.says_no_rows(&error) => self.end(error),
             Err(error) => Err(error),
         }
+    }
+
+    /// Ends the walk because of a 404 that says that there are no rows, or none behind those that came. Of a
+    /// page that the service's own link has named, or that has been there already, it is not believed:
+    /// rows would be lost.
+    fn end(&mut self, error: Error) -> Result<Option<Rows>, Error> {
+        if self.refetched || matches!(self.next, Next::ByLink(_)) {
+            return Err(error.with_retry(Retry::Later).with_hint(
+                "the list has gone on here before: go on with skip(offset()), or begin anew",
+            ));
+        }
+        log::warn!(
+            "{error}: taken as the end of the list after {} rows",
+            self.offset
+        );
+        self.not_found = true;
+        self.next = Next::Nothing;
+        Ok(None)
     }
 
     /// Fetches a page that turned out to be damaged once more, and steps over the rows of it that
@@ -223,30 +228,15 @@ impl Walk {
         Ok(Some(page))
     }
 
-    /// Whether a 404 says that there are no rows, or none behind those that came.
-    fn is_end(&self, error: &Error) -> bool {
-        self.is_no_rows(error) && !self.is_promised()
-    }
-
-    /// Whether it says so of a page that the service has promised. To believe it would be to lose rows.
-    fn should_be_there(&self, error: &Error) -> bool {
-        self.is_no_rows(error) && self.is_promised()
-    }
-
     /// How texts name the calls.
     fn name(&self) -> String {
         self.call(None).name()
     }
 
-    fn is_no_rows(&self, error: &Error) -> bool {
+    fn says_no_rows(&self, error: &Error) -> bool {
         self.listing.not_found_is_end
             && error.kind() == ErrorKind::NotFound
             && error.is_from_service()
-    }
-
-    /// The present page was named by a link of the service's own, or has been there already.
-    fn is_promised(&self) -> bool {
-        self.refetched || matches!(self.next, Next::ByLink(_))
     }
 
     /// Takes the next row of the page, counting it.

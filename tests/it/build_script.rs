@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::support::sources::Source;
 
 #[path = "../../examples/build-script/build.rs"]
-#[allow(dead_code, unexpected_cfgs, reason = "the program is another crate's")]
+#[expect(dead_code, unexpected_cfgs, reason = "the program is another crate's")]
 mod script;
 
 /// Where the Azure CLI and the agent of Azure Arc are installed: that changes no list, and `PATH` is another
